@@ -1,0 +1,17 @@
+//! Wire to model: one folder per protocol, all of one shape.
+//!
+//! A receiver is pure. It is given a request as it came ([`Incoming`]), pushes rows and refusals into a
+//! [`model::RowSink`], and words the reply in its client's dialect. Sockets, body caps, decompression, keys, durability
+//! and the decision *when* to reply belong to the server; the same [`Receiver::translate`] runs again when the
+//! write-ahead log is replayed, so it must not depend on anything but its input.
+//!
+//! To add a receiver: copy the smallest folder, rename, add its line to [`all`], and follow the compiler.
+
+mod body;
+mod incoming;
+pub mod limits;
+mod receiver;
+
+pub use body::{BodyError, ContentEncoding, decompress};
+pub use incoming::{Headers, Incoming};
+pub use receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route, all, by_name};

@@ -1,1 +1,13 @@
-//! analysis
+//! Pure algorithms over the model: what the rows mean when they are seen together.
+//!
+//! No IO, no engine, no clock: everything here is a function of its arguments, and total.
+
+mod grouping;
+pub mod linking;
+pub mod severity;
+pub mod stacktrace;
+mod template;
+pub mod trace_tree;
+
+pub use grouping::{ALGORITHM_VERSION, CLIENT_FINGERPRINT_CHARS_MAX, fingerprint};
+pub use template::message_template;

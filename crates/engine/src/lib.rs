@@ -1,1 +1,19 @@
-//! engine
+//! Questions to answers: the only crate that executes.
+//!
+//! A question is SQL or one of the typed ones in [`ask`]; it becomes a DataFusion plan over the tables `spans`, `logs`
+//! and `metrics` of one project, as of one consistent snapshot of the store. Plans run on threads of their own, within a
+//! memory pool of their own and a time limit, so that no question slows ingest down.
+//!
+//! Absent on purpose: writing, and any path from one project's session to another's rows.
+
+mod answer;
+pub mod ask;
+mod engine;
+mod error;
+mod id_literals;
+pub mod limits;
+mod table;
+
+pub use answer::{Answer, Column, QueryStats, cell_json};
+pub use engine::{Engine, EngineOptions, Session};
+pub use error::EngineError;

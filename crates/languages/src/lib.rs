@@ -1,1 +1,10 @@
-//! languages
+//! Query languages: text becomes DataFusion expressions and statements, with errors that point into the text.
+//!
+//! One folder per language, each of one shape: `ast.rs`, `parse.rs`, `lower.rs`, `tests.rs`. This crate knows
+//! `datafusion-expr` and a schema, never the engine: nothing here reads a row.
+
+pub mod search;
+pub mod sql;
+
+#[cfg(test)]
+mod literate;

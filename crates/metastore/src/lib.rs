@@ -1,1 +1,20 @@
-//! metastore
+//! Relational state: the catalog of parts, the registry of attributes, log groups and streams.
+//!
+//! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
+//! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
+//! several nodes. This crate holds no telemetry: rows live in parts, which the store writes.
+
+mod attributes;
+mod database;
+mod error;
+mod log_groups;
+mod migrations;
+mod parts;
+
+pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
+pub use database::Metastore;
+pub use error::MetastoreError;
+pub use log_groups::{
+    LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,
+};
+pub use parts::{CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals};

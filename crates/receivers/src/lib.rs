@@ -7,10 +7,19 @@
 //!
 //! To add a receiver: copy the smallest folder, rename, add its line to [`all`], and follow the compiler.
 
+pub mod aws;
 mod body;
+pub mod cloudwatch;
+pub mod honeycomb;
 mod incoming;
+mod json;
 pub mod limits;
+mod otlp;
 mod receiver;
+pub mod rollbar;
+#[cfg(test)]
+mod testing;
+pub mod xray;
 
 pub use body::{BodyError, ContentEncoding, decompress};
 pub use incoming::{Headers, Incoming};

@@ -1,1 +1,90 @@
-//! server
+//! Sockets to answers: everything that listens, and the pipeline between a receiver and the store.
+//!
+//! [`ingest`] is the journey in (decode, enrich, append, reply), [`api`] the journey out, [`listen`] the sockets that lead
+//! to both. A reply that means "kept" leaves only after the store said so.
+
+pub mod api;
+pub mod ingest;
+pub mod limits;
+pub mod listen;
+mod own_metrics;
+mod web;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use listen::{Addresses, Listeners, serve};
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct Services(Arc<ServicesInner>);
+
+pub struct ServicesInner {
+    pub settings: Settings,
+    pub ingest: ingest::Ingest,
+    pub asker: engine::ask::Asker,
+    pub metastore: metastore::Metastore,
+    pub log_stream_activity: ingest::StreamActivity,
+    pub addresses: Addresses,
+    pub started: Instant,
+}
+
+/// What a server is told about itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub version: &'static str,
+    pub data_dir: String,
+    /// The project that rows without a key belong to.
+    pub project: String,
+    pub region: String,
+    pub account_id: String,
+    /// Where the page lies when it is not inside the binary.
+    pub web_dir: Option<std::path::PathBuf>,
+}
+
+impl Services {
+    pub fn new(
+        settings: Settings,
+        store: store::Store,
+        engine: engine::Engine,
+        metastore: metastore::Metastore,
+        addresses: Addresses,
+    ) -> Services {
+        let project = settings.project.clone();
+        Services(Arc::new(ServicesInner {
+            ingest: ingest::Ingest::new(store, project.clone()),
+            asker: engine::ask::Asker { engine, project },
+            settings,
+            metastore,
+            log_stream_activity: ingest::StreamActivity::default(),
+            addresses,
+            started: Instant::now(),
+        }))
+    }
+}
+
+impl std::ops::Deref for Services {
+    type Target = ServicesInner;
+
+    fn deref(&self) -> &ServicesInner {
+        &self.0
+    }
+}
+
+/// The address of whoever is on the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+impl Peer {
+    pub fn ip(self) -> IpAddr {
+        self.0.ip()
+    }
+}
+
+/// Nanoseconds since 1970. The one place of this crate that reads the wall clock.
+#[allow(clippy::disallowed_methods)]
+pub fn now_unix_nano() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,1 +1,20 @@
-//! store
+//! Keeps rows: model -> write-ahead log -> Arrow in memory -> Parquet parts, and gives consistent snapshots of both.
+//!
+//! [`Store::append`] returns when its rows are on disk (`fdatasync`) and visible; [`Store::snapshot`] is a cut in which every
+//! row is exactly once, whether it is in memory or in a part. The parts catalog lives in the metastore.
+//! This crate runs no queries, decodes no protocol and knows no socket.
+
+mod attribute_columns;
+mod clock;
+pub mod columns;
+mod error;
+mod limits;
+mod row_buffer;
+mod snapshot;
+mod store;
+
+pub use clock::Clock;
+pub use error::StoreError;
+pub use row_buffer::{RowBuffer, RowContext};
+pub use snapshot::{Part, Snapshot, TimeRange};
+pub use store::{Store, StoreOptions, StoreStats};

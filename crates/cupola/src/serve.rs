@@ -1,0 +1,157 @@
+//! The wiring of one server, top to bottom, and its end in the opposite order.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use engine::{Engine, EngineOptions};
+use metastore::Metastore;
+use server::{Addresses, Listeners, Services};
+use store::{Store, StoreOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{DemoSettings, Settings};
+
+/// Rows without a key belong to this project.
+const PROJECT: &str = "default";
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let (addresses, server) = start(settings, stop.clone()).await?;
+    announce(addresses)?;
+    server.await?
+}
+
+/// Serves together with the demo's app and its traffic, in a folder that is thrown away.
+pub async fn demo(demo: DemoSettings) -> anyhow::Result<()> {
+    let stop = stop_on_signals()?;
+    let folder = std::env::temp_dir().join(format!("cupola-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let settings = Settings { data_dir: folder.clone(), ..demo.settings };
+    let (addresses, server) = start(settings, stop.clone()).await?;
+    announce(addresses)?;
+    let targets = demo::Targets {
+        otlp_grpc: format!("http://{}", addresses.otlp_grpc),
+        http: format!("http://{}", addresses.http),
+        xray: addresses.xray,
+    };
+    let options =
+        demo::Options { listen: demo.demo_listen, requests_per_second: demo.demo_requests_per_second, backfill: true, seed: 1 };
+    // The app stops first, so that what it still has to say is taken in.
+    let app_stop = CancellationToken::new();
+    let app = tokio::spawn(demo::run(targets, options, app_stop.clone()));
+    println_ready(addresses)?;
+    let ends = match demo.demo_seconds {
+        0 => None,
+        seconds => Some(Duration::from_secs(seconds)),
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = async { match ends { Some(after) => tokio::time::sleep(after).await, None => std::future::pending().await } } => {}
+    }
+    app_stop.cancel();
+    match tokio::time::timeout(Duration::from_secs(2), app).await {
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "the demo's app ended badly"),
+        Ok(Err(error)) => tracing::warn!(%error, "the demo's app ended badly"),
+        Ok(Ok(Ok(()))) => {}
+        Err(_) => tracing::warn!("the demo's app did not end in time"),
+    }
+    stop.cancel();
+    let served = server.await?;
+    std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    served
+}
+
+type Served = tokio::task::JoinHandle<anyhow::Result<()>>;
+
+/// Opens the store, binds the sockets, and serves in the background until `stop`.
+async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(Addresses, Served)> {
+    let listeners = Listeners::bind(Addresses {
+        http: settings.http_listen,
+        otlp_grpc: settings.otlp_grpc_listen,
+        otlp_http: settings.otlp_http_listen,
+        xray: settings.xray_listen,
+    })
+    .await?;
+    let addresses = listeners.addresses()?;
+    std::fs::create_dir_all(&settings.data_dir).with_context(|| format!("cannot make {}", settings.data_dir.display()))?;
+    let metastore = Metastore::open(&settings.data_dir).await.context("cannot open the catalog")?;
+    let store = Store::open(store_options(&settings), metastore.clone(), server::ingest::replay)
+        .await
+        .with_context(|| format!("cannot open {}", settings.data_dir.display()))?;
+    let engine = Engine::new(store.clone(), engine_options(&settings))?;
+    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses);
+    let served = tokio::spawn(async move {
+        server::serve(listeners, services, stop).await;
+        store.shutdown().await.context("cannot close the store")?;
+        tracing::info!("stopped");
+        Ok(())
+    });
+    Ok((addresses, served))
+}
+
+fn store_options(settings: &Settings) -> StoreOptions {
+    const MEGABYTE: usize = 1024 * 1024;
+    StoreOptions {
+        flush_bytes: settings.flush_megabytes * MEGABYTE,
+        flush_interval: Duration::from_secs(settings.flush_seconds),
+        memory_bytes_max: settings.memory_megabytes * MEGABYTE,
+        ..StoreOptions::new(&settings.data_dir)
+    }
+}
+
+fn engine_options(settings: &Settings) -> EngineOptions {
+    EngineOptions {
+        memory_bytes_max: settings.query_memory_megabytes * 1024 * 1024,
+        time_max: Duration::from_secs(settings.query_seconds),
+        ..EngineOptions::default()
+    }
+}
+
+fn server_settings(settings: &Settings) -> server::Settings {
+    server::Settings {
+        version: env!("CARGO_PKG_VERSION"),
+        data_dir: settings.data_dir.display().to_string(),
+        project: PROJECT.to_owned(),
+        region: settings.aws_region.clone(),
+        account_id: settings.aws_account_id.clone(),
+        web_dir: Some(PathBuf::from(&settings.web_dir)),
+    }
+}
+
+/// The line that scripts wait for.
+fn announce(addresses: Addresses) -> anyhow::Result<()> {
+    let Addresses { http, otlp_grpc, otlp_http, xray } = addresses;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "cupola ready http=http://{http} otlp_grpc=http://{otlp_grpc} otlp_http=http://{otlp_http} xray={xray}")?;
+    out.flush()?;
+    Ok(())
+}
+
+fn println_ready(addresses: Addresses) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "\n  Cupola is at  http://{}/\n\n  A small app is sending it live traffic. Ctrl-C ends both.\n",
+        addresses.http
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopped.cancel();
+    });
+    Ok(stop)
+}

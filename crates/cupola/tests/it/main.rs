@@ -1,0 +1,7 @@
+//! The real binary on free ports, as its users meet it.
+
+mod crash;
+mod harness;
+mod hostile;
+mod round_trip;
+mod shutdown;

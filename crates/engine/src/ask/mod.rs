@@ -1,0 +1,146 @@
+//! The questions the page asks, typed: what is asked for, the plan, and the answer as it is told.
+//!
+//! Every answer carries [`Stats`]: rows scanned, time taken, the newest row seen. Counts are weighted by `sample_rate`
+//! unless their documentation says "rows".
+
+pub mod attributes;
+pub mod errors;
+pub mod log_events;
+pub mod logs;
+pub mod services;
+pub mod trace;
+pub mod traces;
+
+use model::Signal;
+use serde::{Serialize, Serializer};
+use store::TimeRange;
+use utoipa::ToSchema;
+
+use crate::answer::QueryStats;
+use crate::engine::{Engine, Session};
+use crate::error::EngineError;
+use crate::limits::CHART_BUCKETS_MAX;
+
+/// Nanoseconds since 1970, told as a string because JavaScript numbers cannot hold them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, examples("1795226742550000000"))]
+pub struct UnixNano(pub i64);
+
+impl Serialize for UnixNano {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// What an answer rests on.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Stats {
+    pub elapsed_ms: f64,
+    pub rows_scanned: u64,
+    pub rows_total: u64,
+    pub newest_unix_nano: Option<UnixNano>,
+    /// Whether any row stands for more than itself.
+    pub sampled: bool,
+    /// Why the answer is not whole, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<String>,
+}
+
+impl From<QueryStats> for Stats {
+    fn from(stats: QueryStats) -> Stats {
+        Stats {
+            elapsed_ms: (stats.elapsed.as_secs_f64() * 1e5).round() / 1e2,
+            rows_scanned: stats.rows_scanned,
+            rows_total: stats.rows_total,
+            newest_unix_nano: stats.newest_unix_nano.map(UnixNano),
+            sampled: false,
+            truncated: None,
+        }
+    }
+}
+
+/// One project's engine: what a page's questions are put to.
+#[derive(Clone)]
+pub struct Asker {
+    pub engine: Engine,
+    pub project: String,
+}
+
+impl Asker {
+    async fn session(&self, range: TimeRange) -> Result<Session, EngineError> {
+        self.engine.session(&self.project, range).await
+    }
+}
+
+/// Equal steps over a time range, as charts want them.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    pub start_unix_nano: i64,
+    pub step_seconds: i64,
+    pub count: usize,
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+/// Steps a person can read on an axis.
+const STEP_SECONDS: [i64; 17] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400];
+
+impl Steps {
+    /// At most `buckets` steps over the range, starting on a whole step.
+    pub fn over(range: TimeRange, buckets: i64) -> Steps {
+        let length = (range.end_unix_nano.saturating_sub(range.start_unix_nano) / SECOND).max(1);
+        let wanted = length / buckets.clamp(1, CHART_BUCKETS_MAX);
+        let step_seconds = STEP_SECONDS.into_iter().find(|step| *step >= wanted).unwrap_or_else(|| wanted.max(86_400));
+        let start = range.start_unix_nano.div_euclid(step_seconds * SECOND) * step_seconds;
+        let count = (range.end_unix_nano / SECOND - start) / step_seconds + 1;
+        Steps { start_unix_nano: start * SECOND, step_seconds, count: count.clamp(1, 2 * CHART_BUCKETS_MAX) as usize }
+    }
+
+    /// SQL for the number of the step that `time` falls in.
+    fn sql(&self) -> String {
+        format!("(CAST(time AS BIGINT) - {}) / {}", self.start_unix_nano, self.step_seconds * SECOND)
+    }
+
+    /// The place of a step number in an array of `count` values.
+    fn place(&self, step: Option<i64>) -> Option<usize> {
+        usize::try_from(step?).ok().filter(|place| *place < self.count)
+    }
+}
+
+/// Lowers a search text; unknown keys simply match nothing.
+fn search_filter(session: &Session, signal: Signal, q: &str) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
+    if q.trim().is_empty() {
+        return Ok(None);
+    }
+    let schema = session.schema(signal);
+    let text_columns: &[&str] = match signal {
+        Signal::Spans => &["name"],
+        Signal::Logs => &["body", "exception.type", "exception.message"],
+        Signal::Metrics => &["metric"],
+    };
+    let invalid = |error: languages::search::SearchError| EngineError::Invalid {
+        message: error.to_string(),
+        position: Some(error.position()),
+    };
+    let query = languages::search::parse(q).map_err(invalid)?;
+    let context = languages::search::LowerContext { signal, schema: schema.as_ref(), text_columns };
+    Ok(Some(languages::search::lower(&query, &context).map_err(invalid)?.expr))
+}
+
+/// Joins conditions that are there.
+fn all_of(
+    conditions: impl IntoIterator<Item = Option<datafusion::logical_expr::Expr>>,
+) -> Option<datafusion::logical_expr::Expr> {
+    conditions.into_iter().flatten().reduce(datafusion::logical_expr::Expr::and)
+}
+
+/// A condition that `column` is `value`, for columns that always exist.
+fn is(column: &str, value: &str) -> datafusion::logical_expr::Expr {
+    use datafusion::logical_expr::{Expr, lit};
+    Expr::Column(datafusion::common::Column::from_name(column)).eq(lit(value))
+}
+
+/// Ids as a list of SQL texts.
+fn id_list(ids: &[model::TraceId]) -> String {
+    ids.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,51 @@
+//! What can go wrong with a question, by who can mend it.
+
+use datafusion::error::DataFusionError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The asker's words are at fault.
+    #[error("{message}")]
+    Invalid { message: String, position: Option<usize> },
+    #[error("query needed more than its share of memory ({0}); narrow the time range or the columns")]
+    OutOfMemory(String),
+    #[error("query ran longer than {seconds} s; narrow the time range or add a filter")]
+    OutOfTime { seconds: u64 },
+    #[error("storage: {0}")]
+    Store(#[from] store::StoreError),
+    /// Ours to mend.
+    #[error("query failed: {0}")]
+    Internal(String),
+}
+
+impl EngineError {
+    pub fn invalid(message: impl Into<String>) -> EngineError {
+        EngineError::Invalid { message: message.into(), position: None }
+    }
+}
+
+impl From<DataFusionError> for EngineError {
+    fn from(error: DataFusionError) -> EngineError {
+        let message = strip(&error.to_string());
+        match error.find_root() {
+            DataFusionError::ResourcesExhausted(reason) => EngineError::OutOfMemory(strip(reason)),
+            DataFusionError::Internal(_)
+            | DataFusionError::ParquetError(_)
+            | DataFusionError::IoError(_)
+            | DataFusionError::ObjectStore(_) => EngineError::Internal(message),
+            _ => EngineError::invalid(message),
+        }
+    }
+}
+
+impl From<arrow::error::ArrowError> for EngineError {
+    fn from(error: arrow::error::ArrowError) -> EngineError {
+        EngineError::Internal(error.to_string())
+    }
+}
+
+/// DataFusion's own prefixes and back traces help nobody who wrote a query.
+fn strip(message: &str) -> String {
+    let message = message.split("\n\nbacktrace").next().unwrap_or(message);
+    message.replace("Error during planning: ", "").replace("Schema error: ", "").replace("SQL error: ", "")
+}

@@ -1,0 +1,80 @@
+//! The schema, as the steps that made it. A step that was released never changes; a new one goes to the end.
+
+use sqlx::{Connection, SqliteConnection};
+
+use crate::error::MetastoreError;
+
+const MIGRATIONS: &[&[&str]] = &[&[
+    // Facts there is one of: the catalog's identity, its newest snapshot, the next part's id.
+    "create table facts (name text not null primary key, value text not null)",
+    "create table counters (name text not null primary key, value bigint not null)",
+    "insert into counters (name, value) values ('snapshot', 0), ('next_part', 1)",
+    // How far each writer's write-ahead log is in parts.
+    "create table wal_positions (writer text not null primary key, position bigint not null)",
+    // A part is visible to a snapshot from `begin_snapshot` until before `end_snapshot`.
+    "create table parts (
+        id bigint not null primary key,
+        project text not null,
+        signal text not null,
+        path text not null unique,
+        rows bigint not null,
+        bytes bigint not null,
+        min_time bigint not null,
+        max_time bigint not null,
+        level bigint not null,
+        begin_snapshot bigint not null,
+        end_snapshot bigint
+    )",
+    "create index parts_by_time on parts (project, signal, max_time, min_time)",
+    "create table attributes (
+        project text not null,
+        signal text not null,
+        key text not null,
+        type text not null,
+        first_seen bigint not null,
+        last_seen bigint not null,
+        primary key (project, signal, key)
+    )",
+    "create table log_groups (
+        project text not null,
+        name text not null,
+        created_at bigint not null,
+        retention_days bigint,
+        primary key (project, name)
+    )",
+    "create table log_streams (
+        project text not null,
+        log_group text not null,
+        name text not null,
+        created_at bigint not null,
+        first_event_time bigint,
+        last_event_time bigint,
+        last_ingestion_time bigint,
+        stored_bytes bigint not null,
+        primary key (project, log_group, name)
+    )",
+    "create index log_streams_by_time on log_streams (project, log_group, last_event_time)",
+]];
+
+/// Brings the database to the newest schema, one transaction a step.
+pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), MetastoreError> {
+    sqlx::query("create table if not exists schema_version (version bigint not null primary key)")
+        .execute(&mut *connection)
+        .await?;
+    let known = MIGRATIONS.len() as i64;
+    loop {
+        // The version is read under the write lock, so that two processes that start together do not both migrate.
+        let mut transaction = connection.begin_with("begin immediate").await?;
+        let version: i64 =
+            sqlx::query_scalar("select coalesce(max(version), 0) from schema_version").fetch_one(&mut *transaction).await?;
+        if version > known {
+            return Err(MetastoreError::NewerSchema { found: version, known });
+        }
+        let Some(steps) = MIGRATIONS.get(version as usize) else { return Ok(()) };
+        for step in *steps {
+            sqlx::query(*step).execute(&mut *transaction).await?;
+        }
+        sqlx::query("insert into schema_version (version) values ($1)").bind(version + 1).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+    }
+}

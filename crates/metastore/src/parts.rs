@@ -1,0 +1,297 @@
+//! The catalog of parts, shaped like DuckLake's: a part is visible from one snapshot until another.
+
+use sqlx::{Row, Sqlite, Transaction};
+
+use crate::attributes::{AttributeSeen, register};
+use crate::database::{Metastore, signed, unsigned};
+use crate::error::MetastoreError;
+
+/// A part that was written and is not yet visible.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewPart {
+    pub project: String,
+    /// The signal's table: `spans`, `logs`, `metrics`.
+    pub signal: String,
+    /// Relative to the folder of parts; unique.
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Nanoseconds since 1970 UTC, both included.
+    pub min_time: i64,
+    pub max_time: i64,
+    /// 0 for a part written from memory.
+    pub level: u32,
+}
+
+/// A part of the catalog.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CatalogedPart {
+    pub id: i64,
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+    pub min_time: i64,
+    pub max_time: i64,
+    pub level: u32,
+}
+
+/// Everything one flush makes true at once.
+#[derive(Clone, Debug)]
+pub struct FlushCommit {
+    /// Whose write-ahead log it is.
+    pub writer: String,
+    pub parts: Vec<NewPart>,
+    pub attributes: Vec<AttributeSeen>,
+    /// The position the writer believes is committed; the commit is refused when it is not.
+    pub wal_position_before: u64,
+    /// Everything up to this segment, included, is in parts.
+    pub wal_position: u64,
+}
+
+/// How far the catalog is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CatalogPosition {
+    /// The newest snapshot.
+    pub snapshot: u64,
+    /// The writer's segments up to this one, included, are in parts; 0 when none is.
+    pub wal_position: u64,
+}
+
+/// What all visible parts hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartTotals {
+    pub parts: u64,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+impl Metastore {
+    /// The catalog's name for itself: `proposed` if it has none yet. The store compares it with its folder's.
+    pub async fn identity(&self, proposed: &str) -> Result<String, MetastoreError> {
+        let mut transaction = self.write().await?;
+        sqlx::query("insert into facts (name, value) values ('identity', $1) on conflict (name) do nothing")
+            .bind(proposed)
+            .execute(&mut *transaction)
+            .await?;
+        let identity = sqlx::query_scalar("select value from facts where name = 'identity'").fetch_one(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(identity)
+    }
+
+    /// Makes the parts, attributes and log position of a flush true in one transaction, and returns the snapshot from
+    /// which the parts are visible. Durable when it returns.
+    ///
+    /// Refuses: a `wal_position_before` that is not the committed one ([`MetastoreError::Conflict`]).
+    pub async fn commit_flush(&self, flush: &FlushCommit) -> Result<u64, MetastoreError> {
+        let mut transaction = self.write().await?;
+        let found = wal_position(&mut transaction, &flush.writer).await?;
+        if found != flush.wal_position_before {
+            return Err(MetastoreError::Conflict { expected: flush.wal_position_before, found });
+        }
+        let snapshot = advance(&mut transaction, "snapshot", 1).await?;
+        let next_part = advance(&mut transaction, "next_part", flush.parts.len() as i64).await?;
+        let first_id = next_part - flush.parts.len() as i64;
+        for (id, part) in (first_id..).zip(&flush.parts) {
+            insert_part(&mut transaction, id, part, snapshot).await?;
+        }
+        register(&mut transaction, &flush.attributes).await?;
+        sqlx::query(
+            "insert into wal_positions (writer, position) values ($1, $2)
+             on conflict (writer) do update set position = excluded.position",
+        )
+        .bind(&flush.writer)
+        .bind(signed(flush.wal_position))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(unsigned(snapshot))
+    }
+
+    /// The newest snapshot and the writer's flushed position, of one moment.
+    pub async fn position(&self, writer: &str) -> Result<CatalogPosition, MetastoreError> {
+        let row = sqlx::query(
+            "select (select value from counters where name = 'snapshot') as snapshot,
+                    coalesce((select position from wal_positions where writer = $1), 0) as position",
+        )
+        .bind(writer)
+        .fetch_one(self.readers())
+        .await?;
+        Ok(CatalogPosition { snapshot: unsigned(row.try_get("snapshot")?), wal_position: unsigned(row.try_get("position")?) })
+    }
+
+    /// The parts of one project's table that `snapshot` sees and that have a row within `start..end`, oldest first.
+    ///
+    /// `end` of `i64::MAX` includes the last nanosecond: there is nothing after it.
+    pub async fn parts(
+        &self,
+        project: &str,
+        signal: &str,
+        start_unix_nano: i64,
+        end_unix_nano: i64,
+        snapshot: u64,
+    ) -> Result<Vec<CatalogedPart>, MetastoreError> {
+        let newest_start = if end_unix_nano == i64::MAX { i64::MAX } else { end_unix_nano.saturating_sub(1) };
+        let rows = sqlx::query(
+            "select id, path, rows, bytes, min_time, max_time, level from parts
+             where project = $1 and signal = $2 and max_time >= $3 and min_time <= $4
+               and begin_snapshot <= $5 and (end_snapshot is null or end_snapshot > $5)
+             order by min_time, id",
+        )
+        .bind(project)
+        .bind(signal)
+        .bind(start_unix_nano)
+        .bind(newest_start)
+        .bind(signed(snapshot))
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(cataloged).collect()
+    }
+
+    /// The paths of all parts, visible or not: what may lie in the folder of parts.
+    pub async fn part_paths(&self) -> Result<Vec<String>, MetastoreError> {
+        Ok(sqlx::query_scalar("select path from parts").fetch_all(self.readers()).await?)
+    }
+
+    /// What the parts of the newest snapshot hold together.
+    pub async fn part_totals(&self) -> Result<PartTotals, MetastoreError> {
+        let row = sqlx::query(
+            "select count(*) as parts, coalesce(sum(rows), 0) as rows, coalesce(sum(bytes), 0) as bytes
+             from parts where end_snapshot is null",
+        )
+        .fetch_one(self.readers())
+        .await?;
+        Ok(PartTotals {
+            parts: unsigned(row.try_get("parts")?),
+            rows: unsigned(row.try_get("rows")?),
+            bytes: unsigned(row.try_get("bytes")?),
+        })
+    }
+}
+
+async fn wal_position(transaction: &mut Transaction<'_, Sqlite>, writer: &str) -> Result<u64, MetastoreError> {
+    let position: Option<i64> = sqlx::query_scalar("select position from wal_positions where writer = $1")
+        .bind(writer)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    Ok(position.map_or(0, unsigned))
+}
+
+/// Adds to a counter and returns its new value.
+async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i64) -> Result<i64, MetastoreError> {
+    Ok(sqlx::query_scalar("update counters set value = value + $1 where name = $2 returning value")
+        .bind(by)
+        .bind(counter)
+        .fetch_one(&mut **transaction)
+        .await?)
+}
+
+async fn insert_part(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: i64,
+    part: &NewPart,
+    snapshot: i64,
+) -> Result<(), MetastoreError> {
+    sqlx::query(
+        "insert into parts (id, project, signal, path, rows, bytes, min_time, max_time, level, begin_snapshot)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(id)
+    .bind(&part.project)
+    .bind(&part.signal)
+    .bind(&part.path)
+    .bind(signed(part.rows))
+    .bind(signed(part.bytes))
+    .bind(part.min_time)
+    .bind(part.max_time)
+    .bind(i64::from(part.level))
+    .bind(snapshot)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+fn cataloged(row: &sqlx::sqlite::SqliteRow) -> Result<CatalogedPart, MetastoreError> {
+    Ok(CatalogedPart {
+        id: row.try_get("id")?,
+        path: row.try_get("path")?,
+        rows: unsigned(row.try_get("rows")?),
+        bytes: unsigned(row.try_get("bytes")?),
+        min_time: row.try_get("min_time")?,
+        max_time: row.try_get("max_time")?,
+        level: u32::try_from(row.try_get::<i64, _>("level")?).unwrap_or(0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(path: &str, min_time: i64, max_time: i64) -> NewPart {
+        NewPart {
+            project: "default".into(),
+            signal: "spans".into(),
+            path: path.into(),
+            rows: 10,
+            bytes: 100,
+            min_time,
+            max_time,
+            level: 0,
+        }
+    }
+
+    fn flush(parts: Vec<NewPart>, before: u64, position: u64) -> FlushCommit {
+        FlushCommit { writer: "local".into(), parts, attributes: Vec::new(), wal_position_before: before, wal_position: position }
+    }
+
+    async fn paths(metastore: &Metastore, start: i64, end: i64, snapshot: u64) -> Vec<String> {
+        let parts = metastore.parts("default", "spans", start, end, snapshot).await.unwrap();
+        parts.into_iter().map(|part| part.path).collect()
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_sees_the_parts_committed_before_it() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        let first = metastore.commit_flush(&flush(vec![part("a", 0, 9), part("b", 10, 19)], 0, 1)).await.unwrap();
+        let second = metastore.commit_flush(&flush(vec![part("c", 5, 14)], 1, 2)).await.unwrap();
+        assert_eq!(paths(&metastore, 0, 100, 0).await, Vec::<String>::new());
+        assert_eq!(paths(&metastore, 0, 100, first).await, ["a", "b"]);
+        assert_eq!(paths(&metastore, 0, 100, second).await, ["a", "c", "b"]);
+        let position = metastore.position("local").await.unwrap();
+        assert_eq!(position, CatalogPosition { snapshot: second, wal_position: 2 });
+        assert_eq!(metastore.part_totals().await.unwrap(), PartTotals { parts: 3, rows: 30, bytes: 300 });
+    }
+
+    #[tokio::test]
+    async fn a_range_is_half_open_and_a_part_is_not() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        let snapshot = metastore.commit_flush(&flush(vec![part("a", 10, 20)], 0, 1)).await.unwrap();
+        for (start, end, seen) in [(0, 10, false), (0, 11, true), (20, 30, true), (21, 30, false), (i64::MIN, i64::MAX, true)] {
+            assert_eq!(!paths(&metastore, start, end, snapshot).await.is_empty(), seen, "{start}..{end}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_was_overtaken_changes_nothing() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        metastore.commit_flush(&flush(vec![part("a", 0, 9)], 0, 1)).await.unwrap();
+        let error = metastore.commit_flush(&flush(vec![part("b", 0, 9)], 0, 2)).await.unwrap_err();
+        assert!(matches!(error, MetastoreError::Conflict { expected: 0, found: 1 }), "{error}");
+        // The path is taken, so everything before it in the transaction must vanish too.
+        metastore.commit_flush(&flush(vec![part("c", 0, 9), part("a", 0, 9)], 1, 2)).await.unwrap_err();
+        assert_eq!(metastore.part_paths().await.unwrap(), ["a"]);
+        assert_eq!(metastore.position("local").await.unwrap(), CatalogPosition { snapshot: 1, wal_position: 1 });
+    }
+
+    #[tokio::test]
+    async fn matching_parts_is_one_search_of_one_index() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+            "explain query plan select id from parts where project = 'a' and signal = 'b' and max_time >= 1 and min_time <= 2",
+        )
+        .fetch_all(metastore.readers())
+        .await
+        .unwrap();
+        assert_eq!(plan.len(), 1);
+        assert!(plan[0].3.starts_with("SEARCH parts USING INDEX parts_by_time"), "{}", plan[0].3);
+    }
+}

@@ -1,0 +1,68 @@
+//! AWS CloudWatch Logs: log events become log records; the words of its other operations.
+//!
+//! In:      PutLogEvents (JSON 1.1). It has no path of its own: the server's AWS router knows it by `X-Amz-Target`, checks
+//!          group and stream, and adds `x-cupola-retention-days`, `x-cupola-region` and `x-cupola-account`
+//! Spec:    docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+//! Out:     one log record per event, with what its text tells of severity, trace, exception and JSON fields; data points of
+//!          events in the embedded metric format
+//! Missing: an entity is never rejected; an event in the embedded metric format is not checked against its schema
+//! Quirks:  sequence tokens mean nothing and are always answered; skipped events are told by index, inclusive for too new
+//!          and exclusive for too old; the service is the entity's `Name`, else the log group
+
+mod emf;
+pub mod event_id;
+mod exceptions;
+pub mod limits;
+mod message;
+pub mod names;
+pub mod put_log_events;
+pub mod reply;
+pub mod sts;
+pub mod tokens;
+mod translate;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use model::{Counted, RowSink};
+
+use crate::incoming::Incoming;
+use crate::receiver::{Door, Failure, Receiver, Reply};
+
+pub use crate::aws::AwsError;
+
+/// The endpoint of [`Incoming`] for this receiver's only operation.
+pub const PUT_LOG_EVENTS: &str = "put_log_events";
+
+pub struct CloudWatch;
+
+impl Receiver for CloudWatch {
+    fn name(&self) -> &'static str {
+        "cloudwatch"
+    }
+
+    fn doors(&self) -> &'static [Door] {
+        &[]
+    }
+
+    fn headers(&self) -> &'static [&'static str] {
+        &["x-cupola-account", "x-cupola-region", "x-cupola-retention-days"]
+    }
+
+    fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
+        match incoming.endpoint {
+            PUT_LOG_EVENTS => translate::put_log_events(incoming, sink).map_err(reply::failure),
+            other => Err(Failure::Invalid(format!("unknown endpoint {other:?}"))),
+        }
+    }
+
+    fn accepted(&self, incoming: &Incoming<'_>, _counted: &Counted<'_>) -> Reply {
+        let admission = translate::admitted(incoming).map(|(_, admission)| admission).unwrap_or_default();
+        reply::log_events_kept(incoming, &admission)
+    }
+
+    fn failed(&self, incoming: &Incoming<'_>, failure: &Failure) -> Reply {
+        reply::refused(&reply::error(failure), &crate::aws::request_id(incoming))
+    }
+}

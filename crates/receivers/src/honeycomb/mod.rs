@@ -1,0 +1,87 @@
+//! Honeycomb: events become spans and log records.
+//!
+//! In:      POST /1/events/{dataset} and /1/batch/{dataset}, JSON or MessagePack
+//! Spec:    docs.honeycomb.io/api/events, api-docs.honeycomb.io/api/events
+//! Out:     a span per event with a trace id and a duration, unless it annotates one; a log record for every other event;
+//!          resource `service.name` (else the dataset) and `honeycomb.dataset`
+//! Missing: /1/kinesis_events; exceptions that Beelines put on spans as `app.exception_*` make no log record
+//! Quirks:  SDKs send a dataset's slashes unescaped, so it is the rest of the path; ids may be any text and are then hashed,
+//!          the text kept as `honeycomb.trace.*`; results are matched to events by position; the time is the start; a time
+//!          that cannot be read is the arrival, and kept as `honeycomb.time`
+
+mod ids;
+mod msgpack;
+mod reply;
+mod time;
+mod translate;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use model::{Counted, RowSink};
+
+use crate::incoming::Incoming;
+use crate::receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route};
+
+pub use reply::auth_answer;
+
+const EVENT: &str = "event";
+const BATCH: &str = "batch";
+
+pub struct Honeycomb;
+
+impl Receiver for Honeycomb {
+    fn name(&self) -> &'static str {
+        "honeycomb"
+    }
+
+    fn doors(&self) -> &'static [Door] {
+        &[
+            Door::Http(Route {
+                method: IngestMethod::Post,
+                path: "/1/events/{*rest}",
+                endpoint: EVENT,
+                body_bytes_max: wire::EVENT_BYTES_MAX,
+                cors: CorsPolicy::None,
+            }),
+            Door::Http(Route {
+                method: IngestMethod::Post,
+                path: "/1/batch/{*rest}",
+                endpoint: BATCH,
+                body_bytes_max: wire::BATCH_BYTES_MAX,
+                cors: CorsPolicy::None,
+            }),
+        ]
+    }
+
+    /// Of the keys only whether there was one; their values are not looked at, and need not be kept.
+    fn headers(&self) -> &'static [&'static str] {
+        &["accept", "x-honeycomb-event-time", "x-honeycomb-samplerate", "x-honeycomb-team", "x-hny-team"]
+    }
+
+    fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
+        let key = incoming.headers.get("x-honeycomb-team").or_else(|| incoming.headers.get("x-hny-team"));
+        if key.unwrap_or_default().trim().is_empty() {
+            return Err(Failure::Unauthenticated);
+        }
+        match incoming.endpoint {
+            EVENT => translate::push_events(incoming, false, sink),
+            BATCH => translate::push_events(incoming, true, sink),
+            other => Err(Failure::Invalid(format!("unknown endpoint {other:?}"))),
+        }
+    }
+
+    /// The batch is read again only where events of it were refused, to say which.
+    fn accepted(&self, incoming: &Incoming<'_>, counted: &Counted<'_>) -> Reply {
+        match incoming.endpoint {
+            BATCH if counted.refusals.is_empty() => reply::whole_batch_kept(incoming, counted.accepted.total()),
+            BATCH => reply::batch_kept(incoming, &translate::verdicts(incoming)),
+            _ => reply::event_kept(),
+        }
+    }
+
+    fn failed(&self, incoming: &Incoming<'_>, failure: &Failure) -> Reply {
+        reply::refused(incoming, failure)
+    }
+}

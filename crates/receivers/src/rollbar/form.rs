@@ -1,0 +1,86 @@
+//! Forms: `payload=<JSON>` of the oldest clients, and what `curl -d` and `curl -F` make of a deploy.
+
+/// Fields of one form. Rollbar's forms have seven; more are not read.
+const FIELDS_MAX: usize = 100;
+
+/// The fields of `application/x-www-form-urlencoded`, in order; bytes that are not UTF-8 become U+FFFD.
+pub fn urlencoded(body: &[u8]) -> Vec<(String, String)> {
+    let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).take(FIELDS_MAX);
+    pairs
+        .map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            (decoded(&pair[..at]), decoded(pair.get(at + 1..).unwrap_or_default()))
+        })
+        .collect()
+}
+
+fn decoded(text: &[u8]) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let hex = |offset: usize| text.get(at + offset).and_then(|digit| (*digit as char).to_digit(16));
+        match (text[at], hex(1), hex(2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high << 4 | low) as u8);
+                at += 2;
+            }
+            (b'+', ..) => out.push(b' '),
+            (byte, ..) => out.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The named parts of `multipart/form-data`, as text. `content_type` has the boundary.
+pub fn multipart(content_type: &str, body: &[u8]) -> Vec<(String, String)> {
+    let Some(boundary) = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty()) else { return Vec::new() };
+    let text = String::from_utf8_lossy(body);
+    let delimiter = format!("--{boundary}");
+    text.split(delimiter.as_str()).skip(1).take(FIELDS_MAX).filter_map(part).collect()
+}
+
+fn part(text: &str) -> Option<(String, String)> {
+    let (head, value) = text.split_once("\r\n\r\n").or_else(|| text.split_once("\n\n"))?;
+    let name = head.lines().find_map(|line| {
+        let (header, value) = line.split_once(':')?;
+        header.trim().eq_ignore_ascii_case("content-disposition").then(|| parameter(value, "name"))?
+    })?;
+    let value = value.strip_suffix("\r\n").or_else(|| value.strip_suffix('\n')).unwrap_or(value);
+    Some((name.to_owned(), value.to_owned()))
+}
+
+/// The value of `; name=value` in a header, with or without quotes.
+fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+    header.split(';').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn both_kinds_of_forms() {
+        let plain = urlencoded(b"environment=production&comment=a+b%26%C3%A9%zz&&alone&=x");
+        let expected = [("environment", "production"), ("comment", "a b&é%zz"), ("alone", ""), ("", "x")];
+        assert_eq!(plain, owned(&expected));
+        let body = b"--X1\r\nContent-Disposition: form-data; name=\"environment\"\r\n\r\nproduction\r\n--X1\r\ncontent-disposition: form-data; name=revision\r\n\r\nab\r\ncd\r\n--X1--\r\n";
+        let parts = multipart("multipart/form-data; boundary=X1", body);
+        assert_eq!(parts, owned(&[("environment", "production"), ("revision", "ab\r\ncd")]));
+        assert!(multipart("multipart/form-data", body).is_empty());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(0u8.., 0..80)) {
+            let _ = (urlencoded(&bytes), multipart("multipart/form-data; boundary=-", &bytes));
+        }
+    }
+}

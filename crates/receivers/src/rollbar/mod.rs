@@ -1,0 +1,88 @@
+//! Rollbar: items and deploys become log records.
+//!
+//! In:      POST /api/1/item/ (JSON, or a form with `payload`); POST /api/1/deploy/ (JSON, form, multipart)
+//! Spec:    docs.rollbar.com/reference/create-item, docs.rollbar.com/reference/post-deploy
+//! Out:     one log record per occurrence, `exception` for traces and crash reports, `message` for messages, all with an
+//!          exception to group by and the payload as `source`; one log record `deploy` per deploy
+//! Missing: tokens in the query string; locals, code context, telemetry and request parameters are in `source` alone;
+//!          recordings (`/api/1/session/`)
+//! Quirks:  the token comes in the header, in the body, or both, and is not kept; times are whole seconds and absent from
+//!          browsers; there is no service, so `custom.service`, `service` or the last folder of `server.root` stands in;
+//!          `$remote_ip` means the address of the caller; one error wrapped in itself arrives as a `trace_chain` of two
+
+mod form;
+mod reply;
+mod stacktrace;
+mod translate;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use model::{Counted, RowSink};
+
+use crate::incoming::Incoming;
+use crate::receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route};
+
+pub use wire::uuid_of;
+
+const ITEM: &str = "item";
+const DEPLOY: &str = "deploy";
+
+/// Browsers send items; rollbar.js reads these to decide whether to record pages.
+const CORS: CorsPolicy =
+    CorsPolicy::Any { expose: "Rollbar-Replay-Enabled, Rollbar-Replay-RateLimit-Remaining, Rollbar-Replay-RateLimit-Reset" };
+
+pub struct Rollbar;
+
+impl Receiver for Rollbar {
+    fn name(&self) -> &'static str {
+        "rollbar"
+    }
+
+    fn doors(&self) -> &'static [Door] {
+        const fn item(path: &'static str) -> Door {
+            Door::Http(Route {
+                method: IngestMethod::Post,
+                path,
+                endpoint: ITEM,
+                body_bytes_max: wire::ITEM_BYTES_MAX,
+                cors: CORS,
+            })
+        }
+        const fn deploy(path: &'static str) -> Door {
+            Door::Http(Route {
+                method: IngestMethod::Post,
+                path,
+                endpoint: DEPLOY,
+                body_bytes_max: wire::DEPLOY_BYTES_MAX,
+                cors: CorsPolicy::None,
+            })
+        }
+        const { &[item("/api/1/item/"), item("/api/1/item"), deploy("/api/1/deploy/"), deploy("/api/1/deploy")] }
+    }
+
+    /// Only whether there was a token; its value is not looked at, and need not be kept.
+    fn headers(&self) -> &'static [&'static str] {
+        &["x-rollbar-access-token"]
+    }
+
+    fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
+        match incoming.endpoint {
+            ITEM => translate::push_item(incoming, sink),
+            DEPLOY => translate::push_deploy(incoming, sink),
+            other => Err(Failure::Invalid(format!("unknown endpoint {other:?}"))),
+        }
+    }
+
+    fn accepted(&self, incoming: &Incoming<'_>, _: &Counted<'_>) -> Reply {
+        match incoming.endpoint {
+            DEPLOY => reply::deploy_kept(translate::deploy_id(incoming)),
+            _ => reply::item_kept(uuid_of(incoming.body)),
+        }
+    }
+
+    fn failed(&self, _: &Incoming<'_>, failure: &Failure) -> Reply {
+        reply::refused(failure)
+    }
+}

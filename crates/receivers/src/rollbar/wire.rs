@@ -1,0 +1,311 @@
+//! The words of Rollbar: items, traces, frames, deploys.
+//!
+//! Items are read liberally, as Rollbar itself does: a field of the wrong type counts as absent and unknown fields are
+//! no error.
+//!
+//! Spec: docs.rollbar.com/reference/create-item, docs.rollbar.com/reference/post-deploy
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::form;
+use crate::incoming::Incoming;
+use crate::json::sound_text;
+use crate::receiver::Failure;
+
+/// Bytes of one item. Rollbar documents 512 KB; locals of deep stacks go beyond, and pyrollbar answers a 413 with a
+/// second item that says nothing.
+pub const ITEM_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a deploy: seven short fields.
+pub const DEPLOY_BYTES_MAX: usize = 64 * 1024;
+
+/// Exceptions of a `trace_chain` that are printed; real chains have a handful.
+pub const CHAIN_LINKS_MAX: usize = 64;
+
+/// Frames of one trace that are printed; SDKs cut at 100 to 300.
+pub const FRAMES_PER_TRACE_MAX: usize = 1_000;
+
+/// A shorter token is not looked for inside an item: `test` would be found in honest text.
+const TOKEN_CHARS_MIN: usize = 16;
+
+/// A request for one item: the data, and the text that may be kept.
+#[derive(Debug)]
+pub struct Payload {
+    pub data: Map<String, Value>,
+    /// The payload word for word, but without its access token.
+    pub source: String,
+    pub has_token: bool,
+}
+
+impl Payload {
+    /// Reads the body of `POST /api/1/item/`: JSON, or a form with the JSON in `payload`.
+    pub fn from_incoming(incoming: &Incoming<'_>) -> Result<Payload, Failure> {
+        if is_json(incoming.body) {
+            return Payload::from_json(incoming.body);
+        }
+        let fields = form::urlencoded(incoming.body);
+        let field = |name| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let Some(payload) = field("payload") else { return Payload::from_json(incoming.body) };
+        let payload = Payload::from_json(payload.as_bytes())?;
+        let has_token = payload.has_token || field("access_token").is_some_and(|token| !token.is_empty());
+        Ok(Payload { has_token, ..payload })
+    }
+
+    fn from_json(body: &[u8]) -> Result<Payload, Failure> {
+        let text = sound_text(body);
+        let members = members_of(&text)?;
+        let data: Value = match members.iter().rev().find(|(key, _)| key == "data") {
+            None => return Err(Failure::Invalid("missing required field \"data\"".to_owned())),
+            Some((_, data)) => serde_json::from_str(data.get()).map_err(|error| Failure::Malformed(error.to_string()))?,
+        };
+        let Value::Object(data) = data else {
+            return Err(Failure::Invalid("field \"data\" must be an object".to_owned()));
+        };
+        let token = members.iter().find(|(key, _)| key == "access_token");
+        let token: Option<String> = token.and_then(|(_, token)| serde_json::from_str(token.get()).ok());
+        let token = token.unwrap_or_default();
+        Ok(Payload { data, source: source_without_token(&members, &token), has_token: !token.is_empty() })
+    }
+}
+
+type Members<'a> = Vec<(String, &'a RawValue)>;
+
+fn members_of(text: &str) -> Result<Members<'_>, Failure> {
+    let members: Result<TopLevel<'_>, serde_json::Error> = serde_json::from_str(text);
+    members.map(|members| members.0).map_err(|error| Failure::Malformed(error.to_string()))
+}
+
+fn source_without_token(members: &Members<'_>, token: &str) -> String {
+    let mut out = String::from("{");
+    for (key, value) in members.iter().filter(|(key, _)| key != "access_token") {
+        if out.len() > 1 {
+            out.push_str(", ");
+        }
+        model::json_string(key, &mut out);
+        out.push_str(": ");
+        out.push_str(value.get());
+    }
+    out.push('}');
+    // Some notifiers repeat their options, token and all, in `notifier.configured_options`.
+    if token.len() >= TOKEN_CHARS_MIN && out.contains(token) {
+        return out.replace(token, &"*".repeat(token.len()));
+    }
+    out
+}
+
+/// The members of an object in their order, values unread.
+struct TopLevel<'a>(Members<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for TopLevel<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<'a>(std::marker::PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
+            type Value = TopLevel<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TopLevel<'a>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
+                    members.push(member);
+                }
+                Ok(TopLevel(members))
+            }
+        }
+        deserializer.deserialize_map(Members(std::marker::PhantomData))
+    }
+}
+
+/// The `uuid` of an item, without reading the rest of it.
+pub fn uuid_of(body: &[u8]) -> Option<String> {
+    if is_json(body) {
+        return uuid_of_json(&sound_text(body));
+    }
+    uuid_of_json(&form::urlencoded(body).into_iter().find(|(key, _)| key == "payload")?.1)
+}
+
+/// Told by the first byte: `curl -d '{…}'` calls its JSON a form.
+fn is_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{") || body.starts_with(b"\xef\xbb\xbf")
+}
+
+fn uuid_of_json(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Data {
+        uuid: Option<Value>,
+    }
+    let members = members_of(text).ok()?;
+    let (_, data) = members.iter().rev().find(|(key, _)| key == "data")?;
+    let data: Data = serde_json::from_str(data.get()).ok()?;
+    data.uuid?.as_str().filter(|uuid| !uuid.is_empty()).map(str::to_owned)
+}
+
+/// An object of an item, read by its keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Object<'a>(pub &'a Map<String, Value>);
+
+impl<'a> Object<'a> {
+    pub fn get(self, key: &str) -> Option<&'a Value> {
+        self.0.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A string that is not blank.
+    pub fn text(self, key: &str) -> Option<&'a str> {
+        self.get(key)?.as_str().filter(|text| !text.trim().is_empty())
+    }
+
+    /// A string, or a number in its text form: ids are sent as either.
+    pub fn text_or_number(self, key: &str) -> Option<String> {
+        match self.get(key)? {
+            Value::Number(number) => Some(number.to_string()),
+            Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// A number, or a string with one.
+    pub fn number(self, key: &str) -> Option<f64> {
+        match self.get(key)? {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    pub fn object(self, key: &str) -> Option<Object<'a>> {
+        self.get(key)?.as_object().map(Object)
+    }
+
+    pub fn list(self, key: &str) -> &'a [Value] {
+        self.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What an item tells: `data.body`.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// `trace` or `trace_chain`; the latest exception first. Never empty.
+    Traces(Vec<Trace<'a>>),
+    Message(Object<'a>),
+    CrashReport {
+        raw: &'a str,
+    },
+}
+
+impl<'a> Body<'a> {
+    /// Reads `data.body`. Refuses: none of `trace`, `trace_chain`, `message`, `crash_report`.
+    pub fn from_data(data: Object<'a>) -> Result<Body<'a>, Failure> {
+        let invalid = |text: &str| Failure::Invalid(text.to_owned());
+        let body = data.object("body").ok_or_else(|| invalid("missing required field \"data.body\""))?;
+        let chain = body.list("trace_chain").iter().filter_map(Value::as_object).take(CHAIN_LINKS_MAX);
+        let mut traces: Vec<Trace<'a>> = chain.map(|trace| Trace(Object(trace))).collect();
+        if let Some(trace) = body.object("trace").filter(|_| traces.is_empty()) {
+            traces.push(Trace(trace));
+        }
+        if !traces.is_empty() {
+            return Ok(Body::Traces(traces));
+        }
+        if let Some(message) = body.object("message") {
+            return Ok(Body::Message(message));
+        }
+        let raw = body.object("crash_report").and_then(|report| report.text("raw"));
+        raw.map(|raw| Body::CrashReport { raw })
+            .ok_or_else(|| invalid("\"data.body\" must contain one of \"trace\", \"trace_chain\", \"message\", \"crash_report\""))
+    }
+}
+
+/// One exception with its calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trace<'a>(pub Object<'a>);
+
+impl PartialEq for Object<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<'a> Trace<'a> {
+    pub fn exception(self, key: &str) -> &'a str {
+        self.0.object("exception").and_then(|exception| exception.text(key)).unwrap_or_default()
+    }
+
+    /// Oldest call first.
+    pub fn frames(self) -> impl DoubleEndedIterator<Item = Frame<'a>> {
+        let frames = self.0.list("frames");
+        let newest = &frames[frames.len().saturating_sub(FRAMES_PER_TRACE_MAX)..];
+        newest.iter().filter_map(Value::as_object).map(|frame| Frame(Object(frame)))
+    }
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a>(Object<'a>);
+
+impl<'a> Frame<'a> {
+    pub fn filename(self) -> &'a str {
+        self.0.text("filename").unwrap_or_default()
+    }
+
+    pub fn method(self) -> &'a str {
+        self.0.text("method").unwrap_or_default()
+    }
+
+    pub fn class_name(self) -> &'a str {
+        self.0.text("class_name").unwrap_or_default()
+    }
+
+    pub fn code(self) -> &'a str {
+        self.0.text("code").map(str::trim).unwrap_or_default()
+    }
+
+    pub fn line(self) -> Option<u32> {
+        self.0.number("lineno").filter(|line| *line >= 0.0).map(|line| line as u32)
+    }
+
+    pub fn column(self) -> Option<u32> {
+        self.0.number("colno").filter(|column| *column >= 0.0).map(|column| column as u32)
+    }
+}
+
+/// A deploy's fields, whichever way they were sent.
+#[derive(Debug)]
+pub struct Deploy(Vec<(String, String)>);
+
+impl Deploy {
+    /// Refuses: no JSON where JSON was said; no `environment`; no `revision`.
+    pub fn from_incoming(incoming: &Incoming<'_>) -> Result<Deploy, Failure> {
+        let deploy = Deploy(match incoming.headers.media_type().as_str() {
+            "multipart/form-data" => form::multipart(incoming.headers.get("content-type").unwrap_or_default(), incoming.body),
+            "application/json" => json_fields(incoming.body)?,
+            _ if is_json(incoming.body) => json_fields(incoming.body)?,
+            _ => form::urlencoded(incoming.body),
+        });
+        match ["environment", "revision"].into_iter().find(|name| deploy.field(name).is_none()) {
+            Some(missing) => Err(Failure::Invalid(format!("missing required field {missing:?}"))),
+            None => Ok(deploy),
+        }
+    }
+
+    /// A field that is not blank.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.trim().is_empty())
+    }
+}
+
+fn json_fields(body: &[u8]) -> Result<Vec<(String, String)>, Failure> {
+    let fields: Result<Map<String, Value>, serde_json::Error> = serde_json::from_str(&sound_text(body));
+    let fields = fields.map_err(|error| Failure::Malformed(error.to_string()))?;
+    let text = |value: Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(fields.into_iter().map(|(key, value)| (key, text(value))).collect())
+}

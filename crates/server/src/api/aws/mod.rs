@@ -1,0 +1,120 @@
+//! AWS's own APIs: `POST /` told apart by target and form action, and X-Ray's sampling calls at their paths.
+//!
+//! Any credentials are welcome while no keys are configured, and sampling calls are never signed.
+
+mod logs;
+mod sampling;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use http::{HeaderMap, StatusCode};
+use model::TraceContext;
+use receivers::aws::{AwsError, Dialect};
+use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
+use receivers::{CorsPolicy, Failure, Reply};
+
+use crate::listen::http_ingest::{read_body, respond, trace_context};
+use crate::{Peer, Services, now_unix_nano};
+
+pub fn router() -> Router<Services> {
+    Router::new()
+        .route("/", post(dispatch).get(crate::web::page))
+        .route("/GetSamplingRules", post(sampling::rules))
+        .route("/SamplingTargets", post(sampling::targets))
+}
+
+/// A call with its body in the clear, and what its answer must name.
+pub(super) struct Call {
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    pub request_id: String,
+    pub region: String,
+    pub received_at_unix_nano: i64,
+    pub remote_addr: Option<std::net::IpAddr>,
+    pub trace_context: Option<TraceContext>,
+}
+
+impl Call {
+    pub(super) async fn read(services: &Services, request: Request, bytes_max: usize) -> Result<Call, (Failure, String)> {
+        let (parts, body): (_, Body) = request.into_parts();
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let read = read_body(&parts.headers, body, bytes_max).await;
+        Ok(Call {
+            region: region(&parts.headers).unwrap_or_else(|| services.settings.region.clone()),
+            body: read.map_err(|failure| (failure, request_id.clone()))?,
+            request_id,
+            received_at_unix_nano: now_unix_nano(),
+            remote_addr: parts.extensions.get::<Peer>().map(|peer| peer.ip()),
+            trace_context: trace_context(&parts.headers),
+            headers: parts.headers,
+        })
+    }
+}
+
+async fn dispatch(State(services): State<Services>, request: Request) -> Response {
+    let call = match Call::read(&services, request, receivers::cloudwatch::put_log_events::BODY_BYTES_MAX).await {
+        Ok(call) => call,
+        Err((failure, request_id)) => {
+            return respond(error_of(&failure).to_reply(Dialect::Json11, &request_id), CorsPolicy::None, &HeaderMap::new());
+        }
+    };
+    respond(answer(&services, &call).await, CorsPolicy::None, &call.headers)
+}
+
+async fn answer(services: &Services, call: &Call) -> Reply {
+    let target = call.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    if let Some(operation) = target.and_then(|target| target.strip_prefix(TARGET_PREFIX)) {
+        return logs::answer(services, call, operation).await;
+    }
+    match (target, sts::form_action(&call.body)) {
+        (None, Some("GetCallerIdentity")) => sts::caller_identity(&services.settings.account_id, &call.request_id),
+        (None, Some(action)) => sts::invalid_action(action, &call.request_id),
+        (target, _) => {
+            let message = match target {
+                Some(target) => format!("operation {target} is not known here"),
+                None => "the request names no operation: expected an X-Amz-Target header or an Action".to_owned(),
+            };
+            AwsError::new("UnknownOperationException", message).to_reply(Dialect::Json11, &call.request_id)
+        }
+    }
+}
+
+/// The region in the scope of a SigV4 signature: `Credential=<key>/<date>/<region>/<service>/aws4_request`.
+pub fn region(headers: &HeaderMap) -> Option<String> {
+    let authorization = headers.get("authorization")?.to_str().ok()?;
+    let scope = authorization.split("Credential=").nth(1)?;
+    let region = scope.split([',', ' ']).next()?.split('/').nth(2)?;
+    let plain = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    plain.then(|| region.to_owned())
+}
+
+/// A failure before an operation could look at its request, in AWS's words.
+pub(super) fn error_of(failure: &Failure) -> AwsError {
+    match failure {
+        Failure::Busy { .. } => AwsError::new("ThrottlingException", "Rate exceeded"),
+        Failure::Unavailable(reason) => {
+            AwsError::new("ServiceUnavailableException", reason.clone()).with_status(StatusCode::SERVICE_UNAVAILABLE)
+        }
+        Failure::TooLarge { .. } => {
+            AwsError::new("RequestEntityTooLargeException", failure.to_string()).with_status(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        other => AwsError::new("SerializationException", other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_region_stands_in_the_signature() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(region(&headers), None);
+        let value = "AWS4-HMAC-SHA256 Credential=AKIA/20261121/eu-west-1/logs/aws4_request, SignedHeaders=host, Signature=ab";
+        headers.insert("authorization", value.parse().unwrap());
+        assert_eq!(region(&headers).as_deref(), Some("eu-west-1"));
+    }
+}

@@ -1,0 +1,59 @@
+//! The journey out: our own REST API under `/api`, the vendors' read APIs at their own paths, health and metrics.
+
+mod attributes;
+pub mod aws;
+mod errors;
+mod health;
+mod honeycomb;
+mod logs;
+mod openapi;
+mod params;
+mod receivers_api;
+mod refusal;
+mod services_api;
+mod sql;
+mod tail;
+mod traces;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
+
+pub use openapi::document;
+
+use crate::Services;
+
+/// Every read path of the main port.
+pub fn router(services: Services) -> Router {
+    Router::new()
+        .route("/api/health", get(health::health))
+        .route("/api/services", get(services_api::services))
+        .route("/api/routes", get(services_api::routes))
+        .route("/api/deploys", get(services_api::deploys))
+        .route("/api/traces", get(traces::list))
+        .route("/api/traces/histogram", get(traces::histogram))
+        .route("/api/traces/{id}", get(traces::one))
+        .route("/api/traces/{id}/logs", get(traces::logs))
+        .route("/api/traces/{id}/errors", get(traces::errors))
+        .route("/api/traces/{id}/raw", get(traces::raw))
+        .route("/api/logs", get(logs::list))
+        .route("/api/logs/histogram", get(logs::histogram))
+        .route("/api/logs/around", get(logs::around))
+        .route("/api/errors", get(errors::list))
+        .route("/api/errors/{group}", get(errors::one))
+        .route("/api/attributes", get(attributes::keys))
+        .route("/api/attributes/values", get(attributes::values))
+        .route("/api/receivers", get(receivers_api::list))
+        .route("/api/sql", post(sql::query))
+        .route("/api/openapi.json", get(openapi::serve))
+        .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
+        .layer(CompressionLayer::new())
+        // A live tail must not wait for a compressor's buffer.
+        .route("/api/logs/tail", get(tail::tail))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(crate::own_metrics::metrics))
+        .merge(honeycomb::router())
+        .merge(aws::router())
+        .with_state(services)
+}

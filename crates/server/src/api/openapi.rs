@@ -1,0 +1,51 @@
+//! The OpenAPI document of our own API, made from the handlers. A copy is committed for the page's types.
+
+use axum::Json;
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Cupola", description = "One window on everything an app tells."),
+    paths(
+        super::health::health,
+        super::services_api::services,
+        super::services_api::routes,
+        super::services_api::deploys,
+        super::traces::list,
+        super::traces::histogram,
+        super::traces::one,
+        super::traces::logs,
+        super::traces::errors,
+        super::traces::raw,
+        super::logs::list,
+        super::logs::histogram,
+        super::logs::around,
+        super::tail::tail,
+        super::errors::list,
+        super::errors::one,
+        super::attributes::keys,
+        super::attributes::values,
+        super::receivers_api::list,
+        super::sql::query,
+    )
+)]
+struct Document;
+
+/// The document as JSON text, pretty, ending in a line feed.
+pub fn document() -> String {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub async fn serve() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_document_is_current() {
+        expect_test::expect_file!["../../openapi.json"].assert_eq(&super::document());
+    }
+}

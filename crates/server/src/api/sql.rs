@@ -1,0 +1,95 @@
+//! `POST /api/sql`: one query over `spans`, `logs` and `metrics`; answers in JSON, CSV or Arrow IPC.
+
+use arrow::csv::WriterBuilder;
+use arrow::ipc::writer::StreamWriter;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use engine::ask::Stats;
+use engine::{Answer, EngineError};
+use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::refusal::Refusal;
+use crate::Services;
+
+#[derive(Deserialize, ToSchema)]
+pub struct SqlQuery {
+    /// One `SELECT`; attribute names may be written without quotes.
+    query: String,
+    #[serde(default)]
+    format: SqlFormat,
+    /// At most this many rows; 100,000 by default and at most.
+    max_rows: Option<usize>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SqlFormat {
+    #[default]
+    Json,
+    Csv,
+    /// An Arrow IPC stream.
+    Arrow,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SqlAnswer {
+    columns: Vec<SqlColumn>,
+    #[schema(value_type = Vec<Vec<Object>>)]
+    rows: Vec<Vec<Value>>,
+    stats: Stats,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SqlColumn {
+    name: String,
+    r#type: String,
+}
+
+/// Answers one SQL query.
+#[utoipa::path(post, tag = "SQL", path = "/api/sql", request_body = SqlQuery, responses((status = 200, body = SqlAnswer), (status = 400, body = Refusal)))]
+pub async fn query(State(services): State<Services>, body: Bytes) -> Result<Response, Refusal> {
+    let query: SqlQuery = serde_json::from_slice(&body)
+        .map_err(|error| Refusal::parameter(format!("cannot read the body: {error}; expected {{\"query\": \"SELECT …\"}}")))?;
+    let rows_max = query.max_rows.unwrap_or(engine::limits::SQL_ROWS_MAX).min(engine::limits::SQL_ROWS_MAX);
+    let asker = &services.asker;
+    let answer = asker.engine.sql(&asker.project, &query.query, rows_max).await?;
+    match query.format {
+        SqlFormat::Json => Ok(Json(json(answer)?).into_response()),
+        SqlFormat::Csv => Ok(([(CONTENT_TYPE, "text/csv; charset=utf-8")], csv(&answer)?).into_response()),
+        SqlFormat::Arrow => Ok(([(CONTENT_TYPE, "application/vnd.apache.arrow.stream")], ipc(&answer)?).into_response()),
+    }
+}
+
+fn json(answer: Answer) -> Result<SqlAnswer, EngineError> {
+    let columns = answer.columns().into_iter().map(|column| SqlColumn { name: column.name, r#type: column.r#type }).collect();
+    let rows = answer.json_rows()?;
+    let stats = Stats { truncated: answer.truncated, ..answer.stats.into() };
+    Ok(SqlAnswer { columns, rows, stats })
+}
+
+fn csv(answer: &Answer) -> Result<Vec<u8>, EngineError> {
+    let mut out = Vec::new();
+    let mut writer = WriterBuilder::new().with_header(true).build(&mut out);
+    writer.write(&arrow::array::RecordBatch::new_empty(answer.schema.clone()))?;
+    for batch in &answer.batches {
+        writer.write(batch)?;
+    }
+    drop(writer);
+    Ok(out)
+}
+
+fn ipc(answer: &Answer) -> Result<Vec<u8>, EngineError> {
+    let mut out = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut out, &answer.schema)?;
+    for batch in &answer.batches {
+        writer.write(batch)?;
+    }
+    writer.finish()?;
+    drop(writer);
+    Ok(out)
+}

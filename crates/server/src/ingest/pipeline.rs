@@ -1,0 +1,95 @@
+//! Between receiver and store: what the model knows beyond one protocol is added to each row as it passes.
+//!
+//! `error.group` of exceptions, the exact link from a span to another vendor's trace, and the trace a log line names in
+//! its body. Pure: the same row always gets the same additions, so a replayed request gives the same rows.
+
+use std::borrow::Cow;
+
+use analysis::{fingerprint, linking};
+use model::{DataPoint, Exception, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Span};
+use store::RowBuffer;
+
+pub struct Pipeline<'a> {
+    out: &'a mut RowBuffer,
+    language: String,
+    services: Vec<(String, Rows)>,
+}
+
+impl<'a> Pipeline<'a> {
+    pub fn new(out: &'a mut RowBuffer) -> Pipeline<'a> {
+        Pipeline { out, language: String::new(), services: Vec::new() }
+    }
+
+    /// Rows by service; services without rows are left out.
+    pub fn services(self) -> Vec<(String, Rows)> {
+        self.services.into_iter().filter(|(_, rows)| rows.total() > 0).collect()
+    }
+
+    fn rows(&mut self) -> &mut Rows {
+        if self.services.is_empty() {
+            self.services.push((model::UNKNOWN_SERVICE.to_owned(), Rows::default()));
+        }
+        let last = self.services.len() - 1;
+        &mut self.services[last].1
+    }
+
+    fn grouped<'r>(&self, exception: &Exception<'r>) -> Exception<'r> {
+        let language = Some(self.language.as_str()).filter(|language| !language.is_empty());
+        Exception { group: Some(Cow::Owned(fingerprint(exception, language))), ..exception.clone() }
+    }
+}
+
+impl RowSink for Pipeline<'_> {
+    fn resource(&mut self, resource: &Resource<'_>) {
+        let name = resource.service_name();
+        match self.services.iter().position(|(service, _)| service == name) {
+            Some(place) => {
+                let last = self.services.len() - 1;
+                self.services.swap(place, last);
+            }
+            None => self.services.push((name.to_owned(), Rows::default())),
+        }
+        let language = resource.attributes.iter().find(|attribute| attribute.key == "telemetry.sdk.language");
+        self.language.clear();
+        self.language.push_str(language.and_then(|attribute| attribute.value.as_str()).unwrap_or_default());
+        self.out.resource(resource);
+    }
+
+    fn scope(&mut self, scope: &Scope<'_>) {
+        self.out.scope(scope);
+    }
+
+    fn span(&mut self, span: &Span<'_>) {
+        self.rows().spans += 1;
+        let linked = span
+            .attributes
+            .iter()
+            .find_map(|attribute| linking::exact_trace_link(&attribute.key, &attribute.value))
+            .filter(|linked| *linked != span.trace_id);
+        match linked {
+            Some(_) => self.out.span(&Span { linked_trace_id: linked, ..span.clone() }),
+            None => self.out.span(span),
+        }
+    }
+
+    fn log(&mut self, record: &LogRecord<'_>) {
+        self.rows().logs += 1;
+        let exception = record.exception.as_ref().map(|exception| self.grouped(exception));
+        let named = if record.trace_id.is_none() { linking::trace_context_in_log_body(&record.body) } else { None };
+        if exception.is_none() && named.is_none() {
+            return self.out.log(record);
+        }
+        let trace_id = record.trace_id.or(named.map(|context| context.trace_id));
+        let span_id = record.span_id.or(named.and_then(|context| context.span_id));
+        self.out.log(&LogRecord { exception, trace_id, span_id, ..record.clone() });
+    }
+
+    fn data_point(&mut self, point: &DataPoint<'_>) {
+        self.rows().metrics += 1;
+        self.out.data_point(point);
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.out.refuse(refusal);
+    }
+}

@@ -1,0 +1,48 @@
+//! Limits of the sockets, with their reasons.
+
+use std::time::Duration;
+
+/// How long open requests may take to finish after a stop was asked for; the whole stop is promised within a second.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_millis(400);
+
+/// The largest UDP payload there is; a longer datagram cannot arrive.
+pub const DATAGRAM_BYTES_MAX: usize = 65_535;
+
+/// Datagrams that wait for the store. Each is at most 64 KiB, so a full queue holds 64 MiB; beyond it they are counted as
+/// lost, as the X-Ray daemon does.
+pub const DATAGRAMS_QUEUED_MAX: usize = 1_024;
+
+/// Datagrams written to the log in one step.
+pub const DATAGRAMS_PER_APPEND_MAX: usize = 64;
+
+/// Decompressed bodies held at once over all connections; further requests are told to come back. Bounds memory under
+/// many large requests at once.
+pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 256 * 1024 * 1024;
+
+/// Seconds a client is asked to wait when buffers are full: two flushes of the log on a slow disk.
+pub const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// Refusals remembered for each receiver, newest first, for the Connect page.
+pub const REFUSALS_REMEMBERED: usize = 20;
+
+/// Services remembered for each receiver.
+pub const SERVICES_REMEMBERED: usize = 100;
+
+/// Uuids of Rollbar items remembered, so that a re-sent item is dropped. At 36 bytes each this is under 10 MB, and covers
+/// a day of a busy app; re-sends come within minutes.
+pub const ITEM_UUIDS_REMEMBERED: usize = 100_000;
+
+/// A JSON or form request of our own and the AWS control APIs is never larger.
+pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How often a live tail looks at most.
+pub const TAIL_INTERVAL: Duration = Duration::from_millis(400);
+
+/// Lines a live tail sends at each look; the rest is counted as skipped. More per second nobody reads.
+pub const TAIL_LINES_MAX: usize = 200;
+
+/// A live tail sees lines whose own time is at most this old.
+pub const TAIL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How often counters of log streams are written: AWS promises them within an hour, people look after a second.
+pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,0 +1,164 @@
+//! HTTP doors of receivers: one generic handler, from socket to reply.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on, options};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use model::TraceContext;
+use receivers::{
+    BodyError, ContentEncoding, CorsPolicy, Door, Failure, Headers, Incoming, IngestMethod, Receiver, Reply, Route, decompress,
+};
+
+use crate::{Peer, Services, now_unix_nano};
+
+/// The HTTP doors of all receivers, or of one.
+pub fn router(services: Services, only: Option<&str>) -> Router {
+    let mut router = Router::new();
+    for receiver in receivers::all().iter().copied().filter(|receiver| only.is_none_or(|name| name == receiver.name())) {
+        for door in receiver.doors() {
+            if let Door::Http(route) = door {
+                router = router.route(route.path, door_of(services.clone(), receiver, *route));
+            }
+        }
+    }
+    router
+}
+
+fn door_of(services: Services, receiver: &'static dyn Receiver, route: Route) -> MethodRouter {
+    let method = match route.method {
+        IngestMethod::Post => MethodFilter::POST,
+        IngestMethod::Put => MethodFilter::PUT,
+    };
+    let handler = on(method, move |params: RawPathParams, request: Request| {
+        let services = services.clone();
+        async move { take(&services, receiver, route, &params, request).await }
+    });
+    match route.cors {
+        CorsPolicy::None => handler,
+        CorsPolicy::Any { .. } => handler.merge(options(preflight)),
+    }
+}
+
+async fn take(
+    services: &Services,
+    receiver: &'static dyn Receiver,
+    route: Route,
+    params: &RawPathParams,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let rest = params.iter().find(|(name, _)| *name == "rest").map(|(_, value)| value.to_owned()).unwrap_or_default();
+    let mut headers = kept_headers(&parts.headers, receiver);
+    headers.extend(own_headers(services, &parts.headers, receiver));
+    let mut incoming = Incoming {
+        endpoint: route.endpoint,
+        rest: &rest,
+        headers: Headers(headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()),
+        remote_addr: parts.extensions.get::<Peer>().map(|peer| peer.ip()),
+        received_at_unix_nano: now_unix_nano(),
+        trace_context: trace_context(&parts.headers),
+        body: b"",
+    };
+    let reply = match read_body(&parts.headers, body, route.body_bytes_max).await {
+        Ok(body) => {
+            incoming.body = &body;
+            services.ingest.take(receiver, &incoming).await
+        }
+        Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
+    };
+    respond(reply, route.cors, &parts.headers)
+}
+
+/// The body in the clear, within the route's cap both before and after decompression.
+pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+    let named = headers.get(header::CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let named = named.unwrap_or_default();
+    let encoding = ContentEncoding::parse(&named).ok_or(Failure::UnsupportedEncoding(named))?;
+    let collected =
+        Limited::new(body, bytes_max).collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
+            Ok(_) => Failure::TooLarge { bytes_max },
+            Err(error) => Failure::Malformed(format!("cannot read the body: {error}")),
+        })?;
+    let bytes = collected.to_bytes();
+    if encoding == ContentEncoding::Identity {
+        return Ok(bytes.into());
+    }
+    decompress(encoding, &bytes, bytes_max).map_err(|error| match error {
+        BodyError::TooLarge { bytes_max } => Failure::TooLarge { bytes_max },
+        corrupt @ BodyError::Corrupt { .. } => Failure::Malformed(corrupt.to_string()),
+    })
+}
+
+/// Header names whose values are credentials: the log on disk learns only that they were there.
+const CREDENTIALS: [&str; 4] = ["authorization", "x-honeycomb-team", "x-hny-team", "x-rollbar-access-token"];
+
+fn kept_headers(headers: &HeaderMap, receiver: &'static dyn Receiver) -> Vec<(String, String)> {
+    let names = std::iter::once(&"content-type").chain(receiver.headers());
+    names
+        .filter(|name| !name.starts_with("x-cupola-"))
+        .filter_map(|name| {
+            let value = headers.get(*name)?;
+            let shown = if CREDENTIALS.contains(name) && !value.is_empty() {
+                "present".to_owned()
+            } else {
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            };
+            Some(((*name).to_owned(), shown))
+        })
+        .collect()
+}
+
+/// What only the server knows of an AWS call, for receivers that tell rows apart by it. A client's own are never kept.
+fn own_headers(services: &Services, headers: &HeaderMap, receiver: &'static dyn Receiver) -> Vec<(String, String)> {
+    let region = || crate::api::aws::region(headers).unwrap_or_else(|| services.settings.region.clone());
+    let names = receiver.headers().iter();
+    names
+        .filter_map(|name| match *name {
+            "x-cupola-region" => Some(("x-cupola-region".to_owned(), region())),
+            "x-cupola-account" => Some(("x-cupola-account".to_owned(), services.settings.account_id.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The trace that the delivering request itself belongs to.
+pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    text("traceparent")
+        .and_then(TraceContext::from_traceparent)
+        .or_else(|| text("x-amzn-trace-id").and_then(TraceContext::from_xray_header))
+}
+
+pub fn respond(reply: Reply, cors: CorsPolicy, request: &HeaderMap) -> Response {
+    let mut response = (reply.status, reply.headers, reply.body).into_response();
+    if !response.headers().contains_key(header::CONTENT_TYPE) {
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
+    if let CorsPolicy::Any { expose } = cors
+        && request.contains_key(header::ORIGIN)
+    {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if !expose.is_empty() {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(expose));
+        }
+    }
+    response
+}
+
+/// Answers a browser's question before it sends: any origin, and whichever headers it asked for.
+async fn preflight(headers: HeaderMap) -> Response {
+    const COPIED: (HeaderName, HeaderName) = (header::ACCESS_CONTROL_REQUEST_HEADERS, header::ACCESS_CONTROL_ALLOW_HEADERS);
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let out = response.headers_mut();
+    out.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    out.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST, PUT, OPTIONS"));
+    out.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    if let Some(asked) = headers.get(COPIED.0) {
+        out.insert(COPIED.1, asked.clone());
+    }
+    response
+}

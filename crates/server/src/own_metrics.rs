@@ -1,0 +1,42 @@
+//! Cupola's own metrics in the Prometheus text format.
+
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
+
+use crate::Services;
+
+pub async fn metrics(State(services): State<Services>) -> impl IntoResponse {
+    let mut out = String::new();
+    let receivers = services.ingest.activity().snapshot();
+    let mut family = |name: &str, help: &str, kind: &str, samples: Vec<(String, f64)>| {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in samples {
+            let _ = writeln!(out, "{name}{labels} {value}");
+        }
+    };
+    let each = |value: &dyn Fn(&crate::ingest::ReceiverActivity) -> u64| -> Vec<(String, f64)> {
+        receivers.iter().map(|one| (format!("{{receiver=\"{}\"}}", one.name), value(one) as f64)).collect()
+    };
+    family("cupola_receiver_requests_total", "Requests and datagrams taken.", "counter", each(&|one| one.requests));
+    family("cupola_receiver_bytes_total", "Decompressed bytes of their bodies.", "counter", each(&|one| one.bytes));
+    family("cupola_receiver_refused_total", "Rows and whole requests not kept.", "counter", each(&|one| one.refused));
+    let rows = receivers
+        .iter()
+        .flat_map(|one| {
+            [("spans", one.spans), ("logs", one.logs), ("metrics", one.metrics)]
+                .map(|(signal, rows)| (format!("{{receiver=\"{}\",signal=\"{signal}\"}}", one.name), rows as f64))
+        })
+        .collect();
+    family("cupola_receiver_rows_total", "Rows kept.", "counter", rows);
+    let store = services.asker.engine.store().stats();
+    let one = |value: u64| vec![(String::new(), value as f64)];
+    family("cupola_store_memory_rows", "Rows not yet in a part.", "gauge", one(store.memory_rows));
+    family("cupola_store_memory_bytes", "Bytes of those rows.", "gauge", one(store.memory_bytes));
+    family("cupola_store_appends_total", "Requests appended to the write-ahead log.", "counter", one(store.appends));
+    family("cupola_store_fsyncs_total", "Commits of the write-ahead log.", "counter", one(store.fsyncs));
+    family("cupola_uptime_seconds", "Seconds since the start.", "gauge", one(services.started.elapsed().as_secs()));
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], out)
+}

@@ -1,0 +1,171 @@
+//! The commit thread: makes appends durable and visible, in groups.
+//!
+//! It takes everything that waits, writes it with one write and one `fdatasync`, shows the rows in memory and tells the
+//! senders. Then it begins again: there is no timer, a commit starts as soon as the one before has ended. It is the only one
+//! that writes the log and the only one that changes the active rows, so a segment of the log and its rows in memory never
+//! come apart.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use model::Signal;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::error::StoreError;
+use crate::limits::{COMMIT_QUEUE_MAX, GROUP_BYTES_MAX, RETRY_AFTER_SECONDS, WAL_SEGMENT_BYTES_MAX};
+use crate::lock::FolderLock;
+use crate::memory::{Chunk, Memory, Reservation};
+use crate::wal::{WalFolder, WalWriter};
+
+/// What the commit thread shares with the store.
+pub(crate) struct Shared {
+    pub memory: Arc<Memory>,
+    pub wal: WalFolder,
+    pub clock: Clock,
+    /// Rings when there is enough to flush.
+    pub flush_wanted: Notify,
+    /// Active bytes from which it rings.
+    pub flush_bytes: usize,
+    pub counters: Counters,
+    /// The folder is ours for as long as anything may write into it.
+    pub _lock: FolderLock,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub appends: AtomicU64,
+    pub appended_rows: AtomicU64,
+    pub appends_refused: AtomicU64,
+    pub fsyncs: AtomicU64,
+    pub flushes: AtomicU64,
+    pub flush_failures: AtomicU64,
+    pub wal_records_corrupt: AtomicU64,
+    pub wal_records_unreadable: AtomicU64,
+    pub parts: AtomicU64,
+    pub part_rows: AtomicU64,
+    pub part_bytes: AtomicU64,
+}
+
+enum Message {
+    Append(Append),
+    Seal(oneshot::Sender<Result<(), StoreError>>),
+}
+
+struct Append {
+    project: String,
+    payload: Vec<u8>,
+    chunks: Vec<(Signal, Chunk)>,
+    reservation: Reservation,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The store's end of the queue to the commit thread. The thread ends when this is dropped and the queue is empty.
+pub(crate) struct CommitQueue {
+    sender: mpsc::Sender<Message>,
+}
+
+impl CommitQueue {
+    /// Starts the thread, which goes on with `writer`'s segment.
+    pub fn start(shared: Arc<Shared>, writer: WalWriter) -> Result<(CommitQueue, JoinHandle<()>), StoreError> {
+        let (sender, receiver) = mpsc::channel(COMMIT_QUEUE_MAX);
+        let thread = std::thread::Builder::new().name("commit".into()).spawn(move || run(&shared, writer, receiver));
+        Ok((CommitQueue { sender }, thread.map_err(StoreError::io("start the commit thread"))?))
+    }
+
+    /// Waits until the rows are durable and visible. When the caller goes away meanwhile, they still become so.
+    pub async fn append(
+        &self,
+        project: &str,
+        payload: Vec<u8>,
+        chunks: Vec<(Signal, Chunk)>,
+        reservation: Reservation,
+    ) -> Result<(), StoreError> {
+        let (done, outcome) = oneshot::channel();
+        let append = Append { project: project.to_owned(), payload, chunks, reservation, done };
+        match self.sender.try_send(Message::Append(append)) {
+            Ok(()) => outcome.await.unwrap_or_else(|_| Err(ended())),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS }),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(ended()),
+        }
+    }
+
+    /// Closes the active segment, if it has records, so that its rows can become parts.
+    pub async fn seal(&self) -> Result<(), StoreError> {
+        let (done, outcome) = oneshot::channel();
+        self.sender.send(Message::Seal(done)).await.map_err(|_| ended())?;
+        outcome.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+fn ended() -> StoreError {
+    StoreError::Unavailable("store is closed".into())
+}
+
+fn run(shared: &Shared, mut writer: WalWriter, mut queue: mpsc::Receiver<Message>) {
+    let mut group: Vec<Append> = Vec::new();
+    while let Some(first) = queue.blocking_recv() {
+        let mut next = Some(first);
+        let mut bytes = 0;
+        while let Some(message) = next.take() {
+            match message {
+                Message::Append(append) => {
+                    bytes += append.payload.len();
+                    group.push(append);
+                    next = if bytes < GROUP_BYTES_MAX { queue.try_recv().ok() } else { None };
+                }
+                Message::Seal(done) => {
+                    commit(shared, &mut writer, &mut group);
+                    // The store may have stopped waiting; the segment is sealed all the same.
+                    let _ = done.send(seal(shared, &mut writer));
+                }
+            }
+        }
+        commit(shared, &mut writer, &mut group);
+        shared.memory.coalesce();
+    }
+}
+
+fn commit(shared: &Shared, writer: &mut WalWriter, group: &mut Vec<Append>) {
+    if group.is_empty() {
+        return;
+    }
+    if let Err(error) = writer.append(group.iter().map(|append| append.payload.as_slice())) {
+        tracing::error!(%error, appends = group.len(), "appends refused: they could not be written to the log");
+        shared.counters.appends_refused.fetch_add(group.len() as u64, Ordering::Relaxed);
+        for append in group.drain(..) {
+            let _ = append.done.send(Err(StoreError::Unavailable(error.to_string())));
+        }
+        return;
+    }
+    let rows: usize = group.iter().flat_map(|append| &append.chunks).map(|(_, chunk)| chunk.rows()).sum();
+    shared.wal.note_bytes(writer.number(), writer.bytes());
+    shared.counters.fsyncs.fetch_add(1, Ordering::Relaxed);
+    shared.counters.appends.fetch_add(group.len() as u64, Ordering::Relaxed);
+    shared.counters.appended_rows.fetch_add(rows as u64, Ordering::Relaxed);
+    let mut waiting = Vec::with_capacity(group.len());
+    let appends = group.drain(..).map(|append| {
+        waiting.push(append.done);
+        (append.project, append.chunks, append.reservation)
+    });
+    shared.memory.insert(appends, shared.clock.now_unix_nano());
+    for done in waiting {
+        // A sender that went away hears nothing; its rows are kept.
+        let _ = done.send(Ok(()));
+    }
+    if shared.memory.active().0 >= shared.flush_bytes || writer.bytes() >= WAL_SEGMENT_BYTES_MAX {
+        shared.flush_wanted.notify_one();
+    }
+}
+
+fn seal(shared: &Shared, writer: &mut WalWriter) -> Result<(), StoreError> {
+    if writer.is_empty() {
+        return Ok(());
+    }
+    let mut next = shared.wal.create(writer.number() + 1)?;
+    next.inherit(writer);
+    shared.memory.seal(next.number());
+    *writer = next;
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! Every limit of the store, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Attribute columns of one request's buffer and of one part. Wider files cost more in the footer than columns save; the
+/// rest goes to `attributes_rest`.
+pub const ATTRIBUTE_COLUMNS_MAX: usize = 1_000;
+
+/// Attribute columns of one project's table. Keys beyond it go to `attributes_rest` at once, so that a sender who makes
+/// keys of ids does not make every plan slow.
+pub const TABLE_ATTRIBUTE_COLUMNS_MAX: usize = 5_000;
+
+/// Row bytes of one request. Far above any body a receiver accepts, far below the 2 GiB an Arrow text column can address.
+pub const ROW_BUFFER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Rows of a row group: small enough to prune by time and service, large enough to compress (measured).
+pub const ROW_GROUP_ROWS: usize = 128 * 1024;
+
+/// Memory bytes that go into one fresh part; more makes several, so that no column outgrows an Arrow array.
+pub const PART_MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Rows from which a chunk of memory is left alone: what an engine likes as a batch.
+pub const CHUNK_ROWS_MAX: usize = 8 * 1024;
+
+/// Bytes from which a chunk of memory is left alone: copying more would hold up the next commit.
+pub const CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Chunks of like size that are merged into one: with eight a row is copied at most five times, and a table has at most
+/// 35 small chunks.
+pub const CHUNK_FAN: usize = 8;
+
+/// Appends that may wait for the disk; one commit takes them all, so more would mean a disk that stands still.
+pub const COMMIT_QUEUE_MAX: usize = 4_096;
+
+/// Bytes of one group commit. Beyond it the disk's throughput, not its latency, is what a sender waits for.
+pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of one record of the write-ahead log: no body is near it, so a larger length is damage.
+pub const WAL_RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of a segment of the write-ahead log that force a flush, however few rows they made.
+pub const WAL_SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Bytes of a project's name: it is a folder's name, up to three times as long when encoded.
+pub const PROJECT_BYTES_MAX: usize = 64;
+
+/// When a sender should come back: by then a flush has ended.
+pub const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// How long a shutdown may spend on writing parts; what is not written is replayed from the log at the next start.
+pub const SHUTDOWN_FLUSH_MAX: Duration = Duration::from_millis(600);
+
+/// How long after a failed flush the next is tried.
+pub const FLUSH_RETRY: Duration = Duration::from_secs(1);

@@ -1,0 +1,324 @@
+//! Rows that are durable in the log and not yet in a part, as chunks that a query can read at once.
+//!
+//! Each segment of the log has its own tables, so that a flush can drop a segment's rows the moment its parts are visible.
+//! [`Memory::cut`] and [`Memory::drop_through`] take the same lock, and the number of the catalog's visible snapshot is
+//! kept under it too: that makes memory and parts one consistent cut.
+//!
+//! Small chunks are merged like the levels of an LSM tree: eight of about equal size become one. Only the commit thread
+//! changes the active segment, so merging needs the lock only to look and to swap.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
+use model::Signal;
+use parking_lot::RwLock;
+
+use crate::columns;
+use crate::error::StoreError;
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_FAN, CHUNK_ROWS_MAX};
+use crate::snapshot::TimeRange;
+
+/// Tiers of chunks: rows up to 7, 63, 511, 4,095, less than [`CHUNK_ROWS_MAX`], and those that are left alone.
+const TIERS: usize = 6;
+
+/// A batch of rows of one table.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub batch: RecordBatch,
+    /// Of `time`, both included.
+    pub min_time: i64,
+    pub max_time: i64,
+    pub bytes: usize,
+}
+
+impl Chunk {
+    pub fn new(batch: RecordBatch) -> Result<Chunk, StoreError> {
+        let time = batch.column_by_name(columns::TIME).and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
+        let time = time.ok_or_else(|| StoreError::Corrupt("batch without a time column".into()))?;
+        let min_time = time.values().iter().copied().min().unwrap_or(i64::MAX);
+        let max_time = time.values().iter().copied().max().unwrap_or(i64::MIN);
+        let bytes = batch.get_array_memory_size();
+        Ok(Chunk { batch, min_time, max_time, bytes })
+    }
+
+    pub fn rows(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    fn tier(&self) -> usize {
+        if self.rows() >= CHUNK_ROWS_MAX || self.bytes >= CHUNK_BYTES_MAX {
+            return TIERS - 1;
+        }
+        (self.rows().max(1).ilog(CHUNK_FAN) as usize).min(TIERS - 2)
+    }
+}
+
+/// One project's table within one segment.
+#[derive(Clone, Default)]
+pub(crate) struct Table {
+    tiers: [Vec<Arc<Chunk>>; TIERS],
+}
+
+impl Table {
+    pub fn chunks(&self) -> impl Iterator<Item = &Arc<Chunk>> {
+        self.tiers.iter().flatten()
+    }
+
+    fn push(&mut self, chunk: Arc<Chunk>) {
+        self.tiers[chunk.tier()].push(chunk);
+    }
+}
+
+/// The rows of one segment of the log.
+pub(crate) struct SegmentRows {
+    pub number: u64,
+    pub projects: HashMap<String, [Table; 3]>,
+    pub rows: usize,
+    pub bytes: usize,
+    /// When its first row came, by the store's clock.
+    pub first_at_unix_nano: Option<i64>,
+}
+
+impl SegmentRows {
+    pub fn new(number: u64) -> SegmentRows {
+        SegmentRows { number, projects: HashMap::new(), rows: 0, bytes: 0, first_at_unix_nano: None }
+    }
+
+    pub fn push(&mut self, project: &str, signal: Signal, chunk: Chunk, now_unix_nano: i64) {
+        self.rows += chunk.rows();
+        self.bytes += chunk.bytes;
+        self.first_at_unix_nano.get_or_insert(now_unix_nano);
+        if !self.projects.contains_key(project) {
+            self.projects.insert(project.to_owned(), Default::default());
+        }
+        if let Some(tables) = self.projects.get_mut(project) {
+            tables[signal as usize].push(Arc::new(chunk));
+        }
+    }
+
+    /// A table with more small chunks than it should have: its project, signal and tier.
+    fn crowded(&self) -> Option<(&String, usize, usize)> {
+        self.projects.iter().find_map(|(project, tables)| {
+            let (signal, tier) = tables.iter().enumerate().find_map(|(signal, table)| {
+                table.tiers[..TIERS - 1].iter().position(|tier| tier.len() >= CHUNK_FAN).map(|tier| (signal, tier))
+            })?;
+            Some((project, signal, tier))
+        })
+    }
+}
+
+/// What a query may see of memory, and which snapshot of the catalog goes with it.
+pub(crate) struct Cut {
+    pub catalog_snapshot: u64,
+    pub chunks: Vec<Arc<Chunk>>,
+}
+
+pub(crate) struct Memory {
+    state: RwLock<State>,
+    /// Bytes of all rows in memory and of appends on their way.
+    bytes: AtomicUsize,
+}
+
+struct State {
+    catalog_snapshot: u64,
+    /// Oldest first.
+    sealed: Vec<Arc<SegmentRows>>,
+    active: SegmentRows,
+}
+
+impl Memory {
+    /// An empty memory beside a catalog whose newest snapshot is `catalog_snapshot`, for rows of segment `number`.
+    pub fn new(catalog_snapshot: u64, number: u64) -> Memory {
+        let state = State { catalog_snapshot, sealed: Vec::new(), active: SegmentRows::new(number) };
+        Memory { state: RwLock::new(state), bytes: AtomicUsize::new(0) }
+    }
+
+    /// Sets bytes aside for an append. Refuses when there would be more than `bytes_max`, unless memory is empty.
+    pub fn reserve(self: &Arc<Memory>, bytes: usize, bytes_max: usize) -> Option<Reservation> {
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let reservation = Reservation { memory: Arc::clone(self), bytes };
+        (before == 0 || before + bytes <= bytes_max).then_some(reservation)
+    }
+
+    /// Bytes of rows in memory and on their way.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Rows in memory.
+    pub fn rows(&self) -> usize {
+        let state = self.state.read();
+        state.active.rows + state.sealed.iter().map(|segment| segment.rows).sum::<usize>()
+    }
+
+    /// Bytes of the rows that are not sealed yet, and when the first of them came.
+    pub fn active(&self) -> (usize, Option<i64>) {
+        let state = self.state.read();
+        (state.active.bytes, state.active.first_at_unix_nano)
+    }
+
+    /// Makes the rows of one group commit visible, all at once.
+    pub fn insert(&self, appends: impl Iterator<Item = (String, Vec<(Signal, Chunk)>, Reservation)>, now_unix_nano: i64) {
+        let mut state = self.state.write();
+        for (project, chunks, reservation) in appends {
+            reservation.turn_into(chunks.iter().map(|(_, chunk)| chunk.bytes).sum());
+            for (signal, chunk) in chunks {
+                state.active.push(&project, signal, chunk, now_unix_nano);
+            }
+        }
+    }
+
+    /// Merges small chunks of the active segment until there are few. Only for the thread that inserts.
+    pub fn coalesce(&self) {
+        loop {
+            let (project, signal, tier, chunks) = {
+                let state = self.state.read();
+                let Some((project, signal, tier)) = state.active.crowded() else { return };
+                let table = &state.active.projects[project][signal];
+                (project.clone(), signal, tier, table.tiers[tier][..CHUNK_FAN].to_vec())
+            };
+            let merged = merge(&chunks, Signal::ALL[signal]);
+            let mut state = self.state.write();
+            let Some(tables) = state.active.projects.get_mut(&project) else { return };
+            let table = &mut tables[signal];
+            table.tiers[tier].drain(..CHUNK_FAN);
+            match merged {
+                Ok(chunk) => {
+                    let before: usize = chunks.iter().map(|chunk| chunk.bytes).sum();
+                    let after = chunk.bytes;
+                    table.push(Arc::new(chunk));
+                    state.active.bytes = state.active.bytes + after - before;
+                    self.replace(before, after);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot merge small chunks of memory; left as they are");
+                    table.tiers[TIERS - 1].extend(chunks);
+                }
+            }
+        }
+    }
+
+    /// Closes the active segment and goes on with segment `next`. Only for the thread that inserts.
+    pub fn seal(&self, next: u64) {
+        let mut state = self.state.write();
+        let sealed = std::mem::replace(&mut state.active, SegmentRows::new(next));
+        state.sealed.push(Arc::new(sealed));
+    }
+
+    /// Adds a segment that was read from the log after a crash; its rows are visible at once.
+    pub fn add_sealed(&self, segment: SegmentRows) {
+        self.bytes.fetch_add(segment.bytes, Ordering::Relaxed);
+        self.state.write().sealed.push(Arc::new(segment));
+    }
+
+    /// The segments that wait to become parts, oldest first.
+    pub fn sealed(&self) -> Vec<Arc<SegmentRows>> {
+        self.state.read().sealed.clone()
+    }
+
+    /// Forgets the rows of segments up to `number`, included, and shows the catalog's snapshot instead, in one step.
+    pub fn drop_through(&self, number: u64, catalog_snapshot: u64) {
+        let dropped: Vec<Arc<SegmentRows>> = {
+            let mut state = self.state.write();
+            state.catalog_snapshot = catalog_snapshot;
+            let (dropped, kept) = state.sealed.drain(..).partition(|segment| segment.number <= number);
+            state.sealed = kept;
+            dropped
+        };
+        self.replace(dropped.iter().map(|segment| segment.bytes).sum(), 0);
+    }
+
+    /// One project's rows of one signal that may lie within the range.
+    pub fn cut(&self, project: &str, signal: Signal, range: TimeRange) -> Cut {
+        let state = self.state.read();
+        let segments = state.sealed.iter().map(Arc::as_ref).chain([&state.active]);
+        let tables = segments.filter_map(|segment| segment.projects.get(project)).map(|tables| &tables[signal as usize]);
+        let chunks = tables.flat_map(Table::chunks).filter(|chunk| range.overlaps(chunk.min_time, chunk.max_time));
+        Cut { catalog_snapshot: state.catalog_snapshot, chunks: chunks.cloned().collect() }
+    }
+
+    fn replace(&self, before: usize, after: usize) {
+        if after >= before {
+            self.bytes.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.bytes.fetch_sub(before - after, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Bytes set aside for an append, given back unless it succeeds.
+pub(crate) struct Reservation {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// The rows are in memory and take this many bytes.
+    fn turn_into(mut self, bytes: usize) {
+        self.memory.replace(self.bytes, bytes);
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.memory.replace(self.bytes, 0);
+    }
+}
+
+/// The chunks as one, with every column of each and the widest of their types.
+fn merge(chunks: &[Arc<Chunk>], signal: Signal) -> Result<Chunk, StoreError> {
+    let schema = union_schema(chunks.iter().map(|chunk| &chunk.batch), signal);
+    let mut arrays = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let pieces = chunks.iter().map(|chunk| column_as(&chunk.batch, field)).collect::<Result<Vec<_>, _>>()?;
+        arrays.push(concat(&pieces.iter().map(ArrayRef::as_ref).collect::<Vec<_>>())?);
+    }
+    let rows = chunks.iter().map(|chunk| chunk.rows()).sum();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Chunk::new(RecordBatch::try_new_with_options(Arc::new(schema), arrays, &options)?)
+}
+
+/// The column of a field: cast up where it is narrower, null where the batch has none.
+pub(crate) fn column_as(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, StoreError> {
+    match batch.column_by_name(field.name()) {
+        Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
+        Some(column) => Ok(cast(column, field.data_type())?),
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+    }
+}
+
+/// Every column that any of the batches has: fixed ones in their order, then attributes as first met, at their widest type.
+pub(crate) fn union_schema<'a>(batches: impl Iterator<Item = &'a RecordBatch>, signal: Signal) -> Schema {
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut found: Vec<(&Field, DataType)> = Vec::new();
+    for batch in batches {
+        for field in batch.schema_ref().fields() {
+            match places.get(field.name().as_str()) {
+                None => {
+                    places.insert(field.name(), found.len());
+                    found.push((field, field.data_type().clone()));
+                }
+                Some(place) if found[*place].1 == *field.data_type() => {}
+                Some(place) => {
+                    let known = columns::attribute_type(&found[*place].1);
+                    found[*place].1 = columns::data_type(known.widen(columns::attribute_type(field.data_type())));
+                }
+            }
+        }
+    }
+    let fixed = columns::schema(signal);
+    let (mut in_order, mut attributes) = (Vec::new(), Vec::new());
+    for (field, data_type) in found {
+        match fixed.index_of(field.name()) {
+            Ok(place) => in_order.push((place, Field::new(field.name(), data_type, field.is_nullable()))),
+            Err(_) => attributes.push(Field::new(field.name(), data_type, true)),
+        }
+    }
+    in_order.sort_by_key(|(place, _)| *place);
+    Schema::new(in_order.into_iter().map(|(_, field)| field).chain(attributes).collect::<Vec<_>>())
+}

@@ -1,0 +1,137 @@
+//! Which attribute columns each table has, and the widest type each was seen with: the schema that queries plan against.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use metastore::{AttributeType, RegisteredAttribute};
+use model::Signal;
+use parking_lot::RwLock;
+
+use crate::attribute_columns::fold_into_rest;
+use crate::columns;
+use crate::error::StoreError;
+use crate::limits::TABLE_ATTRIBUTE_COLUMNS_MAX;
+
+#[derive(Default)]
+pub(crate) struct Registry {
+    projects: RwLock<HashMap<String, [Table; 3]>>,
+}
+
+#[derive(Clone, Default)]
+struct Table {
+    types: BTreeMap<String, AttributeType>,
+    /// Made when asked for, dropped when a column is added or widened.
+    schema: Option<SchemaRef>,
+}
+
+impl Registry {
+    /// A registry of what the metastore knows.
+    pub fn new(attributes: Vec<RegisteredAttribute>) -> Registry {
+        let registry = Registry::default();
+        let mut projects = registry.projects.write();
+        for attribute in attributes {
+            let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.table() == attribute.signal) else { continue };
+            let table = &mut projects.entry(attribute.project).or_default()[signal as usize];
+            table.types.insert(attribute.key, attribute.r#type);
+        }
+        drop(projects);
+        registry
+    }
+
+    /// The fixed columns of a table, then its attributes in order of their keys.
+    pub fn schema(&self, project: &str, signal: Signal) -> SchemaRef {
+        {
+            let projects = self.projects.read();
+            let Some(tables) = projects.get(project) else { return columns::schema(signal) };
+            if let Some(schema) = &tables[signal as usize].schema {
+                return Arc::clone(schema);
+            }
+        }
+        let mut projects = self.projects.write();
+        let Some(tables) = projects.get_mut(project) else { return columns::schema(signal) };
+        let table = &mut tables[signal as usize];
+        let fixed = columns::schema(signal);
+        let attributes = table.types.iter().map(|(key, r#type)| Field::new(key, columns::data_type(*r#type), true));
+        let fields: Vec<Field> = fixed.fields().iter().map(|field| field.as_ref().clone()).chain(attributes).collect();
+        Arc::clone(table.schema.insert(Arc::new(Schema::new(fields))))
+    }
+
+    /// Makes the batch's attribute columns known; those for which there is no room go to its `attributes_rest`.
+    pub fn admit(&self, project: &str, signal: Signal, batch: RecordBatch) -> Result<RecordBatch, StoreError> {
+        if self.knows(project, signal, &batch) {
+            return Ok(batch);
+        }
+        let refused = self.learn(project, signal, &batch);
+        if refused.is_empty() { Ok(batch) } else { fold(&batch, signal, &|name| refused.iter().any(|known| known == name)) }
+    }
+
+    fn knows(&self, project: &str, signal: Signal, batch: &RecordBatch) -> bool {
+        let projects = self.projects.read();
+        let Some(tables) = projects.get(project) else { return false };
+        let types = &tables[signal as usize].types;
+        attributes(signal, batch).all(|(name, seen)| types.get(name).is_some_and(|known| known.widen(seen) == *known))
+    }
+
+    /// Adds and widens; returns the columns for which there was no room.
+    fn learn(&self, project: &str, signal: Signal, batch: &RecordBatch) -> Vec<String> {
+        let mut projects = self.projects.write();
+        if !projects.contains_key(project) {
+            projects.insert(project.to_owned(), Default::default());
+        }
+        let Some(tables) = projects.get_mut(project) else { return Vec::new() };
+        let table = &mut tables[signal as usize];
+        let mut refused = Vec::new();
+        for (name, seen) in attributes(signal, batch) {
+            match table.types.get_mut(name) {
+                Some(known) if known.widen(seen) == *known => continue,
+                Some(known) => *known = known.widen(seen),
+                None if table.types.len() >= TABLE_ATTRIBUTE_COLUMNS_MAX => {
+                    refused.push(name.to_owned());
+                    continue;
+                }
+                None => {
+                    table.types.insert(name.to_owned(), seen);
+                }
+            }
+            table.schema = None;
+        }
+        refused
+    }
+}
+
+/// The attribute columns of a batch.
+pub(crate) fn attributes(signal: Signal, batch: &RecordBatch) -> impl Iterator<Item = (&str, AttributeType)> {
+    let fixed = columns::fixed_names(signal);
+    let fields = batch.schema_ref().fields().iter();
+    fields
+        .filter(move |field| !fixed.contains(field.name().as_str()))
+        .map(|field| (field.name().as_str(), columns::attribute_type(field.data_type())))
+}
+
+/// The batch with the columns that `goes` names moved into `attributes_rest`.
+pub(crate) fn fold(batch: &RecordBatch, signal: Signal, goes: &dyn Fn(&str) -> bool) -> Result<RecordBatch, StoreError> {
+    let schema = batch.schema();
+    let mut folded: Vec<(&str, &ArrayRef)> = Vec::new();
+    let mut fields: Vec<Field> = Vec::new();
+    let mut arrays: Vec<ArrayRef> = Vec::new();
+    for (field, array) in schema.fields().iter().zip(batch.columns()) {
+        if field.name() == columns::ATTRIBUTES_REST {
+            continue;
+        }
+        if goes(field.name()) && !columns::is_fixed(signal, field.name()) {
+            folded.push((field.name(), array));
+        } else {
+            fields.push(field.as_ref().clone());
+            arrays.push(Arc::clone(array));
+        }
+    }
+    if folded.is_empty() {
+        return Ok(batch.clone());
+    }
+    let rest = batch.column_by_name(columns::ATTRIBUTES_REST);
+    arrays.push(fold_into_rest(&folded, rest, batch.num_rows())?);
+    fields.push(Field::new(columns::ATTRIBUTES_REST, arrow::datatypes::DataType::Utf8, true));
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+}

@@ -1,0 +1,98 @@
+// A person's way through the page: the list of traces, one trace, a log line of it, its error, and back.
+// Run by test_page.py with the server's address and what the requests are known to have left.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+
+const require = createRequire(`${process.env.CUPOLA_E2E_NODE}/package.json`);
+const { chromium } = require('playwright-core');
+const { http, service, failed, pictures } = JSON.parse(process.argv[2]);
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+page.setDefaultTimeout(15_000);
+const complaints = [];
+page.on('console', (message) => {
+  if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+});
+page.on('pageerror', (error) => complaints.push(`uncaught: ${error.stack}`));
+page.on('response', (response) => {
+  if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
+});
+page.on('request', (request) => {
+  if (!request.url().startsWith(http) && !request.url().startsWith('data:') && !request.url().startsWith('blob:')) complaints.push(`left the house: ${request.url()}`);
+});
+
+const by = (id) => page.getByTestId(id);
+const step = async (name, walk) => {
+  try {
+    await walk();
+  } catch (error) {
+    if (pictures) await page.screenshot({ path: `${pictures}/${name.replaceAll(' ', '-')}.png` });
+    throw new Error(`${name}: ${error.message}\nat ${page.url()}\n${complaints.join('\n')}`, { cause: error });
+  }
+};
+
+await step('the list has the failed request', async () => {
+  await page.goto(`${http}/traces?service=${service}`);
+  await by('trace-list').waitFor();
+  const row = page.locator(`[data-testid="trace-row"][data-trace-id="${failed.trace_id}"]`);
+  await row.waitFor();
+  assert.match(await row.innerText(), /500/);
+  await row.getByRole('link').first().click();
+});
+
+await step('the trace has both tracers and their spans', async () => {
+  await page.waitForURL(`**/traces/${failed.trace_id}*`);
+  await by('span-row').first().waitFor();
+  assert.equal(await by('span-row').count(), failed.otel_spans + failed.xray_spans);
+  assert.equal(await page.locator('[data-testid="span-row"][data-receiver="xray"]').count(), failed.xray_spans);
+  assert.match(await by('linked-trace').innerText(), /exact/);
+});
+
+await step('a span opens beside the waterfall', async () => {
+  await by('span-row').first().click();
+  await by('span-panel').waitFor();
+  assert.match(await by('span-panel').innerText(), /http\.route/);
+});
+
+await step('its log line is there', async () => {
+  await by('tab-logs').click();
+  const line = by('log-row').filter({ hasText: failed.path });
+  await line.first().waitFor();
+  await line.first().locator('div').first().click();
+  await by('log-detail').first().waitFor();
+  assert.match(await by('log-detail').first().innerText(), new RegExp(failed.trace_id));
+});
+
+await step('its error is there, from Rollbar too', async () => {
+  await by('tab-errors').click();
+  await by('trace-error').first().waitFor();
+  const told = await by('trace-error').allInnerTexts();
+  assert.ok(told.some((text) => text.includes('KeyError') && text.includes(`activity of ${service}`)), told.join('\n---\n'));
+  assert.ok(await by('trace-error').getByTestId('receiver-badge-rollbar').count(), 'no error by way of Rollbar');
+  await by('trace-error').first().getByRole('link', { name: 'All occurrences' }).click();
+});
+
+await step('the error leads to its trace', async () => {
+  await page.waitForURL('**/errors/*');
+  await by('occurrence').waitFor();
+  assert.match(await by('occurrence').innerText(), /activity of/);
+  await by('occurrence-trace').waitFor();
+});
+
+await step('Back goes all the way to the list', async () => {
+  for (let left = 12; left > 0 && new URL(page.url()).pathname !== '/traces'; left -= 1) await page.goBack();
+  assert.equal(new URL(page.url()).pathname, '/traces');
+  await page.locator(`[data-testid="trace-row"][data-trace-id="${failed.trace_id}"]`).waitFor();
+});
+
+await step('a search narrows the list, a wrong one says where', async () => {
+  await page.goto(`${http}/traces?service=${service}&q=${encodeURIComponent('status >= 500')}`);
+  await by('trace-row').first().waitFor();
+  const ids = await by('trace-row').evaluateAll((rows) => rows.map((row) => row.dataset.traceId));
+  assert.ok(ids.includes(failed.trace_id) && ids.length < 7, ids.join(' '));
+});
+
+await browser.close();
+assert.deepEqual(complaints, []);
+console.log(JSON.stringify({ passed: true }));

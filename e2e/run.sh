@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Runs the end-to-end tests; arguments go to pytest. What the clients need is installed once per change of what pins it.
+set -euo pipefail
+cd "$(dirname "$0")"
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/cupola/e2e"
+
+hash_of() { cat "$@" | sha256sum | cut -c1-16; }
+
+# A folder is named by its contents and appears under its name only when it is whole.
+python="$cache/python-$(hash_of requirements.txt)"
+if [ ! -x "$python/bin/pytest" ]; then
+  rm -rf "$python"
+  mkdir -p "$cache"
+  python3 -m venv "$python"
+  "$python/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt || { rm -rf "$python"; exit 1; }
+fi
+
+node="$cache/node-$(hash_of node/package.json node/package-lock.json)"
+if [ ! -d "$node/node_modules" ]; then
+  rm -rf "$node.part"
+  mkdir -p "$node.part"
+  cp node/package.json node/package-lock.json "$node.part/"
+  (cd "$node.part" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  rm -rf "$node"
+  mv "$node.part" "$node"
+fi
+
+export CUPOLA_E2E_NODE="$node"
+exec "$python/bin/python" -B -m pytest -p no:cacheprovider -q "$@"

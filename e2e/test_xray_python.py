@@ -1,0 +1,58 @@
+"""The X-Ray SDK for Python: segment documents by UDP, sampling rules by TCP."""
+
+from collections import Counter
+
+import boto3
+from support import eventually, python_app, run
+
+
+def with_subsegments(document):
+    yield document
+    for subsegment in document.get("subsegments", []):
+        yield from with_subsegments(subsegment)
+
+
+def test_every_segment_and_subsegment_becomes_a_span(server, api, service):
+    sent = run(python_app("xray_app.py"), server.environment(service))
+    assert sent["rules"] > 0, "no sampling rule came over TCP"
+    documents = sent["documents"]
+    segments = [document for document in documents if document.get("type") != "subsegment"]
+    assert len(segments) == sent["requests"], "the rules sample every request"
+    expected = Counter()
+    for document in documents:
+        for each in with_subsegments(document):
+            expected[document["trace_id"].replace("1-", "", 1).replace("-", "")] += 1
+
+    def everything_is_there():
+        rows = api.sql(
+            f"SELECT trace_id, count(*) AS n FROM spans WHERE receiver = 'xray' AND service.name = '{service}' GROUP BY trace_id"
+        )
+        assert {row["trace_id"]: row["n"] for row in rows} == expected
+
+    eventually(everything_is_there)
+
+    for segment in segments:
+        # X-Ray's own spelling of the id is as good as ours.
+        trace = api.get(f"/api/traces/{segment['trace_id']}")
+        assert trace["span_count"] == expected[trace["trace_id"]]
+        root = trace["spans"][0]
+        assert root["kind"] == "server" and root["depth"] == 0
+        assert abs(root["duration_ns"] - 1e9 * (segment["end_time"] - segment["start_time"])) < 2000
+        assert not any(span["missing_parent"] or span["in_progress"] for span in trace["spans"])
+        raw = api.get(f"/api/traces/{segment['trace_id']}/raw")["documents"]
+        assert segment in [document["document"] for document in raw if document["format"] == "xray"]
+
+    annotated = f"receiver = 'xray' AND service.name = '{service}' AND aws.xray.annotation.item IS NOT NULL"
+    assert api.value(f"SELECT count(*) FROM spans WHERE {annotated}") == 10
+    (error,) = api.get("/api/errors", service=service)["errors"]
+    assert (error["type"], error["message"], error["count"]) == ("RuntimeError", "card refused", 2)
+
+
+def test_the_read_api_gives_the_documents_back(server, service):
+    sent = run(python_app("xray_app.py"), server.environment(service))
+    client = boto3.client(
+        "xray", endpoint_url=server.http, region_name="us-east-1", aws_access_key_id="AKIAEXAMPLE0000000", aws_secret_access_key="x"
+    )
+    rules = client.get_sampling_rules()["SamplingRuleRecords"]
+    assert any(record["SamplingRule"]["RuleName"] == "Default" for record in rules)
+    assert sent["rules"] == len(rules)

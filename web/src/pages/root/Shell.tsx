@@ -1,0 +1,142 @@
+// The frame of every page: where one can go, the time range, live, theme, keys.
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, Outlet, useNavigate, useRouterState, useSearch } from '@tanstack/react-router';
+import { useEffect, useRef, useState } from 'react';
+import * as queries from '../../api/queries';
+import { IconButton, LiveButton } from '../../ui/Control';
+import { focusSearch, useKeys } from '../../ui/keys';
+import { setTheme, storedTheme, type Theme } from '../../ui/theme';
+import { TimeRange } from '../../ui/TimeRange';
+import { useSetSearch } from '../common/search';
+import styles from './Shell.module.css';
+
+const PAGES = [
+  { to: '/', label: 'Home', key: 'h' },
+  { to: '/traces', label: 'Traces', key: 't' },
+  { to: '/logs', label: 'Logs', key: 'l' },
+  { to: '/errors', label: 'Errors', key: 'e' },
+  { to: '/sql', label: 'SQL', key: 's' },
+  { to: '/connect', label: 'Connect', key: 'c' },
+] as const;
+
+/** Pages whose content depends on the time range, and those that can be live. */
+const TIMED = /^\/($|traces\/?$|logs|errors)/;
+const LIVE = /^\/($|traces\/?$|logs\/?$|errors\/?$)/;
+
+export function Shell() {
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const search = useSearch({ strict: false });
+  const setSearch = useSetSearch();
+  const navigate = useNavigate();
+  const client = useQueryClient();
+  const [keys, setKeys] = useState(false);
+  useEffect(() => {
+    const here = PAGES.find((page) => (page.to === '/' ? path === '/' : path.startsWith(page.to)));
+    document.title = here && here.to !== '/' ? `${here.label} · Cupola` : 'Cupola';
+  }, [path]);
+  useKeys({
+    '/': focusSearch,
+    '?': () => setKeys(true),
+    r: () => void client.invalidateQueries(),
+    ...Object.fromEntries(PAGES.map((page) => [`g ${page.key}`, () => void navigate({ to: page.to })])),
+  });
+  return (
+    <div className={styles.shell}>
+      <header className={styles.top}>
+        <Link to="/" className={styles.word} aria-label="Cupola, home">
+          <img src="/favicon.svg" alt="" />
+          Cupola
+        </Link>
+        <nav className={styles.nav} aria-label="Pages">
+          {PAGES.map((page) => (
+            <Link key={page.to} to={page.to} activeOptions={{ exact: page.to === '/', includeSearch: false }} title={`g then ${page.key}`}>
+              {page.label}
+            </Link>
+          ))}
+        </nav>
+        <div className={styles.tools}>
+          {TIMED.test(path) && (
+            <>
+              <TimeRange time={search.time} onChange={(time) => setSearch({ time })} />
+              <IconButton icon="refresh" label="Ask again (r)" onClick={() => void client.invalidateQueries()} />
+            </>
+          )}
+          {LIVE.test(path) && <LiveButton live={search.live === '1'} label={path.startsWith('/logs') ? 'Tail' : 'Live'} onChange={(live) => setSearch({ live: live ? '1' : undefined })} />}
+          <ThemeButton />
+          <IconButton icon="question" label="Keys (?)" onClick={() => setKeys(true)} />
+        </div>
+      </header>
+      <main className={styles.page}>
+        <Outlet />
+      </main>
+      {keys && <Keys onClose={() => setKeys(false)} />}
+    </div>
+  );
+}
+
+const NEXT: Record<Theme, Theme> = { auto: 'light', light: 'dark', dark: 'auto' };
+const THEME_ICON = { auto: 'auto', light: 'sun', dark: 'moon' } as const;
+const THEME_LABEL = { auto: 'Colours as the system says', light: 'Light', dark: 'Dark' };
+
+function ThemeButton() {
+  const [theme, set] = useState<Theme>(storedTheme);
+  return (
+    <IconButton
+      icon={THEME_ICON[theme]}
+      label={`${THEME_LABEL[theme]}; change to ${THEME_LABEL[NEXT[theme]].toLowerCase()}`}
+      data-testid="theme"
+      onClick={() => {
+        setTheme(NEXT[theme]);
+        set(NEXT[theme]);
+      }}
+    />
+  );
+}
+
+function Keys({ onClose }: { onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const { data } = useQuery(queries.health());
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} className={styles.keys} onClose={onClose} onClick={(event) => event.target === dialog.current && dialog.current.close()} aria-label="Keys">
+      <h2>Keys</h2>
+      <dl>
+        {PAGES.map((page) => [
+          <dt key={`${page.to} key`}>
+            <kbd>g</kbd> <kbd>{page.key}</kbd>
+          </dt>,
+          <dd key={page.to}>{page.label}</dd>,
+        ])}
+        <dt>
+          <kbd>/</kbd>
+        </dt>
+        <dd>search</dd>
+        <dt>
+          <kbd>j</kbd> <kbd>k</kbd>
+        </dt>
+        <dd>next, previous in a list or trace</dd>
+        <dt>
+          <kbd>Enter</kbd>
+        </dt>
+        <dd>open what is marked</dd>
+        <dt>
+          <kbd>←</kbd> <kbd>→</kbd>
+        </dt>
+        <dd>fold, unfold a span</dd>
+        <dt>
+          <kbd>n</kbd> <kbd>N</kbd>
+        </dt>
+        <dd>next, previous match in a trace</dd>
+        <dt>
+          <kbd>r</kbd>
+        </dt>
+        <dd>ask again</dd>
+        <dt>
+          <kbd>Esc</kbd>
+        </dt>
+        <dd>close</dd>
+      </dl>
+      <footer>{data ? `Cupola ${data.version}, data in ${data.data_dir}` : 'Cupola'}</footer>
+    </dialog>
+  );
+}

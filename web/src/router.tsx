@@ -1,0 +1,92 @@
+// Every address of the UI, with the parameters each page keeps. Pages are fetched when first visited.
+import type { QueryClient } from '@tanstack/react-query';
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, retainSearchParams } from '@tanstack/react-router';
+import { parseSearch, searchOf, stringifySearch } from './lib/url';
+import { NotFound, PageFailure, PagePending } from './pages/root/Fallbacks';
+import { Shell } from './pages/root/Shell';
+
+const rootRoute = createRootRouteWithContext<{ client: QueryClient }>()({
+  component: Shell,
+  notFoundComponent: NotFound,
+  validateSearch: searchOf('time'),
+  // The time range goes with a person from page to page.
+  search: { middlewares: [retainSearchParams(['time'])] },
+});
+
+const home = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/',
+  validateSearch: searchOf('live'),
+  component: lazyRouteComponent(() => import('./pages/home/HomePage'), 'HomePage'),
+});
+
+const traces = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/traces',
+  validateSearch: searchOf('q', 'service', 'route', 'status', 'min', 'max', 'sort', 'live'),
+  component: lazyRouteComponent(() => import('./pages/traces/TracesPage'), 'TracesPage'),
+});
+
+const trace = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/traces/$traceId',
+  validateSearch: searchOf('tab', 'span', 'find', 'logs', 'log', 'doc'),
+  component: lazyRouteComponent(() => import('./pages/trace/TracePage'), 'TracePage'),
+});
+
+const logs = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/logs',
+  validateSearch: searchOf('q', 'service', 'level', 'receiver', 'group', 'stream', 'trace', 'order', 'log', 'live'),
+  component: lazyRouteComponent(() => import('./pages/logs/LogsPage'), 'LogsPage'),
+});
+
+const errors = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/errors',
+  validateSearch: searchOf('q', 'service', 'receiver', 'sort', 'live'),
+  component: lazyRouteComponent(() => import('./pages/errors/ErrorsPage'), 'ErrorsPage'),
+});
+
+const error = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/errors/$group',
+  validateSearch: searchOf('tab'),
+  component: lazyRouteComponent(() => import('./pages/error/ErrorPage'), 'ErrorPage'),
+});
+
+const connect = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/connect',
+  validateSearch: searchOf('vendor', 'language'),
+  component: lazyRouteComponent(() => import('./pages/connect/ConnectPage'), 'ConnectPage'),
+});
+
+const sql = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/sql',
+  validateSearch: searchOf('query'),
+  component: lazyRouteComponent(() => import('./pages/sql/SqlPage'), 'SqlPage'),
+});
+
+const routeTree = rootRoute.addChildren([home, traces, trace, logs, errors, error, connect, sql]);
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree,
+    context: { client },
+    parseSearch,
+    stringifySearch,
+    defaultPreload: 'intent',
+    defaultPendingComponent: PagePending,
+    defaultErrorComponent: PageFailure,
+    defaultNotFoundComponent: NotFound,
+    scrollRestoration: true,
+  });
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

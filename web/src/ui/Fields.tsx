@@ -1,0 +1,29 @@
+// Attributes as a list of keys and values, every value a handle.
+import { inline } from '../lib/json';
+import styles from './Fields.module.css';
+import { Value } from './Value';
+
+const LONG = 400;
+
+export function Fields({ fields, filter }: { fields: Record<string, unknown>; filter?: string }) {
+  const wanted = filter?.toLowerCase() ?? '';
+  const entries = Object.entries(fields)
+    .filter(([key, value]) => wanted === '' || key.toLowerCase().includes(wanted) || inline(value).toLowerCase().includes(wanted))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  if (entries.length === 0) return <p className="muted">{wanted === '' ? 'none' : 'nothing matches'}</p>;
+  return (
+    <dl className={styles.fields}>
+      {entries.map(([key, value]) => {
+        const text = inline(value);
+        return [
+          <dt key={`${key} key`}>{key}</dt>,
+          <dd key={`${key} value`}>
+            <Value field={key} value={value}>
+              <span className={text.length > LONG ? styles.long : undefined}>{text === '' ? '""' : text}</span>
+            </Value>
+          </dd>,
+        ];
+      })}
+    </dl>
+  );
+}

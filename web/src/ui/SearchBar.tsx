@@ -1,0 +1,143 @@
+// The search line: written, completed with keys and values, sent with Enter.
+import { useEffect, useId, useRef, useState } from 'react';
+import { completingAt, quoted, type Completing } from '../lib/search';
+import { BareButton, Input } from './Control';
+import { Icon } from './Icon';
+import styles from './SearchBar.module.css';
+
+export interface Suggestion {
+  text: string;
+  hint?: string;
+}
+
+interface Props {
+  value: string;
+  onSearch: (q: string) => void;
+  placeholder: string;
+  invalid?: boolean;
+  /** Keys when `key` is null, otherwise values of that key. */
+  suggest?: (wanted: Completing) => Promise<Suggestion[]>;
+}
+
+const SUGGEST_AFTER_MS = 120;
+
+export function SearchBar({ value, onSearch, placeholder, invalid, suggest }: Props) {
+  const [text, setText] = useState(value);
+  const [list, setList] = useState<{ at: Completing; items: Suggestion[] } | null>(null);
+  const [chosen, setChosen] = useState(-1);
+  const field = useRef<HTMLInputElement>(null);
+  const asked = useRef(0);
+  const listId = useId();
+  useEffect(() => setText(value), [value]);
+
+  const look = () => {
+    if (!suggest) return;
+    asked.current += 1;
+    const mine = asked.current;
+    setTimeout(() => {
+      const input = field.current;
+      if (mine !== asked.current || !input || document.activeElement !== input) return;
+      const at = completingAt(input.value, input.selectionStart ?? input.value.length);
+      suggest(at).then(
+        (items) => {
+          if (mine !== asked.current) return;
+          setChosen(-1);
+          setList(items.length > 0 ? { at, items } : null);
+        },
+        // Completion is a help; without it the line works as before.
+        () => setList(null),
+      );
+    }, SUGGEST_AFTER_MS);
+  };
+  const shut = () => {
+    asked.current += 1;
+    setList(null);
+  };
+  const send = (q: string) => {
+    shut();
+    setText(q);
+    onSearch(q.trim());
+  };
+  const take = (item: Suggestion) => {
+    if (!list) return;
+    const inserted = list.at.key === null ? `${item.text} ` : `${quoted(item.text)} `;
+    const next = text.slice(0, list.at.start) + inserted + text.slice(list.at.end).trimStart();
+    const caret = list.at.start + inserted.length;
+    setText(next);
+    shut();
+    requestAnimationFrame(() => {
+      field.current?.focus();
+      field.current?.setSelectionRange(caret, caret);
+    });
+  };
+  const key = (event: React.KeyboardEvent<HTMLInputElement>) => {
+    if (event.key === 'Enter') {
+      const item = list?.items[chosen];
+      if (item) take(item);
+      else send(text);
+    } else if (event.key === 'Tab' && list) {
+      const item = list.items[Math.max(0, chosen)];
+      if (item) take(item);
+    } else if (event.key === 'ArrowDown' && list) {
+      setChosen((chosen + 1) % list.items.length);
+    } else if (event.key === 'ArrowUp' && list) {
+      setChosen((chosen - 1 + list.items.length) % list.items.length);
+    } else if (event.key === 'Escape') {
+      if (list) shut();
+      else field.current?.blur();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  };
+  return (
+    <div className={styles.bar} role="search">
+      <span className={styles.glass}>
+        <Icon name="search" />
+      </span>
+      <Input
+        ref={field}
+        value={text}
+        placeholder={placeholder}
+        aria-label="Search"
+        aria-invalid={invalid}
+        role="combobox"
+        aria-expanded={list !== null}
+        aria-controls={listId}
+        aria-activedescendant={list && chosen >= 0 ? `${listId}-${chosen}` : undefined}
+        spellCheck={false}
+        autoComplete="off"
+        data-search=""
+        data-testid="search"
+        onChange={(event) => {
+          setText(event.target.value);
+          look();
+        }}
+        onFocus={look}
+        onBlur={shut}
+        onKeyDown={key}
+      />
+      <span className={styles.end}>{text === '' ? <kbd>/</kbd> : <BareButton icon="close" label="Clear search" onClick={() => send('')} />}</span>
+      {list && (
+        <ul className={styles.list} role="listbox" id={listId} aria-label="Suggestions">
+          {list.items.map((item, i) => (
+            <li
+              key={item.text}
+              id={`${listId}-${i}`}
+              role="option"
+              aria-selected={i === chosen}
+              onPointerEnter={() => setChosen(i)}
+              onPointerDown={(event) => {
+                event.preventDefault();
+                take(item);
+              }}
+            >
+              <span>{item.text}</span>
+              {item.hint && <span>{item.hint}</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}

@@ -58,8 +58,16 @@ def test_nothing_is_lost_or_doubled(four_sdks, api):
 
 
 def test_the_list_shows_a_request_once(four_sdks, api):
-    traces = api.get("/api/traces", service=four_sdks["service"], q="http.target exists OR url.path exists", limit=200)["traces"]
-    listed = [trace["trace_id"] for trace in traces]
-    for request in four_sdks["requests"]:
-        xray_hex = request["xray_trace_id"].replace("1-", "", 1).replace("-", "")
-        assert listed.count(request["trace_id"]) + listed.count(xray_hex) == 1
+    def listed_once():
+        traces = api.get("/api/traces", service=four_sdks["service"], limit=200)["traces"]
+        listed = {trace["trace_id"]: trace for trace in traces}
+        assert len(listed) == len(traces)
+        for request in four_sdks["requests"]:
+            xray_hex = request["xray_trace_id"].replace("1-", "", 1).replace("-", "")
+            trace = listed[request["trace_id"]]
+            assert xray_hex not in listed
+            assert trace["linked_trace_ids"] == [xray_hex]
+            assert sorted(trace["receivers"]) == ["otlp", "xray"]
+            assert trace["span_count"] == request["otel_spans"] + request["xray_spans"]
+
+    eventually(listed_once)

@@ -5,17 +5,23 @@ from support import eventually, instrumented_app, run
 
 
 @pytest.mark.parametrize(
-    ("protocol", "compression"), [("http/protobuf", "none"), ("http/protobuf", "gzip"), ("grpc", "none"), ("grpc", "gzip")]
+    ("protocol", "settings"),
+    [
+        ("http/protobuf", {}),
+        ("http/protobuf", {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}),
+        ("grpc", {}),
+        ("grpc", {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}),
+    ],
+    ids=["http", "http-gzip", "grpc", "grpc-gzip"],
 )
-def test_traces_logs_and_metrics_arrive_as_recorded(server, api, service, protocol, compression):
+def test_traces_logs_and_metrics_arrive_as_recorded(server, api, service, protocol, settings):
     sent = run(instrumented_app("otel_app.py"), server.environment(service) | {
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_EXPORTER_OTLP_ENDPOINT": server.otlp_grpc if protocol == "grpc" else server.otlp_http,
-        "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "otlp",
-    })
+    } | settings)
     of_service = f"service.name = '{service}' AND receiver = 'otlp'"
 
     def everything_is_there():

@@ -51,7 +51,7 @@ const errors = createRoute({
 const error = createRoute({
   getParentRoute: () => rootRoute,
   path: '/errors/$group',
-  validateSearch: searchOf('tab'),
+  validateSearch: searchOf('occurrence'),
   component: lazyRouteComponent(() => import('./pages/error/ErrorPage'), 'ErrorPage'),
 });
 

@@ -184,16 +184,7 @@ pub(crate) fn fixture_dirs(receiver: &str) -> Vec<PathBuf> {
 pub(crate) fn check_fixture(receiver: &dyn Receiver, dir: &Path) {
     let captured = Captured::read(dir);
     let door = captured.door(receiver).unwrap_or_else(|| panic!("no door of {} takes {}", receiver.name(), dir.display()));
-    check_captured(receiver, &captured, door, dir);
-}
-
-/// One case that came by `endpoint`, for doors that a path alone does not tell.
-pub(crate) fn check_fixture_at(receiver: &dyn Receiver, endpoint: &str, dir: &Path) {
-    check_captured(receiver, &Captured::read(dir), (endpoint.to_owned(), String::new()), dir);
-}
-
-fn check_captured(receiver: &dyn Receiver, captured: &Captured, (endpoint, rest): (String, String), dir: &Path) {
-    let incoming = captured.incoming(receiver, &endpoint, &rest);
+    let incoming = captured.incoming(receiver, &door.0, &door.1);
     let (batch, reply) = exchange(receiver, &incoming);
     expect_file![dir.join("batch.txt")].assert_eq(&batch);
     expect_file![dir.join("reply.txt")].assert_eq(&reply);

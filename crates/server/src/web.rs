@@ -16,7 +16,7 @@ use crate::Services;
 
 #[cfg(feature = "embed-web")]
 #[derive(rust_embed::RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../web/dist"]
+#[folder = "../../web/dist"]
 struct Embedded;
 
 pub fn router(services: Services) -> Router {

@@ -56,9 +56,8 @@ pub fn is_fixed(signal: Signal, name: &str) -> bool {
 }
 
 pub(crate) fn fixed_names(signal: Signal) -> &'static HashSet<String> {
-    static NAMES: LazyLock<[HashSet<String>; 3]> = LazyLock::new(|| {
-        Signal::ALL.map(|signal| schema(signal).fields().iter().map(|field| field.name().clone()).collect())
-    });
+    static NAMES: LazyLock<[HashSet<String>; 3]> =
+        LazyLock::new(|| Signal::ALL.map(|signal| schema(signal).fields().iter().map(|field| field.name().clone()).collect()));
     &NAMES[signal as usize]
 }
 
@@ -80,11 +79,6 @@ pub fn attribute_type(data_type: &DataType) -> AttributeType {
         DataType::Float64 => AttributeType::Float64,
         _ => AttributeType::String,
     }
-}
-
-/// The type of `resource` and `scope` while rows are in memory: they are long and repeat.
-pub(crate) fn repeating_text_type() -> DataType {
-    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
 fn fixed(own: Vec<Field>) -> SchemaRef {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use model::Signal;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
     pub flush_bytes: usize,
     pub counters: Counters,
     /// The folder is ours for as long as anything may write into it.
-    pub _lock: FolderLock,
+    pub lock: Mutex<Option<FolderLock>>,
 }
 
 #[derive(Default)]
@@ -51,6 +52,7 @@ pub(crate) struct Counters {
 enum Message {
     Append(Append),
     Seal(oneshot::Sender<Result<(), StoreError>>),
+    Close,
 }
 
 struct Append {
@@ -61,7 +63,7 @@ struct Append {
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// The store's end of the queue to the commit thread. The thread ends when this is dropped and the queue is empty.
+/// The store's end of the queue to the commit thread. The thread ends when this is dropped or closed and the queue is empty.
 pub(crate) struct CommitQueue {
     sender: mpsc::Sender<Message>,
 }
@@ -97,6 +99,12 @@ impl CommitQueue {
         self.sender.send(Message::Seal(done)).await.map_err(|_| ended())?;
         outcome.await.unwrap_or_else(|_| Err(ended()))
     }
+
+    /// Takes no more; what waits is still committed, and then the thread ends.
+    pub async fn close(&self) {
+        // A thread that has ended already is closed enough.
+        let _ = self.sender.send(Message::Close).await;
+    }
 }
 
 fn ended() -> StoreError {
@@ -115,6 +123,7 @@ fn run(shared: &Shared, mut writer: WalWriter, mut queue: mpsc::Receiver<Message
                     group.push(append);
                     next = if bytes < GROUP_BYTES_MAX { queue.try_recv().ok() } else { None };
                 }
+                Message::Close => queue.close(),
                 Message::Seal(done) => {
                     commit(shared, &mut writer, &mut group);
                     // The store may have stopped waiting; the segment is sealed all the same.

@@ -55,14 +55,14 @@ pub(crate) fn write_parts(folder: &PartsFolder, segments: &[Arc<SegmentRows>], s
     match result {
         Ok(()) => Ok(written),
         Err(error) => {
-            remove(folder, &written.parts);
+            remove_parts(folder, &written.parts);
             Err(error)
         }
     }
 }
 
 /// Removes parts that the catalog will not hear of.
-fn remove(folder: &PartsFolder, parts: &[NewPart]) {
+pub(crate) fn remove_parts(folder: &PartsFolder, parts: &[NewPart]) {
     for part in parts {
         if let Err(error) = fs::remove_file(folder.path.join(&part.path)) {
             tracing::warn!(%error, path = part.path, "cannot remove an unused part; the next start does");
@@ -162,8 +162,12 @@ fn part_schema(batches: &[RecordBatch], signal: Signal) -> Schema {
         let in_memory = union.field_with_name(field.name()).map_or(field.data_type(), Field::data_type);
         fields.push(Field::new(field.name(), in_memory.clone(), field.is_nullable()));
     }
-    let mut attributes: Vec<Field> =
-        union.fields().iter().filter(|field| !columns::is_fixed(signal, field.name())).map(|field| field.as_ref().clone()).collect();
+    let mut attributes: Vec<Field> = union
+        .fields()
+        .iter()
+        .filter(|field| !columns::is_fixed(signal, field.name()))
+        .map(|field| field.as_ref().clone())
+        .collect();
     attributes.sort_by(|a, b| a.name().cmp(b.name()));
     fields.append(&mut attributes);
     Schema::new(fields)
@@ -223,9 +227,12 @@ fn write_temporary(
     let mut writer = ArrowWriter::try_new_with_options(BufWriter::new(file), Arc::clone(&schema), options)?;
     for rows in order.chunks(ROW_GROUP_ROWS) {
         let places: Vec<(usize, usize)> = rows.iter().map(|(_, batch, row)| (*batch as usize, *row as usize)).collect();
-        let gathered = schema.fields().iter().map(|field| gather(batches, field, &places)).collect::<Result<Vec<_>, _>>()?;
-        if stop.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable("store is shutting down".into()));
+        let mut gathered = Vec::with_capacity(schema.fields().len());
+        for field in schema.fields() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("store is shutting down".into()));
+            }
+            gathered.push(gather(batches, field, &places)?);
         }
         writer.write(&RecordBatch::try_new(Arc::clone(&schema), gathered)?)?;
         writer.flush()?;

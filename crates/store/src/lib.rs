@@ -7,11 +7,19 @@
 mod attribute_columns;
 mod clock;
 pub mod columns;
+mod commit;
 mod error;
+mod flush;
 mod limits;
+mod lock;
+mod memory;
+mod recovery;
+mod registry;
 mod row_buffer;
 mod snapshot;
 mod store;
+mod tasks;
+mod wal;
 
 pub use clock::Clock;
 pub use error::StoreError;

@@ -84,17 +84,16 @@ impl Registry {
         let table = &mut tables[signal as usize];
         let mut refused = Vec::new();
         for (name, seen) in attributes(signal, batch) {
-            match table.types.get_mut(name) {
-                Some(known) if known.widen(seen) == *known => continue,
-                Some(known) => *known = known.widen(seen),
-                None if table.types.len() >= TABLE_ATTRIBUTE_COLUMNS_MAX => {
-                    refused.push(name.to_owned());
-                    continue;
-                }
-                None => {
-                    table.types.insert(name.to_owned(), seen);
-                }
+            let known = table.types.get(name).copied();
+            let widened = known.map_or(seen, |known| known.widen(seen));
+            if known == Some(widened) {
+                continue;
             }
+            if known.is_none() && table.types.len() >= TABLE_ATTRIBUTE_COLUMNS_MAX {
+                refused.push(name.to_owned());
+                continue;
+            }
+            table.types.insert(name.to_owned(), widened);
             table.schema = None;
         }
         refused

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::commit::Shared;
-use crate::limits::FLUSH_RETRY;
+use crate::limits::{FLUSH_RETRY, WAL_SEGMENT_BYTES_MAX};
 use crate::store::Inner;
 
 /// Looks at the age of memory at least this often, and four times per flush interval.
@@ -32,7 +32,10 @@ pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Dur
         if let Err(error) = store.flush().await {
             tracing::warn!(%error, "rows could not be written to parts; they stay in memory and in the log");
             drop(store);
-            tokio::time::sleep(FLUSH_RETRY).await;
+            tokio::select! {
+                () = cancelled.cancelled() => return,
+                () = tokio::time::sleep(FLUSH_RETRY) => {}
+            }
         }
     }
 }
@@ -41,5 +44,6 @@ fn is_due(shared: &Shared, interval: Duration) -> bool {
     let (bytes, first_at) = shared.memory.active();
     let age = first_at.map_or(0, |first_at| shared.clock.now_unix_nano().saturating_sub(first_at));
     let old = first_at.is_some() && u128::try_from(age).is_ok_and(|age| age >= interval.as_nanos());
-    bytes >= shared.flush_bytes || old || !shared.memory.sealed().is_empty()
+    let (_, wal_bytes) = shared.wal.size();
+    old || bytes >= shared.flush_bytes || wal_bytes >= WAL_SEGMENT_BYTES_MAX || !shared.memory.sealed().is_empty()
 }

@@ -76,11 +76,11 @@ impl WalFolder {
         (segments.len() as u64, segments.values().map(|segment| segment.bytes).sum())
     }
 
-    /// Creates a segment that is there after a crash.
+    /// Creates a segment that is there after a crash. Its number must be new.
     pub fn create(&self, number: u64) -> Result<WalWriter, StoreError> {
         let path = self.segment_path(number);
         let failed = || StoreError::io(format!("create log segment {}", path.display()));
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed())?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).map_err(failed())?;
         file.write_all(&SEGMENT_MAGIC).map_err(failed())?;
         if self.fsync {
             file.sync_all().map_err(failed())?;
@@ -135,7 +135,8 @@ impl WalFolder {
 
     /// Removes the segments up to `number`, included: their rows are in parts.
     pub fn remove_through(&self, number: u64) -> Result<(), StoreError> {
-        let old: Vec<(u64, Segment)> = self.segments.lock().range(..=number).map(|(number, segment)| (*number, *segment)).collect();
+        let old: Vec<(u64, Segment)> =
+            self.segments.lock().range(..=number).map(|(number, segment)| (*number, *segment)).collect();
         for (number, segment) in &old {
             let path = self.segment_path(*number);
             let removed = match segment.damaged {
@@ -297,8 +298,9 @@ fn decode_segment(bytes: Vec<u8>) -> Result<ReadSegment, String> {
     if is_torn_header(&bytes) {
         return Ok(ReadSegment { bytes, payloads: Vec::new(), corrupt: Vec::new(), whole_bytes: 0 });
     }
-    if bytes[..start] != SEGMENT_MAGIC {
-        return Err(format!("begins with {:?}, expected {:?}", bytes[..start].escape_ascii().to_string(), "cupwal01"));
+    if !bytes.starts_with(&SEGMENT_MAGIC) {
+        let found = bytes[..bytes.len().min(start)].escape_ascii();
+        return Err(format!("begins with \"{found}\", expected \"{}\"", SEGMENT_MAGIC.escape_ascii()));
     }
     let mut segment = ReadSegment { bytes, payloads: Vec::new(), corrupt: Vec::new(), whole_bytes: start };
     while let Some(payload) = next_record(&segment.bytes, segment.whole_bytes) {
@@ -331,7 +333,7 @@ fn next_record(bytes: &[u8], mut from: usize) -> Option<Range<usize>> {
 
 /// The payload of the whole record that begins exactly at `from`.
 fn record_at(bytes: &[u8], from: usize) -> Option<Range<usize>> {
-    let header = bytes.get(from..from + RECORD_HEADER_BYTES)?;
+    let header = bytes.get(from..)?.get(..RECORD_HEADER_BYTES)?;
     let (magic, rest) = header.split_first_chunk::<4>()?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let crc = rest.first_chunk::<4>()?;

@@ -8,6 +8,8 @@ import styles from './Chart.module.css';
 import { resolveColour, useThemeKey } from './theme';
 
 const DRAG_LEAST_PX = 5;
+/** Counts are whole: a scale of halves would show one figure twice. */
+const WHOLE_STEPS = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
 
 export default function ChartPlot(props: ChartProps & { height: number }) {
   const box = useRef<HTMLDivElement>(null);
@@ -40,7 +42,7 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
       height,
       ms: 1,
       // Markers write above the plot.
-      padding: [markers?.length ? 18 : 6, 6, 0, 0],
+      padding: [markers?.length ? 18 : 6, 16, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: kind === 'lines', size: 5 }, drag: { x: true, y: false, setScale: false } },
       scales: {
@@ -49,7 +51,7 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
       },
       axes: [
         { stroke: ink, font, size: 24, gap: 4, grid: { show: false }, ticks: { stroke: line, size: 4, width: 1 }, values: (_, splits) => splits.map((ms) => axisLabel(ms, end - start)) },
-        { stroke: ink, font, size: 52, gap: 6, space: 24, grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === 0 ? '0' : latest.current.format(value))) },
+        { stroke: ink, font, size: 52, gap: 6, space: 24, ...(kind === 'bars' ? { incrs: WHOLE_STEPS } : {}), grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === 0 ? '0' : highest > 0 ? latest.current.format(value) : '')) },
       ],
       series: [
         {},

@@ -4,7 +4,7 @@
 //! Spec:    opentelemetry.io/docs/specs/otlp; github.com/open-telemetry/opentelemetry-proto
 //! Out:     one span per span and one log record per span event; one log record per log record; one data point per data
 //!          point; the resource once per resource group
-//! Missing: profiles; a metric's metadata; entity references; dropped counts of resources, scopes and links; integers of data
+//! Missing: profiles; a metric's metadata; entity references; dropped counts of resources, scopes and links; flags of links; integers of data
 //!          points beyond 2^53 lose their last digits
 //! Quirks:  `sampleRate` attributes and `ot=th:` in trace states become the sample rate; a span that ends before it starts has
 //!          no duration and `meta.invalid_duration`; a span without a start begins where it ends; `x-honeycomb-dataset`

@@ -119,10 +119,10 @@ function ReceiverCard({ receiver, chosen }: { receiver: ReceiverState; chosen: b
               <Link to={service.spans > 0 ? '/traces' : '/logs'} search={{ service: service.name } as never}>
                 <Service name={service.name} />
               </Link>
-              <span className="muted">{rowsText(service)}</span>
               <span className="muted">
                 <Ago nano={service.last_received_unix_nano} />
               </span>
+              <span className="muted">{rowsText(service)}</span>
             </li>
           ))}
         </ul>

@@ -1,7 +1,6 @@
 // One error: what it says, where it is raised, when and to whom it happens, and the trace and log lines of each time.
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useState } from 'react';
 import * as queries from '../../api/queries';
 import type { ErrorAnswer, Occurrence } from '../../api/types';
 import { shortId } from '../../lib/ids';
@@ -26,11 +25,10 @@ const BREAKDOWN_SHOWN = 6;
 
 export function ErrorPage() {
   const { group } = here.useParams();
-  const { time } = here.useSearch();
+  const { time, occurrence: chosen } = here.useSearch();
   const setSearch = useSetSearch();
   const actions = useValueActions();
   const { data, error, refetch } = useQuery(queries.error(group, time));
-  const [chosen, setChosen] = useState<string>();
   if (error) {
     return 'status' in error && error.status === 404 ? (
       <Empty title="This error did not happen in this time range">
@@ -105,7 +103,7 @@ export function ErrorPage() {
             />
           </section>
           {shown && <Shown occurrence={shown} latest={shown.id === (data.latest?.id ?? data.occurrences[0]?.id)} />}
-          <Occurrences list={data.occurrences} chosen={shown?.id} onChoose={setChosen} total={item.count} />
+          <Occurrences list={data.occurrences} chosen={shown?.id} onChoose={(occurrence) => setSearch({ occurrence }, true)} total={item.count} />
           {shown && <Raw occurrence={shown} />}
         </div>
         <aside className={styles.side} aria-label="Breakdown">

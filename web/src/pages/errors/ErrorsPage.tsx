@@ -77,7 +77,7 @@ export function ErrorsPage() {
                 <span className={styles.num}>Count</span>
                 <span className={styles.num}>People</span>
                 <span className={styles.num}>Last</span>
-                <span className={styles.num}>First</span>
+                <span className={`${styles.num} ${styles.first}`}>First</span>
                 <span>Where</span>
               </div>
               {rows.map((row) => (
@@ -122,7 +122,7 @@ function Row({ row }: { row: ErrorItem }) {
       <span className={styles.num}>
         <Ago nano={row.last_seen_unix_nano} />
       </span>
-      <span className={styles.num}>
+      <span className={`${styles.num} ${styles.first}`}>
         <Ago nano={row.first_seen_unix_nano} />
       </span>
       <span className={styles.where}>

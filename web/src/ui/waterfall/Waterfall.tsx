@@ -153,7 +153,7 @@ export function Waterfall({ spans, start, durationNs, services, selected, onSele
   const marks = ticks(from, to, 7);
   const at = (ns: number) => ((ns - from) / (to - from)) * 100;
   return (
-    <div className={styles.waterfall} style={{ '--names': `${names}px`, '--gutter': '11px' } as React.CSSProperties}>
+    <div className={styles.waterfall} style={{ '--names': `min(${names}px, 50cqw)`, '--gutter': '11px' } as React.CSSProperties}>
       <div className={styles.tools}>
         <div className={styles.find}>
           <Input

@@ -1,0 +1,82 @@
+# Every task of the project. `make` alone lists them.
+#
+# One selection of crates and features everywhere (SELECTION), because another one gives DataFusion another identity and
+# compiles it again: ten minutes on two cores. See docs/adr/0017.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/cupola/target
+SELECTION := --workspace --features cupola/embed-web
+CUPOLA := $(CARGO_TARGET_DIR)/debug/cupola
+# More flags for `make run`, e.g. ARGS="--http-listen 127.0.0.1:9000".
+ARGS ?=
+
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
+# npm writes this file last, so it is as new as the installation.
+WEB_INSTALLED := web/node_modules/.package-lock.json
+WEB_BUILT := web/dist/index.html
+
+.PHONY: help run build web test check fmt fmt-check tidy lint test-rust test-web e2e gen bench setup
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: build ## build everything and start it with the demo app: http://127.0.0.1:8080
+	exec $(CUPOLA) demo $(ARGS)
+
+build: web ## build the page and the program
+	cargo build $(SELECTION)
+
+web: $(WEB_BUILT) ## build the page, when its sources are newer than what is built
+
+$(WEB_INSTALLED): web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+$(WEB_BUILT): $(WEB_SOURCES) $(WEB_INSTALLED)
+	cd web && npm run build
+	@touch $@
+
+# The quick ones first: what can fail in a second should not wait for a build.
+test: fmt-check tidy lint test-rust test-web e2e ## everything that must hold: format, house rules, lints, all tests, end to end
+	@echo "make test: all passed"
+
+check: fmt-check tidy lint test-rust ## what to run before a commit: as test, without page and end to end
+
+fmt: ## format the Rust code
+	cargo fmt --all
+
+
+fmt-check:
+	cargo fmt --all --check
+
+tidy: ## the rules of the house: layers, headers, licences, links
+	cargo test --package tidy
+
+# rust-embed wants the folder to be there, so the page comes first.
+lint: web ## clippy, warnings are errors
+	cargo clippy $(SELECTION) --all-targets -- -D warnings
+
+test-rust: web ## unit and integration tests of all crates
+	cargo test $(SELECTION)
+
+test-web: $(WEB_INSTALLED) ## type check and unit tests of the page
+	cd web && npx tsc --noEmit && npm test
+
+e2e: build ## real SDKs and a real browser against the real program
+	CUPOLA_BIN=$(CUPOLA) e2e/run.sh
+
+gen: build ## write again what is generated: OpenAPI document, its TypeScript types, settings reference
+	$(CUPOLA) openapi > crates/server/openapi.json
+	mkdir -p docs/reference && $(CUPOLA) settings > docs/reference/settings.md
+	cd web && npm run gen
+
+bench: web ## whole-system measurements, optimised build (half an hour when cold)
+	cargo build $(SELECTION) --release
+	bench/house.py $(CARGO_TARGET_DIR)/release/cupola
+
+setup: ## install what a Debian machine lacks (as root), say what is missing elsewhere
+	@.ci/setup

@@ -14,8 +14,6 @@ WORKDIR /src/web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY web/ ./
-# Types are generated from the server's document, which lies beside it.
-COPY crates/server/openapi.json /src/crates/server/openapi.json
 RUN npm run build
 
 # What building and testing need, without any source.

@@ -154,7 +154,7 @@ class Program:
     def __init__(self, command: list, environment: dict[str, str]):
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         kept["PYTHONPATH"] = str(HERE / "apps")
-        kept["PYTHONUNBUFFERED"] = "1"
+        kept |= {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         if "CUPOLA_E2E_NODE" in os.environ:
             kept["NODE_PATH"] = os.environ["CUPOLA_E2E_NODE"] + "/node_modules"
             kept["CUPOLA_E2E_NODE"] = os.environ["CUPOLA_E2E_NODE"]

@@ -50,8 +50,8 @@ def test_xray(server, api, service):
         assert {row["trace_id"]: row["n"] for row in rows} == expected
 
     eventually(everything_is_there)
-    annotated = f"receiver = 'xray' AND service.name = '{service}' AND aws.xray.annotation.item IS NOT NULL"
-    assert api.value(f"SELECT count(*) FROM spans WHERE {annotated}") == 6
+    annotated = api.sql(f"SELECT item FROM spans WHERE receiver = 'xray' AND service.name = '{service}' AND item IS NOT NULL")
+    assert sorted(row["item"] for row in annotated) == [f"item-{number}" for number in range(6)]
 
 
 def test_rollbar(server, api, service):

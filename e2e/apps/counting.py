@@ -22,9 +22,13 @@ class CountingSpans(SpanProcessor):
 class CountingLogs(LogRecordProcessor):
     def __init__(self):
         self.logs = Counter()
+        self.exceptions = Counter()
 
     def on_emit(self, log_record):
-        self.logs[format(log_record.log_record.trace_id or 0, "032x")] += 1
+        record = log_record.log_record
+        trace_id = format(record.trace_id or 0, "032x")
+        self.logs[trace_id] += 1
+        self.exceptions[trace_id] += "exception.type" in (record.attributes or {})
 
     def shutdown(self):
         pass

@@ -59,6 +59,7 @@ print(json.dumps({
     "exceptions": spans.exceptions,
     "names": spans.names,
     "logs": logs.logs,
+    "logged_exceptions": logs.exceptions,
     "served": 8,
     "waits": 6,
 }))

@@ -18,6 +18,8 @@ const uuids = [];
 const kept = (send) => new Promise((done, failed) => send((error, answer) => (error ? failed(error) : done(answer))));
 
 (async () => {
+  // From here on every stack begins in the event loop, the first one too.
+  await null;
   for (const amount of [5, 70]) {
     try {
       charge(amount);

@@ -67,6 +67,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads)
             .thread_name("query")
+            .thread_stack_size(limits::QUERY_THREAD_STACK_BYTES)
             .enable_all()
             .build()
             .map_err(|error| internal(&error))?;

@@ -181,7 +181,8 @@ mod tests {
         let context = TraceContext::from_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").unwrap();
         assert_eq!(context.span_id.unwrap().to_string(), "b7ad6b7169203331");
         let context =
-            TraceContext::from_xray_header("Sampled=?; Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8").unwrap();
+            TraceContext::from_xray_header("Sampled=?; Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8")
+                .unwrap();
         assert_eq!(context.trace_id.to_string(), "5759e988bd862e3fe1be46a994272793");
         assert!(TraceContext::from_xray_header("Root=1-5759e988-bd862e3fe1be46a994272793").unwrap().span_id.is_none());
         assert_eq!(TraceContext::from_traceparent("00-0af7651916cd43dd8448eb211c80319c"), None);

@@ -111,11 +111,8 @@ impl RowSink for Counted<'_> {
     fn refuse(&mut self, refusal: Refusal) {
         self.inner.refuse(refusal.clone());
         let full = self.refusals.len() >= REFUSALS_KEPT_MAX;
-        let same = self
-            .refusals
-            .iter_mut()
-            .rev()
-            .find(|kept| kept.signal == refusal.signal && (full || kept.reason == refusal.reason));
+        let same =
+            self.refusals.iter_mut().rev().find(|kept| kept.signal == refusal.signal && (full || kept.reason == refusal.reason));
         match same {
             Some(kept) => kept.count += refusal.count,
             None => self.refusals.push(refusal),

@@ -36,9 +36,14 @@ pub trait Receiver: Sync {
 pub enum Door {
     Http(Route),
     /// Datagrams, handed over whole.
-    Udp { endpoint: &'static str },
+    Udp {
+        endpoint: &'static str,
+    },
     /// Unary gRPC of the given full method path, e.g. `/opentelemetry.proto.collector.trace.v1.TraceService/Export`.
-    Grpc { method: &'static str, endpoint: &'static str },
+    Grpc {
+        method: &'static str,
+        endpoint: &'static str,
+    },
 }
 
 /// An HTTP route. `path` may end in `{*rest}`, which also matches slashes.
@@ -149,4 +154,3 @@ pub fn all() -> &'static [&'static dyn Receiver] {
 pub fn by_name(name: &str) -> Option<&'static dyn Receiver> {
     all().iter().copied().find(|receiver| receiver.name() == name)
 }
-

@@ -150,7 +150,7 @@ fn commit(shared: &Shared, writer: &mut WalWriter, group: &mut Vec<Append>) {
     }
     let rows: usize = group.iter().flat_map(|append| &append.chunks).map(|(_, chunk)| chunk.rows()).sum();
     shared.wal.note_bytes(writer.number(), writer.bytes());
-    shared.counters.fsyncs.fetch_add(1, Ordering::Relaxed);
+    shared.counters.fsyncs.fetch_add(u64::from(writer.syncs()), Ordering::Relaxed);
     shared.counters.appends.fetch_add(group.len() as u64, Ordering::Relaxed);
     shared.counters.appended_rows.fetch_add(rows as u64, Ordering::Relaxed);
     let mut waiting = Vec::with_capacity(group.len());

@@ -134,3 +134,33 @@ pub(crate) fn fold(batch: &RecordBatch, signal: Signal, goes: &dyn Fn(&str) -> b
     fields.push(Field::new(columns::ATTRIBUTES_REST, arrow::datatypes::DataType::Utf8, true));
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::DataType;
+
+    use super::*;
+
+    fn batch(keys: std::ops::Range<usize>) -> RecordBatch {
+        let fields: Vec<Field> = keys.clone().map(|key| Field::new(format!("k{key}"), DataType::Int64, true)).collect();
+        let arrays = keys.map(|key| Arc::new(Int64Array::from(vec![key as i64])) as ArrayRef).collect();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+    }
+
+    #[test]
+    fn a_table_has_at_most_so_many_columns() {
+        let registry = Registry::default();
+        let admit = |keys| registry.admit("default", Signal::Spans, batch(keys)).unwrap();
+        assert_eq!(admit(0..TABLE_ATTRIBUTE_COLUMNS_MAX - 1).num_columns(), TABLE_ATTRIBUTE_COLUMNS_MAX - 1);
+        let last = TABLE_ATTRIBUTE_COLUMNS_MAX - 1;
+        let admitted = admit(last..last + 3);
+        assert_eq!(admitted.num_columns(), 2);
+        let rest = admitted.column_by_name(columns::ATTRIBUTES_REST).unwrap().as_string::<i32>();
+        assert_eq!(rest.value(0), format!("{{\"k{}\":{},\"k{}\":{}}}", last + 1, last + 1, last + 2, last + 2));
+        assert_eq!(admit(0..3).num_columns(), 3);
+        let schema = registry.schema("default", Signal::Spans);
+        assert_eq!(schema.fields().len(), columns::schema(Signal::Spans).fields().len() + TABLE_ATTRIBUTE_COLUMNS_MAX);
+        assert_eq!(registry.schema("other", Signal::Spans), columns::schema(Signal::Spans));
+    }
+}

@@ -26,7 +26,7 @@ use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
-use crate::wal::WalFolder;
+use crate::wal::{WalFolder, sync_folder};
 
 /// The name under which the catalog keeps this log's position.
 const WRITER: &str = "local";
@@ -129,6 +129,11 @@ impl Store {
         clean_parts(&folder, &metastore).await?;
         let position = metastore.position(WRITER).await?;
         let wal = WalFolder::open(options.data_dir.join("wal"), options.fsync)?;
+        // The folders of log and parts must be there after a crash, and so must ours.
+        sync_folder(&options.data_dir, options.fsync)?;
+        if let Some(parent) = options.data_dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_folder(parent, options.fsync)?;
+        }
         wal.remove_through(position.wal_position)?;
         let next_segment = wal.segments().last().copied().unwrap_or(0).max(position.wal_position) + 1;
         let shared = Arc::new(Shared {

@@ -2,10 +2,12 @@
 //!
 //! A segment `wal/<16 digits>.log` is the eight bytes [`SEGMENT_MAGIC`] and then records, each
 //!
-//!     magic  4 bytes   finds the next record after a damaged one
-//!     length 4 bytes   of the payload, little endian
-//!     crc32  4 bytes   of length and payload, little endian
-//!     payload
+//! ```text
+//! magic   4 bytes   finds the next record after a damaged one
+//! length  4 bytes   of the payload, little endian
+//! crc32   4 bytes   of length and payload, little endian
+//! payload
+//! ```
 //!
 //! What follows the last whole record of the newest segment is a write that was cut off and is removed: nobody was told
 //! that it was kept. A damaged record with whole ones after it is skipped, reported and counted, and the segment is set
@@ -189,6 +191,11 @@ impl WalWriter {
     /// Bytes of the segment so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether an append waits for the disk.
+    pub fn syncs(&self) -> bool {
+        self.fsync
     }
 
     pub fn is_empty(&self) -> bool {
@@ -477,7 +484,7 @@ pub(crate) mod tests {
             fs::read_dir(&wal.path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         assert_eq!(names, ["0000000000000002.damaged", "0000000000000004.log"]);
-        let again = WalFolder::open(wal.path.clone(), true).unwrap();
+        let again = WalFolder::open(wal.path, true).unwrap();
         assert_eq!(again.segments(), [4]);
     }
 }

@@ -2,6 +2,7 @@
 
 use model::Signal;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use store::TimeRange;
 use utoipa::ToSchema;
@@ -66,7 +67,7 @@ pub struct Log {
     /// The vendor's own document, on pages that show one record.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    pub source: Option<Value>,
+    pub source: Option<Box<RawValue>>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
@@ -283,7 +284,7 @@ pub(super) fn tell(row: Row<'_>, with_source: bool) -> Log {
         sample_rate: row.f64("sample_rate").unwrap_or(1.0),
         attributes,
         resource,
-        source: row.str("source").filter(|_| with_source).map(parse_or_text),
+        source: row.str("source").filter(|_| with_source).map(word_for_word),
     }
 }
 
@@ -310,6 +311,15 @@ pub(super) fn attributes_and_resource(row: Row<'_>, signal: Signal) -> (Map<Stri
         attributes.extend(rest);
     }
     (attributes, resource)
+}
+
+/// JSON text exactly as it is; text that is not JSON becomes a JSON string.
+pub(super) fn word_for_word(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).unwrap_or_else(|_| {
+        let mut quoted = String::new();
+        model::json_string(text, &mut quoted);
+        RawValue::from_string(quoted).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    })
 }
 
 pub(super) fn parse_or_text(text: &str) -> Value {

@@ -124,7 +124,7 @@ impl Asker {
 
         let logs = session
             .ask(
-                r#"SELECT "service.name", receiver, sum(sample_rate) AS logs, sum(CASE WHEN "error.group" IS NOT NULL THEN sample_rate ELSE 0 END) AS exceptions, max(time) AS last FROM l GROUP BY 1, 2 ORDER BY 2"#,
+                r#"SELECT "service.name", receiver, sum(sample_rate) AS logs, sum(CASE WHEN "error.group" IS NOT NULL THEN sample_rate ELSE 0 END) AS exceptions, max(time) AS last FROM l WHERE event_name IS DISTINCT FROM 'deploy' GROUP BY 1, 2 ORDER BY 2"#,
             )
             .await?;
         for row in logs.iter() {

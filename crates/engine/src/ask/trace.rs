@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use analysis::trace_tree::{SpanView, TraceLink, trace_tree};
 use model::{Signal, SpanId, SpanKind, TraceId};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use store::TimeRange;
 use utoipa::ToSchema;
 
-use super::logs::{ExceptionTold, Log, attributes_and_resource, hex, parse_or_text, tell};
+use super::logs::{ExceptionTold, Log, attributes_and_resource, hex, parse_or_text, tell, word_for_word};
 use super::{Asker, Stats, UnixNano, id_list};
 use crate::QueryStats;
 use crate::answer::Row;
@@ -130,7 +131,7 @@ pub struct TraceDocument {
     /// `xray`: the segment document word for word; `otlp-json`: a span in OTLP's JSON.
     pub format: &'static str,
     #[schema(value_type = Object)]
-    pub document: Value,
+    pub document: Box<RawValue>,
 }
 
 /// The attribute by which OpenTelemetry keeps the header that X-Ray's middleware sets; the usual exact link.
@@ -324,9 +325,9 @@ fn describe(id: TraceId, family: &[(TraceId, Option<TraceId>)], spans: Vec<SpanT
 fn document(row: Row<'_>) -> Option<TraceDocument> {
     let receiver = row.string("receiver").unwrap_or_default();
     let (format, document) = match row.str("source") {
-        Some(source) => (if receiver == "xray" { "xray" } else { "source" }, parse_or_text(source)),
+        Some(source) => (if receiver == "xray" { "xray" } else { "source" }, word_for_word(source)),
         None if receiver == "xray" => return None,
-        None => ("otlp-json", otlp_json(row)),
+        None => ("otlp-json", word_for_word(&otlp_json(row).to_string())),
     };
     Some(TraceDocument {
         trace_id: row.bytes("trace_id").map(hex)?,

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use engine::EngineError;
 use http::StatusCode;
+use receivers::Failure;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -18,7 +19,7 @@ pub struct Refusal {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefusalBody {
-    /// For programs: `invalid_query`, `invalid_parameter`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`.
+    /// For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`.
     pub code: &'static str,
     /// For people.
     pub message: String,
@@ -33,6 +34,16 @@ impl Refusal {
 
     pub fn parameter(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, "invalid_parameter", message)
+    }
+
+    /// A body that could not be read.
+    pub fn body(failure: &Failure) -> Refusal {
+        let status = match failure {
+            Failure::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Failure::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Refusal::new(status, "invalid_body", failure.to_string())
     }
 
     pub fn missing(message: impl Into<String>) -> Refusal {

@@ -3,8 +3,7 @@
 use arrow::csv::WriterBuilder;
 use arrow::ipc::writer::StreamWriter;
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use engine::ask::Stats;
 use engine::{Answer, EngineError};
@@ -15,6 +14,8 @@ use utoipa::ToSchema;
 
 use super::refusal::Refusal;
 use crate::Services;
+use crate::limits::API_BODY_BYTES_MAX;
+use crate::listen::http_ingest::read_body;
 
 #[derive(Deserialize, ToSchema)]
 pub struct SqlQuery {
@@ -52,7 +53,9 @@ pub struct SqlColumn {
 
 /// Answers one SQL query.
 #[utoipa::path(post, tag = "SQL", path = "/api/sql", request_body = SqlQuery, responses((status = 200, body = SqlAnswer), (status = 400, body = Refusal)))]
-pub async fn query(State(services): State<Services>, body: Bytes) -> Result<Response, Refusal> {
+pub async fn query(State(services): State<Services>, request: Request) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(&parts.headers, body, API_BODY_BYTES_MAX).await.map_err(|failure| Refusal::body(&failure))?;
     let query: SqlQuery = serde_json::from_slice(&body)
         .map_err(|error| Refusal::parameter(format!("cannot read the body: {error}; expected {{\"query\": \"SELECT …\"}}")))?;
     let rows_max = query.max_rows.unwrap_or(engine::limits::SQL_ROWS_MAX).min(engine::limits::SQL_ROWS_MAX);

@@ -9,12 +9,12 @@ use axum::extract::Request;
 use axum::routing::post;
 use base64::Engine as _;
 use bytes::{Buf, BufMut, Bytes};
-use receivers::{Door, Incoming, Receiver, limits::BODY_BYTES_MAX};
+use receivers::{Door, Headers, Incoming, Receiver, limits::BODY_BYTES_MAX};
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
-use super::http_ingest::trace_context;
+use super::http_ingest::{kept_headers, trace_context};
 use crate::{Peer, Services, now_unix_nano};
 
 /// The gRPC doors of all receivers.
@@ -58,7 +58,9 @@ impl UnaryService<Bytes> for Unary {
             let remote_addr = request.extensions().get::<Peer>().map(|peer| peer.ip());
             let headers = request.metadata().clone().into_headers();
             let body = request.into_inner();
+            let kept = kept_headers(&headers, receiver);
             let incoming = Incoming {
+                headers: Headers(kept.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()),
                 remote_addr,
                 trace_context: trace_context(&headers),
                 ..Incoming::new(endpoint, now_unix_nano(), &body)

@@ -95,7 +95,7 @@ pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Res
 /// Header names whose values are credentials: the log on disk learns only that they were there.
 const CREDENTIALS: [&str; 4] = ["authorization", "x-honeycomb-team", "x-hny-team", "x-rollbar-access-token"];
 
-fn kept_headers(headers: &HeaderMap, receiver: &'static dyn Receiver) -> Vec<(String, String)> {
+pub fn kept_headers(headers: &HeaderMap, receiver: &'static dyn Receiver) -> Vec<(String, String)> {
     let names = std::iter::once(&"content-type").chain(receiver.headers());
     names
         .filter(|name| !name.starts_with("x-cupola-"))

@@ -35,7 +35,9 @@ async fn a_snapshot_is_a_consistent_cut() {
             flusher.flush().await.unwrap();
         }
     });
-    for _ in 0..60 {
+    let mut snapshots = 0;
+    while snapshots < 60 || store.stats().flushes < 15 {
+        snapshots += 1;
         let before: Vec<i64> = acknowledged.iter().map(|count| count.load(Ordering::SeqCst)).collect();
         let snapshot = logs(&store).await;
         let seen = numbers(folder.path(), &snapshot);
@@ -47,6 +49,5 @@ async fn a_snapshot_is_a_consistent_cut() {
     }
     done.store(true, Ordering::Relaxed);
     tasks.join_all().await;
-    assert!(store.stats().flushes > 5, "{:?}", store.stats());
     store.shutdown().await.unwrap();
 }

@@ -34,20 +34,21 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-async fn reopened(store: Store, folder: &Path) -> Store {
+pub async fn reopened(store: Store, folder: &Path) -> Store {
     store.shutdown().await.unwrap();
     open(options(folder)).await
 }
 
 /// The folder as a crash would leave it now.
-fn crashed(folder: &Path) -> tempfile::TempDir {
+pub fn crashed(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for from in ["log", "parquet", "catalog", "db", "db-wal", ""].iter().flat_map(|extension| files(folder, extension)) {
+    fs::create_dir_all(copy.path().join("parts")).unwrap();
+    fs::copy(folder.join("parts/catalog"), copy.path().join("parts/catalog")).unwrap();
+    for from in ["log", "parquet", "db", "db-wal"].iter().flat_map(|extension| files(folder, extension)) {
         let to = copy.path().join(from.strip_prefix(folder).unwrap());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(&from, to).unwrap();
     }
-    fs::copy(folder.join("parts/catalog"), copy.path().join("parts/catalog")).unwrap();
     copy
 }
 
@@ -83,6 +84,7 @@ async fn a_crash_loses_nothing_and_repeats_nothing() {
     let copy = crashed(folder.path());
     let again = open(options(copy.path())).await;
     assert_eq!(numbers(copy.path(), &logs(&again).await), list(0, 8));
+    assert_eq!(logs(&again).await.memory, logs(&store).await.memory);
     append(&again, 8, 2).await.unwrap();
     again.flush().await.unwrap();
     assert_eq!(numbers(copy.path(), &logs(&again).await), list(0, 10));
@@ -230,6 +232,102 @@ async fn nothing_is_taken_after_shutdown() {
     store.shutdown().await.unwrap();
     assert!(matches!(append(&store, 3, 3).await, Err(StoreError::Unavailable(_))));
     assert_eq!(numbers(folder.path(), &logs(&store).await), list(0, 3));
+}
+
+#[tokio::test]
+async fn a_flush_that_fails_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(options(folder.path())).await;
+    append(&store, 0, 3).await.unwrap();
+    let in_the_way = folder.path().join("parts").join(PROJECT);
+    fs::write(&in_the_way, b"a file where a folder should be").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(store.flush().await, Err(StoreError::Io { .. })));
+        append(&store, logs(&store).await.rows_total as i64, 3).await.unwrap();
+    }
+    assert_eq!(numbers(folder.path(), &logs(&store).await), list(0, 9));
+    fs::remove_file(&in_the_way).unwrap();
+    store.flush().await.unwrap();
+    let snapshot = logs(&store).await;
+    assert_eq!((snapshot.parts.len(), snapshot.memory.len()), (1, 0));
+    assert_eq!(numbers(folder.path(), &snapshot), list(0, 9));
+    assert_eq!((store.stats().wal_segments, store.stats().memory_bytes), (1, 0));
+}
+
+/// A commit that was answered with an error may have come through all the same: then its rows must not be written again.
+#[tokio::test]
+async fn a_commit_that_came_through_unheard_is_not_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let metastore = Metastore::open(folder.path()).await.unwrap();
+    let store = Store::open(options(folder.path()), metastore.clone(), rows).await.unwrap();
+    append(&store, 0, 3).await.unwrap();
+    let unheard = metastore::FlushCommit {
+        writer: "local".into(),
+        parts: Vec::new(),
+        attributes: Vec::new(),
+        wal_position_before: 0,
+        wal_position: 1,
+    };
+    metastore.commit_flush(&unheard).await.unwrap();
+    store.flush().await.unwrap();
+    // Its rows are where the catalog says, which for this made-up commit is nowhere.
+    assert_eq!(logs(&store).await.rows_total, 0);
+    append(&store, 3, 3).await.unwrap();
+    store.flush().await.unwrap();
+    assert_eq!(numbers(folder.path(), &logs(&store).await), list(3, 6));
+}
+
+#[tokio::test]
+async fn a_part_has_at_most_a_thousand_attribute_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(options(folder.path())).await;
+    for start in [0, 600] {
+        let keys: Vec<String> = (start..start + 600).map(|number| format!("k{number}")).collect();
+        let mut buffer = RowBuffer::new(RowContext { receiver: "test", received_at_unix_nano: 1, request: None });
+        let attributes: Vec<Attribute<'_>> = keys.iter().map(|key| Attribute::new(key.as_str(), Value::Int(7))).collect();
+        // The first keys are in more rows, so they are the ones that stay columns.
+        for _ in 0..if start == 0 { 2 } else { 1 } {
+            buffer.log(&LogRecord { attributes: &attributes, ..LogRecord::default() });
+        }
+        store.append(PROJECT, b"-".to_vec(), buffer).await.unwrap();
+    }
+    store.flush().await.unwrap();
+    let snapshot = logs(&store).await;
+    let fixed = columns::schema(Signal::Logs).fields().len();
+    assert_eq!(snapshot.schema.fields().len(), fixed + 1_200);
+    let batch = read_part(folder.path(), &snapshot.parts[0], None).remove(0);
+    assert_eq!(batch.num_columns(), fixed + 1_000);
+    assert!((0..600).all(|number| batch.column_by_name(&format!("k{number}")).is_some()));
+    let rest = batch.column_by_name(columns::ATTRIBUTES_REST).unwrap().as_string::<i32>();
+    let texts: Vec<&str> = rest.iter().flatten().collect();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(texts[0].matches(":7").count(), 200);
+    assert!(texts[0].starts_with("{\"k") && texts[0].ends_with(":7}"), "{}", texts[0]);
+}
+
+#[tokio::test]
+async fn shutting_down_takes_less_than_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(options(folder.path())).await;
+    for request in 0..40 {
+        append(&store, request * 5_000, 5_000).await.unwrap();
+    }
+    let writer = store.clone();
+    let writing = tokio::spawn(async move {
+        let mut first = 200_000;
+        while append(&writer, first, 10).await.is_ok() {
+            first += 10;
+        }
+        first
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let started = tokio::time::Instant::now();
+    store.shutdown().await.unwrap();
+    assert!(started.elapsed() < std::time::Duration::from_secs(1), "{:?}", started.elapsed());
+    let acknowledged = writing.await.unwrap();
+    drop(store);
+    let store = open(options(folder.path())).await;
+    assert_eq!(numbers(folder.path(), &logs(&store).await), list(0, acknowledged));
 }
 
 #[tokio::test]

@@ -1,6 +1,10 @@
 //! The store from outside: real folders, real logs, real parts.
 
+// Helpers of tests may panic as tests do; clippy's exemption sees only functions marked as tests.
+#![allow(clippy::unwrap_used)]
+
 mod concurrency;
 mod crash;
+mod histories;
 mod journey;
 mod numbered;

@@ -28,12 +28,18 @@ fn no_file_names_someones_folders() {
     let mut offences = Vec::new();
     for file in files(READ_BY_PEOPLE) {
         for (index, line) in file.text.lines().enumerate() {
-            if let Some(folder) = folders.iter().find(|folder| line.contains(**folder)) {
+            if let Some(folder) = folders.iter().find(|folder| holds_absolute(line, folder)) {
                 offences.push(format!("{}:{}: names {folder:?}: use a relative path", file.path, index + 1));
             }
         }
     }
     report("absolute paths", &offences);
+}
+
+/// Whether a line names the folder from the root on, not as a part of a longer path.
+fn holds_absolute(line: &str, folder: &str) -> bool {
+    let is_path = |c: char| c.is_alphanumeric() || "._-~/}".contains(c);
+    line.match_indices(folder).any(|(at, _)| !line[..at].ends_with(is_path))
 }
 
 #[test]

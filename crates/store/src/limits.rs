@@ -48,7 +48,7 @@ pub const PROJECT_BYTES_MAX: usize = 64;
 pub const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// How long a shutdown may spend on writing parts; what is not written is replayed from the log at the next start.
-pub const SHUTDOWN_FLUSH_MAX: Duration = Duration::from_millis(600);
+pub const SHUTDOWN_FLUSH_MAX: Duration = Duration::from_millis(500);
 
 /// How long after a failed flush the next is tried.
 pub const FLUSH_RETRY: Duration = Duration::from_secs(1);

@@ -104,7 +104,7 @@ pub(crate) struct Inner {
     commit_thread: Mutex<Option<JoinHandle<()>>>,
     /// One flush at a time; holds the last segment whose rows are in parts.
     flushed: tokio::sync::Mutex<u64>,
-    /// Tells a running flush that nobody waits for it any more.
+    /// No flush may write any more: a running one ends soon, a later one does not begin.
     stop: Arc<AtomicBool>,
     tasks: CancellationToken,
     _tasks_end_with_us: DropGuard,
@@ -255,7 +255,9 @@ impl Store {
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
-        if self.0.flushed.try_lock().is_ok() {
+        // A flush of the background task may be at it still, or about to be; the folder is let go of only when none can.
+        if let Ok(_no_flush) = tokio::time::timeout(SHUTDOWN_FLUSH_MAX / 2, self.0.flushed.lock()).await {
+            self.0.stop.store(true, Ordering::Relaxed);
             *self.0.shared.lock.lock() = None;
         }
         sealed.and(flushed)
@@ -324,6 +326,9 @@ impl Inner {
 
     async fn flush_sealed(self: Arc<Inner>) -> Result<(), StoreError> {
         let mut flushed = self.flushed.lock().await;
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("store is closed".into()));
+        }
         let result = self.flush_segments(&mut flushed).await;
         if result.is_err() {
             self.shared.counters.flush_failures.fetch_add(1, Ordering::Relaxed);

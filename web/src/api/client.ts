@@ -1,6 +1,6 @@
-// One thin client: a path, its parameters, an answer or an `ApiError`.
-
-export type Params = Record<string, string | number | undefined | null>;
+// One thin client: a path of the generated schema, its parameters, an answer or an `ApiError`.
+import createClient from 'openapi-fetch';
+import type { paths } from './schema';
 
 /** What the server said went wrong; `position` is a byte offset in the query that was sent. */
 export class ApiError extends Error {
@@ -14,51 +14,46 @@ export class ApiError extends Error {
   }
 }
 
-export function address(path: string, params: Params = {}): string {
-  const query = new URLSearchParams();
+export type Params = Record<string, string | number | undefined | null>;
+
+/** The query part of an address. What was left empty is not sent. */
+export function query(params: Params): string {
+  const said = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
-    if (value !== undefined && value !== null && value !== '') query.set(key, String(value));
+    if (value !== undefined && value !== null && value !== '') said.set(key, String(value));
   }
-  const text = query.toString();
-  return text === '' ? path : `${path}?${text}`;
+  return said.toString();
 }
 
-export function get<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
-  return answer<T>(address(path, params), { signal, headers: { accept: 'application/json' } });
+export const api = createClient<paths>({
+  headers: { accept: 'application/json' },
+  querySerializer: (params) => query(params as Params),
+});
+
+api.use({
+  onError({ error }) {
+    if (error instanceof DOMException && error.name === 'AbortError') return undefined;
+    return new ApiError(0, 'unreachable', 'the server does not answer');
+  },
+});
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
 }
 
-export function post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-  return answer<T>(path, {
-    method: 'POST',
-    signal,
-    headers: { 'content-type': 'application/json', accept: 'application/json' },
-    body: JSON.stringify(body),
-  });
-}
-
-async function answer<T>(url: string, init: RequestInit): Promise<T> {
-  let response: Response;
+/** Unpacks an answer; everything but a 2xx with JSON is thrown as an `ApiError`. */
+export async function answerOf<T>(asked: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
   try {
-    response = await fetch(url, init);
+    answer = await asked;
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'unreachable', 'the server does not answer');
+    if (error instanceof SyntaxError) throw new ApiError(200, 'not_json', 'the server answered with something that is not JSON');
+    throw error;
   }
-  if (response.ok && response.headers.get('content-type')?.includes('json')) return (await response.json()) as T;
-  throw await errorFrom(response);
-}
-
-async function errorFrom(response: Response): Promise<ApiError> {
-  if (response.ok) return new ApiError(response.status, 'not_json', 'the server answered with something that is not JSON');
-  try {
-    const { error } = (await response.json()) as { error?: { code?: string; message?: string; position?: number | null } };
-    return new ApiError(
-      response.status,
-      error?.code ?? 'unknown',
-      error?.message ?? `the server answered with status ${response.status}`,
-      error?.position ?? null,
-    );
-  } catch {
-    return new ApiError(response.status, 'unknown', `the server answered with status ${response.status}`);
-  }
+  if (answer.response.ok && answer.data !== undefined) return answer.data;
+  const { status } = answer.response;
+  const told = (answer.error as { error?: { code?: string; message?: string; position?: number | null } } | undefined)?.error;
+  throw new ApiError(status, told?.code ?? 'unknown', told?.message ?? `the server answered with status ${status}`, told?.position ?? null);
 }

@@ -2,27 +2,7 @@
 // turned into moments when the question is asked, so that "last hour" means the hour before now at every refresh.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { rangeFromParam, type TimeRange } from '../lib/time';
-import { get, post, type Params } from './client';
-import type {
-  AttributeKey,
-  AttributeValues,
-  DeploysAnswer,
-  ErrorAnswer,
-  ErrorsAnswer,
-  Health,
-  LogsAnswer,
-  LogsAround,
-  LogsHistogram,
-  RawAnswer,
-  ReceiversAnswer,
-  RoutesAnswer,
-  ServicesAnswer,
-  SqlAnswer,
-  TraceAnswer,
-  TraceErrorsAnswer,
-  TracesAnswer,
-  TracesHistogram,
-} from './types';
+import { answerOf, api } from './client';
 
 /** How often a page that is live asks again. */
 const LIVE_MS = 5_000;
@@ -32,9 +12,9 @@ const RECEIVERS_MS = 2_000;
 export type Time = string | undefined;
 
 const moments = (time: Time): TimeRange => rangeFromParam(time, Date.now());
-const within = (time: Time): Params => {
+const within = (time: Time) => {
   const { start, end } = moments(time);
-  return { start: Math.floor(start), end: Math.ceil(end) };
+  return { start: String(Math.floor(start)), end: String(Math.ceil(end)) };
 };
 const every = (live: boolean) => (live ? LIVE_MS : (false as const));
 
@@ -43,8 +23,8 @@ export interface TraceFilters {
   service?: string;
   route?: string;
   status?: string;
-  min_duration_ms?: string;
-  max_duration_ms?: string;
+  min_duration_ms?: number;
+  max_duration_ms?: number;
 }
 
 export interface LogFilters {
@@ -63,12 +43,12 @@ export interface ErrorFilters {
   receiver?: string;
 }
 
-export const health = () => queryOptions({ queryKey: ['health'], queryFn: ({ signal }) => get<Health>('/api/health', {}, signal) });
+export const health = () => queryOptions({ queryKey: ['health'], queryFn: ({ signal }) => answerOf(api.GET('/api/health', { signal })) });
 
 export const services = (time: Time, live = false) =>
   queryOptions({
     queryKey: ['services', time],
-    queryFn: ({ signal }) => get<ServicesAnswer>('/api/services', within(time), signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/services', { params: { query: within(time) }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -76,7 +56,7 @@ export const services = (time: Time, live = false) =>
 export const routes = (time: Time, service: string | undefined, limit: number, live = false) =>
   queryOptions({
     queryKey: ['routes', time, service, limit],
-    queryFn: ({ signal }) => get<RoutesAnswer>('/api/routes', { ...within(time), service, limit }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/routes', { params: { query: { ...within(time), service, limit } }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -84,14 +64,14 @@ export const routes = (time: Time, service: string | undefined, limit: number, l
 export const deploys = (time: Time, live = false) =>
   queryOptions({
     queryKey: ['deploys', time],
-    queryFn: ({ signal }) => get<DeploysAnswer>('/api/deploys', within(time), signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/deploys', { params: { query: within(time) }, signal })),
     refetchInterval: every(live),
   });
 
 export const tracesHistogram = (time: Time, filters: TraceFilters, live = false) =>
   queryOptions({
     queryKey: ['traces', 'histogram', time, filters],
-    queryFn: ({ signal }) => get<TracesHistogram>('/api/traces/histogram', { ...within(time), ...filters }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/traces/histogram', { params: { query: { ...within(time), ...filters } }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -99,26 +79,26 @@ export const tracesHistogram = (time: Time, filters: TraceFilters, live = false)
 /** Later pages keep the moments of the first, or rows would shift between them. */
 interface Page {
   cursor?: string;
-  start: number;
-  end: number;
+  start: string;
+  end: string;
 }
 
 const firstPage = undefined as Page | undefined;
-const pageOf = (page: Page | undefined, time: Time): Params => (page ? { ...page } : within(time));
+const pageOf = (page: Page | undefined, time: Time): Page => page ?? within(time);
 
 export const traces = (time: Time, filters: TraceFilters, sort: string, live = false) =>
   infiniteQueryOptions({
     queryKey: ['traces', 'list', time, filters, sort],
     queryFn: async ({ pageParam, signal }) => {
       const asked = pageOf(pageParam, time);
-      const answer = await get<TracesAnswer>('/api/traces', { ...asked, ...filters, sort, limit: 50 }, signal);
+      const answer = await answerOf(api.GET('/api/traces', { params: { query: { ...asked, ...filters, sort, limit: 50 } }, signal }));
       return { ...answer, asked };
     },
     initialPageParam: firstPage,
     getNextPageParam: (last): Page | undefined =>
       last.next_cursor === null || last.next_cursor === undefined
         ? undefined
-        : { start: Number(last.asked.start), end: Number(last.asked.end), cursor: last.next_cursor },
+        : { start: last.asked.start, end: last.asked.end, cursor: last.next_cursor },
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -126,7 +106,7 @@ export const traces = (time: Time, filters: TraceFilters, sort: string, live = f
 export const trace = (traceId: string) =>
   queryOptions({
     queryKey: ['trace', traceId],
-    queryFn: ({ signal }) => get<TraceAnswer>(`/api/traces/${encodeURIComponent(traceId)}`, {}, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/traces/{id}', { params: { path: { id: traceId } }, signal })),
     // Spans still to come are asked for as long as one is in progress.
     refetchInterval: (query) => (query.state.data?.spans.some((span) => span.in_progress) ? LIVE_MS : false),
   });
@@ -134,21 +114,21 @@ export const trace = (traceId: string) =>
 export const traceLogs = (traceId: string, enabled = true) =>
   queryOptions({
     queryKey: ['trace', traceId, 'logs'],
-    queryFn: ({ signal }) => get<LogsAnswer>(`/api/traces/${encodeURIComponent(traceId)}/logs`, {}, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/traces/{id}/logs', { params: { path: { id: traceId } }, signal })),
     enabled,
   });
 
 export const traceErrors = (traceId: string, enabled = true) =>
   queryOptions({
     queryKey: ['trace', traceId, 'errors'],
-    queryFn: ({ signal }) => get<TraceErrorsAnswer>(`/api/traces/${encodeURIComponent(traceId)}/errors`, {}, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/traces/{id}/errors', { params: { path: { id: traceId } }, signal })),
     enabled,
   });
 
 export const traceRaw = (traceId: string, enabled = true) =>
   queryOptions({
     queryKey: ['trace', traceId, 'raw'],
-    queryFn: ({ signal }) => get<RawAnswer>(`/api/traces/${encodeURIComponent(traceId)}/raw`, {}, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/traces/{id}/raw', { params: { path: { id: traceId } }, signal })),
     enabled,
   });
 
@@ -157,14 +137,14 @@ export const logs = (time: Time, filters: LogFilters, order: string, enabled = t
     queryKey: ['logs', 'list', time, filters, order],
     queryFn: async ({ pageParam, signal }) => {
       const asked = pageOf(pageParam, time);
-      const answer = await get<LogsAnswer>('/api/logs', { ...asked, ...filters, order, limit: 200 }, signal);
+      const answer = await answerOf(api.GET('/api/logs', { params: { query: { ...asked, ...filters, order, limit: 200 } }, signal }));
       return { ...answer, asked };
     },
     initialPageParam: firstPage,
     getNextPageParam: (last): Page | undefined =>
       last.next_cursor === null || last.next_cursor === undefined
         ? undefined
-        : { start: Number(last.asked.start), end: Number(last.asked.end), cursor: last.next_cursor },
+        : { start: last.asked.start, end: last.asked.end, cursor: last.next_cursor },
     enabled,
     placeholderData: keepPreviousData,
   });
@@ -172,7 +152,7 @@ export const logs = (time: Time, filters: LogFilters, order: string, enabled = t
 export const logsHistogram = (time: Time, filters: LogFilters, live = false) =>
   queryOptions({
     queryKey: ['logs', 'histogram', time, filters],
-    queryFn: ({ signal }) => get<LogsHistogram>('/api/logs/histogram', { ...within(time), ...filters }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/logs/histogram', { params: { query: { ...within(time), ...filters } }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -180,14 +160,14 @@ export const logsHistogram = (time: Time, filters: LogFilters, live = false) =>
 export const logsAround = (log: { id: string; time_unix_nano: string; service: string; log_stream?: string }) =>
   queryOptions({
     queryKey: ['logs', 'around', log.id],
-    queryFn: ({ signal }) => get<LogsAround>('/api/logs/around', { ...log, before: 20, after: 20 }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/logs/around', { params: { query: { ...log, before: 20, after: 20 } }, signal })),
     staleTime: Infinity,
   });
 
 export const errors = (time: Time, filters: ErrorFilters, sort: string, limit: number, live = false) =>
   queryOptions({
     queryKey: ['errors', 'list', time, filters, sort, limit],
-    queryFn: ({ signal }) => get<ErrorsAnswer>('/api/errors', { ...within(time), ...filters, sort, limit }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/errors', { params: { query: { ...within(time), ...filters, sort, limit } }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -197,14 +177,14 @@ export const errorsPaged = (time: Time, filters: ErrorFilters, sort: string, liv
     queryKey: ['errors', 'paged', time, filters, sort],
     queryFn: async ({ pageParam, signal }) => {
       const asked = pageOf(pageParam, time);
-      const answer = await get<ErrorsAnswer>('/api/errors', { ...asked, ...filters, sort, limit: 50 }, signal);
+      const answer = await answerOf(api.GET('/api/errors', { params: { query: { ...asked, ...filters, sort, limit: 50 } }, signal }));
       return { ...answer, asked };
     },
     initialPageParam: firstPage,
     getNextPageParam: (last): Page | undefined =>
       last.next_cursor === null || last.next_cursor === undefined
         ? undefined
-        : { start: Number(last.asked.start), end: Number(last.asked.end), cursor: last.next_cursor },
+        : { start: last.asked.start, end: last.asked.end, cursor: last.next_cursor },
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -212,7 +192,7 @@ export const errorsPaged = (time: Time, filters: ErrorFilters, sort: string, liv
 export const error = (group: string, time: Time, live = false) =>
   queryOptions({
     queryKey: ['errors', 'item', group, time],
-    queryFn: ({ signal }) => get<ErrorAnswer>(`/api/errors/${encodeURIComponent(group)}`, within(time), signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/errors/{group}', { params: { path: { group }, query: within(time) }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -220,7 +200,7 @@ export const error = (group: string, time: Time, live = false) =>
 export const attributes = (signal: 'spans' | 'logs') =>
   queryOptions({
     queryKey: ['attributes', signal],
-    queryFn: (context) => get<{ attributes: AttributeKey[] }>('/api/attributes', { signal }, context.signal),
+    queryFn: (context) => answerOf(api.GET('/api/attributes', { params: { query: { signal } }, signal: context.signal })),
     staleTime: 60_000,
   });
 
@@ -228,17 +208,17 @@ export const attributeValues = (key: string, signal: 'spans' | 'logs', time: Tim
   queryOptions({
     queryKey: ['attributes', 'values', key, signal, time, prefix, limit],
     queryFn: (context) =>
-      get<AttributeValues>('/api/attributes/values', { key, signal, prefix, limit, ...within(time) }, context.signal),
+      answerOf(api.GET('/api/attributes/values', { params: { query: { key, signal, prefix, limit, ...within(time) } }, signal: context.signal })),
     staleTime: 30_000,
   });
 
 export const receivers = () =>
   queryOptions({
     queryKey: ['receivers'],
-    queryFn: ({ signal }) => get<ReceiversAnswer>('/api/receivers', {}, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/receivers', { signal })),
     refetchInterval: RECEIVERS_MS,
     refetchIntervalInBackground: false,
   });
 
 export const runSql = (query: string, maxRows: number, signal?: AbortSignal) =>
-  post<SqlAnswer>('/api/sql', { query, format: 'json', max_rows: maxRows }, signal);
+  answerOf(api.POST('/api/sql', { body: { query, format: 'json', max_rows: maxRows }, signal }));

@@ -1090,9 +1090,7 @@ export interface components {
         };
         /** @description One log record or event. */
         Log: {
-            attributes: {
-                [key: string]: unknown;
-            };
+            attributes: Record<string, unknown>;
             body: string;
             error_group?: string | null;
             event_name: string;
@@ -1103,9 +1101,7 @@ export interface components {
             receiver: string;
             /** @description The trace of the request that delivered this record. */
             request_trace_id?: string | null;
-            resource: {
-                [key: string]: unknown;
-            };
+            resource: Record<string, unknown>;
             /** Format: double */
             sample_rate: number;
             service: string;
@@ -1271,18 +1267,14 @@ export interface components {
             stats: components["schemas"]["Stats"];
         };
         SpanEvent: {
-            attributes: {
-                [key: string]: unknown;
-            };
+            attributes: Record<string, unknown>;
             error_group?: string | null;
             exception?: components["schemas"]["ExceptionTold"] | null;
             name: string;
             time_unix_nano: components["schemas"]["UnixNano"];
         };
         SpanTold: {
-            attributes: {
-                [key: string]: unknown;
-            };
+            attributes: Record<string, unknown>;
             /**
              * Format: int64
              * @description How far its clock seems to be off its parent's; times are told as they came.
@@ -1310,14 +1302,10 @@ export interface components {
             name: string;
             parent_span_id?: string | null;
             receiver: string;
-            resource: {
-                [key: string]: unknown;
-            };
+            resource: Record<string, unknown>;
             /** Format: double */
             sample_rate: number;
-            scope: {
-                [key: string]: unknown;
-            };
+            scope: Record<string, unknown>;
             service: string;
             span_id: string;
             start_time_unix_nano: components["schemas"]["UnixNano"];
@@ -1327,7 +1315,7 @@ export interface components {
         };
         SqlAnswer: {
             columns: components["schemas"]["SqlColumn"][];
-            rows: Record<string, unknown>[][];
+            rows: unknown[][];
             stats: components["schemas"]["Stats"];
         };
         SqlColumn: {

@@ -1,5 +1,5 @@
 // Live tail: log lines as server-sent events.
-import { address, type Params } from './client';
+import { query, type Params } from './client';
 import type { Log } from './types';
 
 export interface TailHandlers {
@@ -10,7 +10,7 @@ export interface TailHandlers {
 
 /** Opens the tail; the answer closes it. The browser connects again by itself when the line breaks. */
 export function tail(params: Params, handlers: TailHandlers): () => void {
-  const source = new EventSource(address('/api/logs/tail', params));
+  const source = new EventSource(`/api/logs/tail?${query(params)}`);
   source.addEventListener('open', () => handlers.state('open'));
   source.addEventListener('error', () => handlers.state('lost'));
   source.addEventListener('log', (event) => handlers.line(JSON.parse((event as MessageEvent<string>).data) as Log));

@@ -22,6 +22,6 @@ const RECEIVERS: Record<string, string> = {
   honeycomb: 'Honeycomb',
 };
 
-export function receiverName(receiver: string): string {
-  return RECEIVERS[receiver] ?? receiver;
+export function receiverName(receiver: string | null | undefined): string {
+  return receiver ? (RECEIVERS[receiver] ?? receiver) : 'another tracer';
 }

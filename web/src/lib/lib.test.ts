@@ -40,7 +40,7 @@ describe('time', () => {
     const range = { start: 1_795_227_326_000, end: 1_795_227_386_000 };
     expect(rangeFromParam(paramFromRange(range), 0)).toEqual(range);
     for (const bad of ['x', '..', 'b..a', '0m', '2026-01-02..2026-01-01']) {
-      expect(rangeFromParam(bad, 7_200_000)).toEqual({ start: 3_600_000, end: 7_200_000 });
+      expect(rangeFromParam(bad, 7_200_000)).toEqual({ start: 6_300_000, end: 7_200_000 });
     }
   });
   test('ago', () => expect([0, 3_000, 61_000, 7_300_000].map((back) => ago(1e9 - back, 1e9))).toEqual(['just now', '3 s ago', '1 min ago', '2 h ago']));
@@ -129,6 +129,29 @@ NameError: name 'ShowActivity' is not defined`;
   test('go', () => {
     const lines = parseStack('goroutine 1 [running]:\nmain.handler(0x1)\n\t/src/main.go:20 +0x1d\n');
     expect(lines).toMatchObject([{ kind: 'note' }, { kind: 'frame', function: 'main.handler(0x1)', file: '/src/main.go', line: 20 }]);
+  });
+});
+
+describe('rust stacks', () => {
+  test('two lines are one frame, and libraries fold', () => {
+    const lines = parseStack(
+      'Rejected: too long\nstack backtrace:\n   0: core::panicking::panic_fmt\n             at /rustc/9fc6b43126469e3858e2fe86cafb4f0fd5068869/library/core/src/panicking.rs:75:14\n   1: cruddur::insert\n             at ./src/app/cruddur.rs:219:17\n   2: tokio::runtime::park\n   3: __libc_start_main\n',
+    );
+    expect(lines).toMatchObject([
+      { kind: 'note' },
+      { kind: 'note' },
+      { function: 'core::panicking::panic_fmt', line: 75, library: true },
+      { function: 'cruddur::insert', file: './src/app/cruddur.rs', line: 219, library: false },
+      { function: 'tokio::runtime::park', file: '', line: null, library: true },
+      { function: '__libc_start_main', library: true },
+    ]);
+    expect(foldLibraries(lines).map((group) => (group.kind === 'library' ? group.frames.length : 'line'))).toEqual(['line', 'line', 1, 'line', 2]);
+  });
+  test.each([
+    ['    at cruddur::insert_activity (src/app/cruddur.rs:219)', 'src/app/cruddur.rs', 219, 'cruddur::insert_activity', false],
+    ['    at tokio::runtime::task (cruddur.rs:9)', 'cruddur.rs', 9, 'tokio::runtime::task', true],
+  ])('%s', (text, file, line, name, library) => {
+    expect(parseStack(text)[0]).toMatchObject({ kind: 'frame', file, line, function: name, library });
   });
 });
 

@@ -1,4 +1,4 @@
-// A stack trace as text, cut into frames. Python, JavaScript, Java, .NET, Ruby and Go are known; a line that is none of
+// A stack trace as text, cut into frames. Python, JavaScript, Java, .NET, Ruby, Go and Rust are known; a line that is none of
 // them stays text. Frames of libraries are told from the application's own by where their file lies.
 
 export interface Frame {
@@ -19,12 +19,15 @@ export interface Note {
 export type StackLine = Frame | Note;
 
 const LIBRARY =
-  /site-packages|dist-packages|node_modules|^node:|internal\/|<frozen|\/lib\/python\d|\/gems\/|\/usr\/lib\/ruby|\/usr\/local\/go\/|\/go\/pkg\/mod\/|\/pkg\/mod\/|\/rustc\//;
+  /site-packages|dist-packages|node_modules|^node:|internal\/|<frozen|\/lib\/python\d|\/gems\/|\/usr\/lib\/ruby|\/usr\/local\/go\/|\/go\/pkg\/mod\/|\/pkg\/mod\/|\/rustc\/|\/\.cargo\/registry\//;
 const LIBRARY_NAMES = /^(?:java|javax|jakarta|jdk|sun|com\.sun|org\.springframework|org\.apache|kotlin|scala|io\.netty|System|Microsoft)\./;
+
+/** Crates that every Rust program's stack goes through, also when the path of the file was cut off. */
+const LIBRARY_CRATES = /^<?(?:core|std|alloc|tokio|hyper|axum|tower|futures_\w+|backtrace|rust_begin_unwind|__libc_start_main|_start$)\b/;
 
 export function isLibrary(file: string, functionName: string): boolean {
   // Java writes a module before the class: `java.base/java.lang.Thread.run`.
-  return LIBRARY.test(file) || LIBRARY_NAMES.test(functionName.replace(/^[\w.@-]+\//, ''));
+  return LIBRARY.test(file) || LIBRARY_CRATES.test(functionName) || LIBRARY_NAMES.test(functionName.replace(/^[\w.@-]+\//, ''));
 }
 
 interface Shape {
@@ -34,7 +37,7 @@ interface Shape {
   function: number;
 }
 
-// A Go frame is two lines (function, then file); the first is found by the second and handled apart.
+// A Go or Rust frame is two lines (function, then file); the first is found by the second and handled apart.
 const SHAPES: Shape[] = [
   { pattern: /^\s*File "(.+?)", line (\d+)(?:, in (.+))?$/, file: 1, line: 2, function: 3 },
   { pattern: /^\s*at (?:async )?(.+?) \((.+?):(\d+)(?::\d+)?\)$/, file: 2, line: 3, function: 1 },
@@ -43,17 +46,27 @@ const SHAPES: Shape[] = [
   { pattern: /^\s*at ([\w$.<>/@-]+)\(([^():]*)(?::(\d+))?\)$/, file: 2, line: 3, function: 1 },
   { pattern: /^\s*at ([\w.`<>[\],+]+\([^)]*\))$/, file: 4, line: 4, function: 1 },
   { pattern: /^\s*(?:from )?(\S+?\.rb):(\d+):in [`'](.+)'$/, file: 1, line: 2, function: 3 },
+  { pattern: /^\s*at (\S+?\.rs):(\d+)(?::\d+)?$/, file: 1, line: 2, function: 4 },
   { pattern: /^\t(\/\S+?\.go):(\d+)(?: \+0x[0-9a-f]+)?$/, file: 1, line: 2, function: 4 },
 ];
 
+/** `   3: cruddur::insert_activity`, with the address some backtraces write before the name. */
+const RUST_FUNCTION = /^\s*\d+:\s+(?:0x[0-9a-f]+ - )?(\S.*)$/;
+
 export function parseStack(text: string): StackLine[] {
   const out: StackLine[] = [];
+  const isRust = /^stack backtrace:/m.test(text);
   for (const raw of text.replace(/\r/g, '').split('\n')) {
-    const frame = frameFrom(raw);
+    const frame = frameFrom(raw) ?? (isRust ? rustFunctionFrom(raw) : null);
     const last = out[out.length - 1];
     if (frame) {
       if (frame.function === '' && last?.kind === 'note' && /\)$/.test(last.text) && frame.file.endsWith('.go')) {
         frame.function = last.text.trim();
+        out.pop();
+      }
+      if (frame.function === '' && last?.kind === 'frame' && last.file === '') {
+        frame.function = last.function;
+        frame.library = isLibrary(frame.file, frame.function);
         out.pop();
       }
       out.push(frame);
@@ -66,6 +79,12 @@ export function parseStack(text: string): StackLine[] {
     }
   }
   return out;
+}
+
+/** Where a release build has no line for the file, the function is all there is. */
+function rustFunctionFrom(raw: string): Frame | null {
+  const name = RUST_FUNCTION.exec(raw)?.[1];
+  return name === undefined ? null : { kind: 'frame', file: '', line: null, function: name, source: [], library: isLibrary('', name) };
 }
 
 function frameFrom(raw: string): Frame | null {

@@ -24,7 +24,7 @@ export interface TimeRange {
 }
 
 export const RANGES = ['5m', '15m', '1h', '3h', '12h', '24h', '3d', '7d', '30d'] as const;
-export const RANGE_DEFAULT = '1h';
+export const RANGE_DEFAULT = '15m';
 const UNIT_MS: Record<string, number> = { s: 1000, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
 
 /** Length of a relative range such as `15m`, or null when it is none. */
@@ -45,7 +45,7 @@ export function rangeFromParam(param: string | undefined, now: number): TimeRang
     const end = Date.parse(absolute[1] as string);
     if (start < end) return { start, end };
   }
-  const length = relativeMs(param ?? RANGE_DEFAULT) ?? HOUR_MS;
+  const length = relativeMs(param ?? RANGE_DEFAULT) ?? 15 * MINUTE_MS;
   return { start: now - length, end: now };
 }
 

@@ -5,7 +5,7 @@ import styles from './Chart.module.css';
 
 export interface ChartSeries {
   label: string;
-  values: (number | null)[];
+  values: (number | null | undefined)[];
   /** Any CSS colour, `var(--x)` too. */
   colour: string;
 }

@@ -116,7 +116,7 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
   );
 }
 
-function stack(values: (number | null)[][]): number[][] {
+function stack(values: (number | null | undefined)[][]): number[][] {
   const out: number[][] = [];
   for (const one of values) {
     const below = out[out.length - 1];

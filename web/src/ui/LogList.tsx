@@ -18,8 +18,8 @@ export interface LogLine {
   severity_text: string;
   event_name: string;
   body: string;
-  trace_id: string | null;
-  exception: { type: string; message: string } | null;
+  trace_id?: string | null;
+  exception?: { type: string; message: string } | null;
 }
 
 interface Props<L extends LogLine> {

@@ -1,7 +1,7 @@
 // A series in the height of a table row. Decoration beside a figure: the figure is what is read out.
 import { useId } from 'react';
 
-export function Sparkline({ values, width = 120, height = 22, colour = 'var(--bar-quiet)', kind = 'area', max }: { values: (number | null)[]; width?: number; height?: number; colour?: string; kind?: 'area' | 'bars'; max?: number }) {
+export function Sparkline({ values, width = 120, height = 22, colour = 'var(--bar-quiet)', kind = 'area', max }: { values: (number | null | undefined)[]; width?: number; height?: number; colour?: string; kind?: 'area' | 'bars'; max?: number }) {
   const id = useId();
   const top = Math.max(max ?? 0, ...values.map((value) => value ?? 0)) || 1;
   const step = width / Math.max(1, values.length);
@@ -34,11 +34,11 @@ export function Sparkline({ values, width = 120, height = 22, colour = 'var(--ba
 }
 
 /** A gap in the data is a gap in the line. */
-function pointsOf(values: (number | null)[], step: number, y: (value: number) => number): number[][][] {
+function pointsOf(values: (number | null | undefined)[], step: number, y: (value: number) => number): number[][][] {
   const runs: number[][][] = [];
   let run: number[][] = [];
   values.forEach((value, i) => {
-    if (value === null) {
+    if (value === null || value === undefined) {
       if (run.length > 0) runs.push(run);
       run = [];
     } else {

@@ -69,12 +69,14 @@ export interface StatsLike {
   elapsed_ms: number;
   rows_scanned: number;
   rows_total: number;
-  newest_unix_nano: string | null;
+  newest_unix_nano?: string | null;
   sampled: boolean;
+  truncated?: string | null;
 }
 
 export function StatsLine({ stats, truncated, children }: { stats: StatsLike | undefined; truncated?: string | null; children?: ReactNode }) {
   const now = useNow(5000);
+  const cut = truncated ?? stats?.truncated;
   return (
     <footer className={styles.stats} data-testid="stats">
       {stats ? (
@@ -87,7 +89,7 @@ export function StatsLine({ stats, truncated, children }: { stats: StatsLike | u
           </span>
           {stats.newest_unix_nano && <span title={utcFromNano(stats.newest_unix_nano)}>newest {ago(msFromNano(stats.newest_unix_nano), now)}</span>}
           {stats.sampled && <span title="Some rows stand for several events; figures are weighted by their sample rate">weighted by sample rate</span>}
-          {truncated && <span className={styles.cut}>not all: {truncated}</span>}
+          {cut && <span className={styles.cut}>not all: {cut}</span>}
         </>
       ) : (
         <span>…</span>

@@ -1,9 +1,11 @@
 //! `kill -9` at any moment loses nothing that was acknowledged, and doubles nothing.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::harness::Server;
 
@@ -44,7 +46,7 @@ async fn fifty_kills_lose_nothing_acknowledged() {
         assert!(doubled.is_empty(), "rows more than once: {doubled:?}");
         found.extend(rows.iter().map(|row| row[0].as_u64().unwrap()));
     }
-    let kept = acknowledged.lock().unwrap().clone();
+    let kept = acknowledged.lock().clone();
     let lost: Vec<_> = kept.iter().filter(|number| !found.contains(number)).collect();
     assert!(
         lost.is_empty(),
@@ -68,7 +70,7 @@ async fn send_until_it_fails(http: String, next: Arc<AtomicU64>, acknowledged: A
             .collect();
         let sent = client.post(format!("{http}/1/batch/crash")).header("x-honeycomb-team", "key").json(&events).send().await;
         match sent {
-            Ok(answer) if answer.status().is_success() => acknowledged.lock().unwrap().extend(first..first + ROWS),
+            Ok(answer) if answer.status().is_success() => acknowledged.lock().extend(first..first + ROWS),
             Ok(answer) => assert_eq!(answer.status(), 429, "neither kept nor asked to wait"),
             Err(_) => return,
         }

@@ -1,5 +1,7 @@
 //! The real binary on free ports, as its users meet it.
 
+#![cfg(test)]
+
 mod crash;
 mod harness;
 mod hostile;

@@ -6,6 +6,7 @@ use crate::harness::Server;
 
 /// A request of OpenTelemetry whose span names X-Ray's trace, the segment, a Rollbar item and a log event: one story.
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "the server takes only log events of about now")]
 async fn four_vendors_tell_one_story() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

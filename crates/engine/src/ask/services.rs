@@ -96,9 +96,9 @@ impl Asker {
         let mut stats = session.seen();
 
         let totals = session
-            .ask(&format!(
+            .ask(
                 r#"SELECT "service.name", receiver, sum(sample_rate) AS spans, max(time) AS last FROM s GROUP BY 1, 2 ORDER BY 2"#
-            ))
+            )
             .await?;
         for row in totals.iter() {
             let service = named(&mut services, row.str("service.name"));

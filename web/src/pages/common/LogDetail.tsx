@@ -20,7 +20,7 @@ import styles from './LogDetail.module.css';
 export function LogDetail({ log, words = [], inTrace = false }: { log: Log; words?: string[]; inTrace?: boolean }) {
   const [around, setAround] = useState(false);
   const trace = log.trace_id ?? log.request_trace_id;
-  const stack = log.exception?.stacktrace ?? null;
+  const stack = log.exception?.stacktrace || null;
   const text = stack === null ? log.body : log.body.replace(stack, '').trim();
   const own = { 'service.name': log.service, receiver: log.receiver, ...(log.severity_text === '' ? {} : { severity_text: log.severity_text }), ...(log.event_name === '' ? {} : { event_name: log.event_name }), ...(log.trace_id ? { trace_id: log.trace_id } : {}), ...(log.span_id ? { span_id: log.span_id } : {}), ...(log.exception ? { 'exception.type': log.exception.type, 'exception.message': log.exception.message } : {}) };
   return (

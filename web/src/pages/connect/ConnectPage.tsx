@@ -93,7 +93,7 @@ function rowsText(rows: Rows): string {
 
 function ReceiverCard({ receiver, chosen }: { receiver: ReceiverState; chosen: boolean }) {
   const now = useNow();
-  const last = receiver.last_received_unix_nano === null ? null : msFromNano(receiver.last_received_unix_nano);
+  const last = receiver.last_received_unix_nano ? msFromNano(receiver.last_received_unix_nano) : null;
   const state = last === null ? 'never' : now - last < BRIGHT_MS ? 'now' : 'earlier';
   return (
     <section className={styles.receiver} data-chosen={chosen} data-testid={`receiver-${receiver.name}`}>

@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import * as queries from '../../api/queries';
-import type { ErrorAnswer, Occurrence } from '../../api/types';
+import type { ErrorAnswer, Log } from '../../api/types';
 import { shortId } from '../../lib/ids';
 import { msFromNano, paramFromRange, rangeAround } from '../../lib/time';
 import { count, percent, plural } from '../../lib/units';
@@ -126,12 +126,12 @@ export function ErrorPage() {
           )}
         </aside>
       </div>
-      <StatsLine stats={data.stats} truncated={data.truncated} />
+      <StatsLine stats={data.stats} />
     </ValueActions>
   );
 }
 
-function Shown({ occurrence, latest }: { occurrence: Occurrence; latest: boolean }) {
+function Shown({ occurrence, latest }: { occurrence: Log; latest: boolean }) {
   const trace = occurrence.trace_id ?? occurrence.request_trace_id;
   const exception = occurrence.exception;
   return (
@@ -157,7 +157,7 @@ function Shown({ occurrence, latest }: { occurrence: Occurrence; latest: boolean
   );
 }
 
-function Occurrences({ list, chosen, onChoose, total }: { list: Occurrence[]; chosen: string | undefined; onChoose: (id: string) => void; total: number }) {
+function Occurrences({ list, chosen, onChoose, total }: { list: Log[]; chosen: string | undefined; onChoose: (id: string) => void; total: number }) {
   return (
     <section className={styles.section}>
       <header>
@@ -253,7 +253,7 @@ function Breakdowns({ data }: { data: ErrorAnswer }) {
   );
 }
 
-function Raw({ occurrence }: { occurrence: Occurrence }) {
+function Raw({ occurrence }: { occurrence: Log }) {
   if (occurrence.source === null || occurrence.source === undefined) return null;
   return (
     <section className={styles.section} data-testid="occurrence-raw">

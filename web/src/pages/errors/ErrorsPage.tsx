@@ -3,7 +3,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { ApiError } from '../../api/client';
 import * as queries from '../../api/queries';
-import type { ErrorItem } from '../../api/types';
+import type { ErrorGroup } from '../../api/types';
 import { receiverName } from '../../lib/ids';
 import { count, plural } from '../../lib/units';
 import { Receiver, Service } from '../../ui/Chip';
@@ -96,12 +96,12 @@ export function ErrorsPage() {
           )}
         </div>
       </div>
-      <StatsLine stats={first?.stats} truncated={first?.truncated} />
+      <StatsLine stats={first?.stats} />
     </>
   );
 }
 
-function Row({ row }: { row: ErrorItem }) {
+function Row({ row }: { row: ErrorGroup }) {
   return (
     <div className={styles.row} data-testid="error-row" data-group={row.group}>
       <span className={styles.level} data-level={row.level}>

@@ -2,9 +2,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import * as queries from '../../api/queries';
-import type { Deploy, ErrorItem, Route, Service as ServiceRow } from '../../api/types';
+import type { Deploy, ErrorGroup, Route, Service as ServiceRow } from '../../api/types';
 import { msFromNano, paramFromRange } from '../../lib/time';
-import { count, duration, percent, rate } from '../../lib/units';
+import { count, duration, percent, plural, rate } from '../../lib/units';
 import { Chart } from '../../ui/Chart';
 import { Receiver, Service } from '../../ui/Chip';
 import { Sparkline } from '../../ui/Sparkline';
@@ -17,6 +17,8 @@ import styles from './Home.module.css';
 const here = getRouteApi('/');
 const ERRORS_SHOWN = 5;
 const ROUTES_SHOWN = 10;
+/** OpenTelemetry's name for what did not say who it is; a deploy of Rollbar names a project only. */
+const UNNAMED = 'unknown_service';
 
 export function HomePage() {
   const { time, live } = here.useSearch();
@@ -47,7 +49,7 @@ export function HomePage() {
   const zoom = (range: { start: number; end: number }) => setSearch({ time: paramFromRange(range) });
   const buckets = histogram.data?.buckets;
   const shape = histogram.data && { start: msFromNano(histogram.data.start_unix_nano), step: histogram.data.step_seconds * 1000 };
-  const markers = (deploys.data?.deploys ?? []).map((deploy) => ({ ms: msFromNano(deploy.time_unix_nano), label: deploy.version }));
+  const markers = (deploys.data?.deploys ?? []).map((deploy) => ({ ms: msFromNano(deploy.time_unix_nano), label: deploy.version ?? deploy.service }));
   return (
     <>
       <div className={styles.home} style={{ flex: '1 0 auto' }}>
@@ -80,21 +82,28 @@ export function HomePage() {
           </div>
         )}
         <div className={styles.left}>
-          <Services list={list} />
+          <Services list={list} deploys={deploys.data?.deploys} />
           <Routes list={routes.data?.routes} />
+          <Deploys list={deploys.data?.deploys} />
         </div>
         <div className={styles.right}>
           <Errors title="Noisiest errors" sort="count" list={noisiest.data?.errors} />
           <Errors title="Newest errors" sort="first_seen" list={newest.data?.errors} />
-          <Deploys list={deploys.data?.deploys} />
         </div>
       </div>
-      <StatsLine stats={services.data.stats} truncated={services.data.truncated} />
+      <StatsLine stats={services.data.stats} />
     </>
   );
 }
 
-function Services({ list }: { list: ServiceRow[] }) {
+/** What a service without spans did tell, in the place of the figures it cannot have. */
+function toldWithoutSpans(service: ServiceRow, deploys: Deploy[] | undefined): string {
+  const announced = deploys?.filter((deploy) => deploy.service === service.name).length ?? 0;
+  if (announced > 0 && service.logs <= announced) return `${plural(announced, 'deploy')} announced, nothing else`;
+  return `${plural(service.logs, 'log record')}, no spans`;
+}
+
+function Services({ list, deploys }: { list: ServiceRow[]; deploys: Deploy[] | undefined }) {
   return (
     <section className={styles.section}>
       <header>
@@ -117,50 +126,66 @@ function Services({ list }: { list: ServiceRow[] }) {
             .sort((a, b) => b.requests - a.requests)
             .map((service) => (
               <tr key={service.name} data-testid="service-row">
-                <td className={styles.wide}>
-                  <Link to="/traces" search={{ service: service.name }} data-row="">
+                <td className={styles.name}>
+                  <Link to={service.spans > 0 ? '/traces' : '/logs'} search={{ service: service.name }} data-row="">
                     <Service name={service.name} />
                   </Link>
                 </td>
+                {service.spans > 0 ? (
+                  <Figures service={service} />
+                ) : (
+                  <td colSpan={3} className="num muted">
+                    {toldWithoutSpans(service, deploys)}
+                  </td>
+                )}
                 <td>
-                  <span className={styles.cell}>
-                    <Sparkline values={service.series.requests} width={96} />
-                    <b>{rate(service.requests, service.series.step_seconds * service.series.requests.length)}</b>
-                  </span>
-                </td>
-                <td>
-                  <span className={styles.cell}>
-                    <Sparkline values={service.series.errors} width={72} kind="bars" colour="var(--fault)" max={Math.max(1, ...service.series.requests) / 8} />
-                    <b className={service.errors > 0 ? styles.loud : 'muted'}>
-                      {service.errors > 0 ? (
-                        <Link to="/traces" search={{ service: service.name, status: 'error' }} className={styles.loud}>
-                          {percent(service.error_rate)}
-                        </Link>
-                      ) : (
-                        '0%'
-                      )}
-                    </b>
-                  </span>
-                </td>
-                <td>
-                  <span className={styles.cell}>
-                    <Sparkline values={service.series.p95_ns} width={96} colour="var(--accent)" />
-                    <b>{service.p95_ns === null ? '–' : duration(service.p95_ns)}</b>
-                  </span>
-                </td>
-                <td>
-                  <span style={{ display: 'inline-flex', gap: 4 }}>
+                  <span className={styles.receivers}>
                     {service.receivers.map((name) => (
                       <Receiver key={name} name={name} />
                     ))}
                   </span>
                 </td>
-                <td className="num muted">{service.last_seen_unix_nano && <Ago nano={service.last_seen_unix_nano} />}</td>
+                <td className="num muted">
+                  <Ago nano={service.last_seen_unix_nano} />
+                </td>
               </tr>
             ))}
         </tbody>
       </table>
     </section>
+  );
+}
+
+function Figures({ service }: { service: ServiceRow }) {
+  return (
+    <>
+      <td>
+        <span className={styles.cell}>
+          <Sparkline values={service.series.requests} width={72} />
+          <b>{rate(service.requests, service.series.step_seconds * service.series.requests.length)}</b>
+        </span>
+      </td>
+      <td>
+        <span className={styles.cell}>
+          <Sparkline values={service.series.errors} width={72} kind="bars" colour="var(--fault)" max={Math.max(1, ...service.series.requests) / 8} />
+          <b className={service.errors > 0 ? styles.loud : 'muted'}>
+            {service.errors > 0 ? (
+              <Link to="/traces" search={{ service: service.name, status: 'error' }} className={styles.loud}>
+                {percent(service.error_rate)}
+              </Link>
+            ) : (
+              '0%'
+            )}
+          </b>
+        </span>
+      </td>
+      <td>
+        <span className={styles.cell}>
+          <Sparkline values={service.series.p95_ns} width={72} colour="var(--accent)" />
+          <b>{typeof service.p95_ns === 'number' ? duration(service.p95_ns) : '–'}</b>
+        </span>
+      </td>
+    </>
   );
 }
 
@@ -221,7 +246,7 @@ function Routes({ list }: { list: Route[] | undefined }) {
   );
 }
 
-function Errors({ title, sort, list }: { title: string; sort: string; list: ErrorItem[] | undefined }) {
+function Errors({ title, sort, list }: { title: string; sort: string; list: ErrorGroup[] | undefined }) {
   return (
     <section className={styles.section}>
       <header>
@@ -253,6 +278,11 @@ function Errors({ title, sort, list }: { title: string; sort: string; list: Erro
                   </span>
                 )}
                 <span className="cut">{item.services.join(', ')}</span>
+                <span className={styles.receivers} title="Each tracer tells its own occurrences, so a request that two of them saw shows in two lists">
+                  {item.receivers.map((name) => (
+                    <Receiver key={name} name={name} />
+                  ))}
+                </span>
               </span>
               <span className={styles.trend}>
                 <Sparkline values={item.series.counts} kind="bars" colour="var(--fault)" width={84} />
@@ -277,8 +307,8 @@ function Deploys({ list }: { list: Deploy[] | undefined }) {
         {list.map((deploy) => (
           <li key={`${deploy.time_unix_nano} ${deploy.service}`}>
             <Time nano={deploy.time_unix_nano} ms={false} />
-            <b className="mono">{deploy.version}</b>
-            <Service name={deploy.service} />
+            <b className="mono">{deploy.version ?? 'no version'}</b>
+            {deploy.service !== UNNAMED && <Service name={deploy.service} />}
             <span className="muted cut">{[deploy.environment, deploy.user, deploy.comment].filter(Boolean).join(', ')}</span>
           </li>
         ))}

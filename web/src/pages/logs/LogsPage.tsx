@@ -158,7 +158,7 @@ export function LogsPage() {
           )}
         </div>
       </div>
-      <StatsLine stats={first?.stats ?? histogram.data?.stats} truncated={first?.truncated}>
+      <StatsLine stats={first?.stats ?? histogram.data?.stats}>
         {totals && `${plural(
           LEVELS.reduce((all, one) => all + totals[one], 0),
           'line',

@@ -96,7 +96,7 @@ export function SqlPage() {
         ) : null}
       </div>
       {data && (
-        <StatsLine stats={data.stats} truncated={data.truncated}>
+        <StatsLine stats={data.stats}>
           {plural(data.rows.length, 'row')}
         </StatsLine>
       )}

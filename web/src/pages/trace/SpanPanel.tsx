@@ -1,7 +1,7 @@
 // Everything one span says.
 import { Link } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
-import type { Span, SpanEvent } from '../../api/types';
+import type { Span, SpanEvent, SpanLink } from '../../api/types';
 import { receiverName, shortId, xrayForm } from '../../lib/ids';
 import { pretty } from '../../lib/json';
 import { nanoBetween, msFromNano, rangeAround } from '../../lib/time';
@@ -78,6 +78,23 @@ export function SpanPanel({ span, traceStart, onClose }: { span: Span; traceStar
             </Link>
           )}
         </div>
+        {(span.linked_by || span.linked_trace_id) && (
+          <div className={styles.joints}>
+            {span.linked_by && (
+              <span data-testid="span-linked-by">
+                <Icon name="link" size={12} /> {receiverName(span.receiver)}'s trace of the same request, linked by <code>{span.linked_by}</code>
+              </span>
+            )}
+            {span.linked_trace_id && (
+              <span>
+                <Icon name="link" size={12} /> names the trace{' '}
+                <Link to="/traces/$traceId" params={{ traceId: span.linked_trace_id }} className="mono">
+                  {xrayForm(span.linked_trace_id)}
+                </Link>
+              </span>
+            )}
+          </div>
+        )}
         {span.status_message !== '' && <div className={styles.message}>{span.status_message}</div>}
       </header>
       <div className={styles.filter}>
@@ -109,14 +126,14 @@ export function SpanPanel({ span, traceStart, onClose }: { span: Span; traceStar
         )}
         {span.links.length > 0 && (
           <Section title="Links" count={span.links.length}>
-            {span.links.map((link) => (
+            {(span.links as unknown as SpanLink[]).map((link) => (
               <div key={`${link.trace_id} ${link.span_id}`} className={styles.event}>
                 <header>
                   <Link to="/traces/$traceId" params={{ traceId: link.trace_id }} search={{ span: link.span_id }}>
                     <Icon name="link" size={12} /> trace {shortId(link.trace_id)}, span {shortId(link.span_id)}
                   </Link>
                 </header>
-                {Object.keys(link.attributes).length > 0 && <Fields fields={link.attributes} />}
+                {link.attributes && Object.keys(link.attributes).length > 0 && <Fields fields={link.attributes} />}
               </div>
             ))}
           </Section>

@@ -4,7 +4,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { Link } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import * as queries from '../../api/queries';
-import type { Occurrence, RawDocument, Span } from '../../api/types';
+import type { Log, RawDocument, Span } from '../../api/types';
 import { receiverName, shortId } from '../../lib/ids';
 import { pretty } from '../../lib/json';
 import { Receiver, Service } from '../../ui/Chip';
@@ -52,7 +52,7 @@ export function ErrorsTab({ traceId }: { traceId: string }) {
   );
 }
 
-function TraceError({ occurrence }: { occurrence: Occurrence }) {
+function TraceError({ occurrence }: { occurrence: Log }) {
   const exception = occurrence.exception;
   return (
     <article className={styles.occurrence} data-testid="trace-error">

@@ -136,7 +136,6 @@ function Head({ trace }: { trace: TraceAnswer }) {
 /** The other tracer's trace of the same request. */
 function Linked({ linked }: { linked: LinkedTrace }) {
   const id = linked.receiver === 'xray' ? xrayForm(linked.trace_id) : shortId(linked.trace_id);
-  const doubt = linked.candidates ? `, ${plural(linked.candidates, 'candidate')}` : '';
   return (
     <span className={styles.linked} data-testid="linked-trace">
       <Icon name="link" size={12} />
@@ -144,7 +143,7 @@ function Linked({ linked }: { linked: LinkedTrace }) {
       <Link to="/traces/$traceId" params={{ traceId: linked.trace_id }} className="mono">
         {id}
       </Link>
-      <em data-exact={linked.exact} title={linked.exact ? `the ids say so: ${linked.rule}` : `found by likeness: ${linked.rule}${doubt}`}>
+      <em data-exact={linked.exact} title={linked.exact ? `the ids say so: ${linked.rule}` : `found by likeness: ${linked.rule}`}>
         {linked.exact ? 'exact' : 'inferred'}
       </em>
     </span>

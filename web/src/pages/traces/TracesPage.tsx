@@ -28,6 +28,12 @@ const SORTS = [
   { value: 'slowest', label: 'Slowest' },
 ] as const;
 
+/** A number from the address; what is none filters nothing. */
+function numberFrom(text: string | undefined): number | undefined {
+  const number = Number.parseFloat(text ?? '');
+  return Number.isFinite(number) ? number : undefined;
+}
+
 export function TracesPage() {
   const search = here.useSearch();
   const navigate = here.useNavigate();
@@ -35,7 +41,7 @@ export function TracesPage() {
   const { time, q = '', service, route, status, min, max } = search;
   const live = search.live === '1';
   const sort = search.sort === 'slowest' ? 'slowest' : 'newest';
-  const filters = { q: q === '' ? undefined : q, service, route, status, min_duration_ms: min, max_duration_ms: max };
+  const filters = { q: q === '' ? undefined : q, service, route, status, min_duration_ms: numberFrom(min), max_duration_ms: numberFrom(max) };
   const list = useInfiniteQuery(queries.traces(time, filters, sort, live));
   const histogram = useQuery(queries.tracesHistogram(time, filters, live));
   const services = useQuery(queries.services(time, live));
@@ -104,7 +110,7 @@ export function TracesPage() {
               { value: 'error', label: 'with errors', count: totals?.errors },
             ]}
           />
-          <Facet title="Service" chosen={service} onChoose={(value) => setSearch({ service: value })} testId="facet-service" options={services.data?.services.map((one) => ({ value: one.name, label: <Service name={one.name} />, count: one.requests }))} />
+          <Facet title="Service" chosen={service} onChoose={(value) => setSearch({ service: value })} testId="facet-service" options={services.data?.services.filter((one) => one.spans > 0).map((one) => ({ value: one.name, label: <Service name={one.name} />, count: one.requests }))} />
           <Facet title="Route" chosen={route} onChoose={(value) => setSearch({ route: value })} testId="facet-route" options={routes.data?.values} />
           <RangeFacet title="Duration" min={min} max={max} onChange={(least, most) => (least !== min || most !== max) && setSearch({ min: least, max: most })} />
         </Facets>
@@ -132,7 +138,7 @@ export function TracesPage() {
           )}
         </div>
       </div>
-      <StatsLine stats={first?.stats} truncated={first?.truncated}>
+      <StatsLine stats={first?.stats}>
         {totals && `${plural(totals.all, 'trace')} in range`}
       </StatsLine>
     </ValueActions>
@@ -147,7 +153,7 @@ function Rows({ rows }: { rows: TraceSummary[] }) {
   const longest = Math.max(0.01, ...rows.map((row) => long(row.duration_ns)));
   return rows.map((row) => (
     <div key={row.trace_id} className={styles.row} data-testid="trace-row" data-trace-id={row.trace_id}>
-      <span>{row.http_status !== null ? <HttpStatus code={row.http_status} /> : row.error_count > 0 ? <Badge>error</Badge> : <span className="muted">–</span>}</span>
+      <span>{typeof row.http_status === 'number' ? <HttpStatus code={row.http_status} /> : row.error_count > 0 ? <Badge>error</Badge> : <span className="muted">–</span>}</span>
       <span className={styles.name}>
         <Link to="/traces/$traceId" params={{ traceId: row.trace_id }} data-row="" title={row.root_name}>
           {row.route ? `${row.method ?? ''} ${row.route}`.trim() : row.root_name}

@@ -3,6 +3,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { serviceColour } from '../../lib/colour';
+import { receiverName } from '../../lib/ids';
 import { levelFromNumber } from '../../lib/severity';
 import { msFromNano, nanoBetween } from '../../lib/time';
 import { count, duration } from '../../lib/units';
@@ -24,7 +25,9 @@ export interface WaterfallRow extends WaterfallSpan {
   critical: boolean;
   log_count: number;
   kind: string;
-  events: { time_unix_nano: string; name: string; exception: { type: string; message: string } | null }[];
+  /** The rule by which the root of another tracer's trace stands here. */
+  linked_by?: string | null;
+  events: { time_unix_nano: string; name: string; exception?: { type: string; message: string } | null }[];
 }
 
 export interface WaterfallLog {
@@ -32,7 +35,7 @@ export interface WaterfallLog {
   time_unix_nano: string;
   severity_number: number;
   body: string;
-  span_id: string | null;
+  span_id?: string | null;
 }
 
 interface Props {
@@ -71,7 +74,7 @@ export function Waterfall({ spans, start, durationNs, services, selected, onSele
     const out = new Map<number, WaterfallLog[]>();
     for (const log of logs ?? []) {
       // A line without a span belongs to the request as a whole: the first root.
-      const at = (log.span_id !== null ? byId.get(log.span_id) : undefined) ?? 0;
+      const at = (log.span_id ? byId.get(log.span_id) : undefined) ?? 0;
       out.set(at, [...(out.get(at) ?? []), log]);
     }
     return out;
@@ -340,6 +343,11 @@ const SpanRow = memo(function SpanRow({ index, span, top, placed, start, from, t
               <Icon name="alert" size={11} />
               {exception ? exception.type.split('.').pop() : 'error'}
             </Badge>
+          )}
+          {span.linked_by && (
+            <span className={styles.joint} title={`${receiverName(span.receiver)}'s trace of the same request, linked by ${span.linked_by}`} data-testid="linked-by">
+              <Icon name="link" size={12} />
+            </span>
           )}
           <Receiver name={span.receiver} />
         </span>

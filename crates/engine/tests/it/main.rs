@@ -1,0 +1,6 @@
+//! Questions over a real store in a folder: memory rows and parts at once.
+#![cfg(test)]
+
+mod asking;
+mod sql;
+mod stage;

@@ -246,8 +246,9 @@ mod tests {
     fn a_file_gives_what_flags_and_environment_leave_open() {
         let matches = CommandLine::command().get_matches_from(["cupola", "serve"]);
         let sub = matches.subcommand_matches("serve").unwrap();
-        let arguments = arguments_from_file("flush_seconds = 3\naws-region = \"eu-west-1\"\n", sub).unwrap();
-        assert_eq!(arguments, ["--flush-seconds=3", "--aws-region=eu-west-1"]);
+        let mut arguments = arguments_from_file("flush_seconds = 3\naws-region = \"eu-west-1\"\n", sub).unwrap();
+        arguments.sort();
+        assert_eq!(arguments, ["--aws-region=eu-west-1", "--flush-seconds=3"]);
         assert!(arguments_from_file("colour = 1", sub).unwrap_err().to_string().contains("unknown setting"));
     }
 }

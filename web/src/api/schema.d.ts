@@ -1168,7 +1168,7 @@ export interface components {
             error: components["schemas"]["RefusalBody"];
         };
         RefusalBody: {
-            /** @description For programs: `invalid_query`, `invalid_parameter`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`. */
+            /** @description For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`. */
             code: string;
             /** @description For people. */
             message: string;

@@ -59,7 +59,7 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
           const drawn = colour(series[i]?.colour ?? 'currentColor');
           return kind === 'bars'
             ? { fill: drawn, stroke: drawn, width: 0, paths: bars, points: { show: false } }
-            : { stroke: drawn, width: 1.5, spanGaps: false, points: { show: buckets < 3, size: 4 } };
+            : { stroke: drawn, width: 1.5, spanGaps: false, points: { show: true, size: 4, fill: drawn, width: 0, filter: alone } };
         }),
       ],
       hooks: {
@@ -114,6 +114,13 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
       <div ref={tip} className={styles.tip} style={{ display: 'none' }} />
     </>
   );
+}
+
+/** Values without a neighbour, which no line would show. */
+function alone(plot: uPlot, series: number): number[] {
+  const values = [...(plot.data[series] ?? [])];
+  const is = (i: number) => values[i] !== null && values[i] !== undefined;
+  return values.flatMap((_, i) => (is(i) && !is(i - 1) && !is(i + 1) ? [i] : []));
 }
 
 function stack(values: (number | null | undefined)[][]): number[][] {

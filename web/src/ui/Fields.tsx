@@ -1,9 +1,15 @@
 // Attributes as a list of keys and values, every value a handle.
+import type { ReactNode } from 'react';
 import { inline } from '../lib/json';
 import styles from './Fields.module.css';
 import { Value } from './Value';
 
 const LONG = 400;
+
+/** A key may break after its dots and underscores, so that words stay whole. */
+function breakable(key: string): ReactNode[] {
+  return key.split(/(?<=[._/-])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
+}
 
 export function Fields({ fields, filter }: { fields: Record<string, unknown>; filter?: string }) {
   const wanted = filter?.toLowerCase() ?? '';
@@ -16,7 +22,7 @@ export function Fields({ fields, filter }: { fields: Record<string, unknown>; fi
       {entries.map(([key, value]) => {
         const text = inline(value);
         return [
-          <dt key={`${key} key`}>{key}</dt>,
+          <dt key={`${key} key`}>{breakable(key)}</dt>,
           <dd key={`${key} value`}>
             <Value field={key} value={value}>
               <span className={text.length > LONG ? styles.long : undefined}>{text === '' ? '""' : text}</span>

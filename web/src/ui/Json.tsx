@@ -7,11 +7,18 @@ import styles from './Json.module.css';
 const OPEN_DEPTH = 3;
 const SHOWN = 100;
 const SMALL = 6;
+const PREVIEW_MAX = 140;
 
 /** A few plain values are quicker read than unfolded. */
 function isSmall(value: unknown): boolean {
   const children = value !== null && typeof value === 'object' ? Object.values(value) : [];
   return children.length <= SMALL && children.every((child) => child === null || typeof child !== 'object');
+}
+
+/** What is folded, as text without its brackets, where it fits a line. */
+function preview(value: object): string | null {
+  const text = JSON.stringify(value).slice(1, -1);
+  return text.length <= PREVIEW_MAX ? text.replace(/"([\w.-]+)":/g, '$1: ').replace(/,(?=\w+: )/g, ', ') : null;
 }
 
 export function Json({ value }: { value: unknown }) {
@@ -56,7 +63,7 @@ function Node({ name, value, depth }: { name: string | null; value: unknown; dep
         {before}
         {!open && (
           <button type="button" className={styles.sum} onClick={() => setOpen(true)}>
-            {list ? plural(entries.length, 'value') : plural(entries.length, 'key')}
+            {preview(value) ?? (list ? plural(entries.length, 'value') : plural(entries.length, 'key'))}
           </button>
         )}
         {!open && after}

@@ -42,7 +42,7 @@ export function Failure({ error, query, onRetry, title = 'This did not work' }: 
       <h2>
         <Icon name="alert" /> {title}
       </h2>
-      <p>{error.message}</p>
+      <p className={styles.told}>{error.message}</p>
       {query && at !== null && at !== undefined && (
         <pre className={styles.query}>
           {query}
@@ -92,7 +92,7 @@ export function StatsLine({ stats, truncated, children }: { stats: StatsLike | u
           {cut && <span className={styles.cut}>not all: {cut}</span>}
         </>
       ) : (
-        <span>…</span>
+        <span>&nbsp;</span>
       )}
       <span className={styles.end}>{children}</span>
     </footer>

@@ -7,10 +7,24 @@ import styles from './Value.module.css';
 
 export type ActionsFor = (field: string, value: unknown) => MenuItem[];
 
+const TAIL_FROM = 24;
+const TAIL = 8;
+
 const none: ActionsFor = () => [];
 const Actions = createContext<ActionsFor>(none);
 
 export const ValueActions = Actions.Provider;
+
+/** A long id differs from its neighbours at its end, so the middle gives way. */
+function Cut({ text }: { text: string }) {
+  if (text.length <= TAIL_FROM || /\s/.test(text)) return text;
+  return (
+    <span className={styles.middle}>
+      <span>{text.slice(0, -TAIL)}</span>
+      <span>{text.slice(-TAIL)}</span>
+    </span>
+  );
+}
 
 export function Value({ field, value, children, cut, className, title }: { field: string; value: unknown; children?: ReactNode; cut?: boolean; className?: string; title?: string }) {
   const actions = useContext(Actions);
@@ -35,7 +49,7 @@ export function Value({ field, value, children, cut, className, title }: { field
           if (window.getSelection()?.isCollapsed !== false) setOpen((is) => !is);
         }}
       >
-        {children ?? text}
+        {children ?? (cut ? <Cut text={text} /> : text)}
       </button>
       {open && <Menu anchor={anchor} head={`${field} = ${text.length > 160 ? `${text.slice(0, 160)}…` : text}`} items={items()} onClose={() => setOpen(false)} />}
     </>

@@ -118,7 +118,7 @@ function Row({ row }: { row: ErrorGroup }) {
       </span>
       <Sparkline values={row.series.counts} kind="bars" colour="var(--fault)" width={150} height={26} />
       <b className={styles.num}>{count(row.count)}</b>
-      <span className={styles.num}>{count(row.people)}</span>
+      <span className={`${styles.num} ${row.people > 0 ? '' : 'muted'}`}>{row.people > 0 ? count(row.people) : '–'}</span>
       <span className={styles.num}>
         <Ago nano={row.last_seen_unix_nano} />
       </span>

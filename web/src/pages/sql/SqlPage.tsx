@@ -16,6 +16,40 @@ const EXAMPLE = `SELECT "service.name", count(*) AS spans, approx_percentile_con
 FROM spans
 GROUP BY "service.name"
 ORDER BY spans DESC`;
+const EXAMPLES = [
+  {
+    title: 'Slowest requests by service and name',
+    query: `SELECT "service.name", name, count(*) AS spans, approx_percentile_cont(duration_ns, 0.95) AS p95_ns
+FROM spans
+WHERE kind = 'server'
+GROUP BY 1, 2
+ORDER BY p95_ns DESC
+LIMIT 20`,
+  },
+  {
+    title: 'Spans and failures by the minute',
+    query: `SELECT date_bin(INTERVAL '1 minute', time) AS minute, count(*) AS spans,
+  count(*) FILTER (WHERE status_code = 'error') AS failed
+FROM spans
+GROUP BY 1
+ORDER BY 1 DESC`,
+  },
+  {
+    title: 'Exceptions and who told them',
+    query: `SELECT "exception.type", "service.name", receiver, count(*) AS occurrences, max(time) AS last_seen
+FROM logs
+WHERE "exception.type" IS NOT NULL
+GROUP BY 1, 2, 3
+ORDER BY occurrences DESC`,
+  },
+  {
+    title: 'Metrics that arrive',
+    query: `SELECT metric, type, unit, "service.name", count(*) AS points, max(time) AS last_seen
+FROM metrics
+GROUP BY 1, 2, 3, 4
+ORDER BY points DESC`,
+  },
+];
 const NUMERIC = /int|float|decimal|double/i;
 
 export function SqlPage() {
@@ -93,7 +127,17 @@ export function SqlPage() {
           </table>
         ) : isFetching ? (
           <Loading rows={8} />
-        ) : null}
+        ) : (
+          <section className={styles.examples}>
+            <h2>Questions to begin with</h2>
+            {EXAMPLES.map((example) => (
+              <button key={example.title} type="button" onClick={() => setSearch({ query: example.query })} data-testid="sql-example">
+                <b>{example.title}</b>
+                <pre>{example.query}</pre>
+              </button>
+            ))}
+          </section>
+        )}
       </div>
       {data && (
         <StatsLine stats={data.stats}>

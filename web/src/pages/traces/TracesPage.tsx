@@ -161,7 +161,8 @@ function Rows({ rows }: { rows: TraceSummary[] }) {
         {row.error_count + row.exception_count > 0 && (
           <Badge title={`${plural(row.error_count, 'span')} failed, ${plural(row.exception_count, 'exception')}`} testId="trace-errors">
             <Icon name="alert" size={11} />
-            {row.exception_count > 0 ? plural(row.exception_count, 'exception') : plural(row.error_count, 'error')}
+            {count(row.exception_count || row.error_count)}
+            <span className={styles.word}>{(row.exception_count > 0 ? 'exception' : 'error') + ((row.exception_count || row.error_count) === 1 ? '' : 's')}</span>
           </Badge>
         )}
         {row.root_missing && (

@@ -68,7 +68,7 @@ export function Waterfall({ spans, start, durationNs, services, selected, onSele
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(() => new Set());
   const [view, setView] = useState<[number, number] | null>(null);
   const [from, to] = view ?? [0, total];
-  const [names, setNames] = useWidth('waterfall', 460, 220, 900);
+  const [names, setNames] = useWidth('waterfall', 500, 220, 900);
 
   const logsBySpan = useMemo(() => {
     const out = new Map<number, WaterfallLog[]>();
@@ -311,10 +311,12 @@ const SpanRow = memo(function SpanRow({ index, span, top, placed, start, from, t
           <span className={styles.fold} />
         )}
         <span className={styles.bead} style={{ background: serviceColour(span.service) }} title={span.service} />
-        <span className={styles.text} title={span.name}>
-          {span.name}
+        <span className={styles.title}>
+          <span className={styles.text} title={span.name}>
+            {span.name}
+          </span>
+          {newService && span.service !== span.name && <span className={styles.service}>{span.service}</span>}
         </span>
-        {newService && <span className={styles.service}>{span.service}</span>}
         <span className={styles.marks}>
           {collapsed && <Badge tone="quiet">+{count(children)}</Badge>}
           {span.missing_parent && (

@@ -69,7 +69,8 @@ export const rollbar: Vendor = {
   tryIt: {
     kind: 'text',
     title: 'Send one error by hand',
-    text: `curl {http}/api/1/item/ -H 'content-type: application/json' -H 'X-Rollbar-Access-Token: any-token' -d '{"data":{
+    text: `curl {http}/api/1/item/ -H 'content-type: application/json' \\
+  -H 'X-Rollbar-Access-Token: any-token' -d '{"data":{
   "environment":"production","level":"error",
   "body":{"trace":{"frames":[],"exception":{"class":"HelloError","message":"from the shell"}}}}}'`,
   },

@@ -31,7 +31,9 @@ pub async fn demo(demo: DemoSettings) -> anyhow::Result<()> {
     let folder = std::env::temp_dir().join(format!("cupola-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let settings = Settings { data_dir: folder.clone(), ..demo.settings };
-    let (addresses, server) = start(settings, stop.clone()).await?;
+    // The app stops before the server, so that what it still has to say is taken in.
+    let (app_stop, server_stop) = (CancellationToken::new(), CancellationToken::new());
+    let (addresses, server) = start(settings, server_stop.clone()).await?;
     announce(addresses)?;
     let targets = demo::Targets {
         otlp_grpc: format!("http://{}", addresses.otlp_grpc),
@@ -40,8 +42,6 @@ pub async fn demo(demo: DemoSettings) -> anyhow::Result<()> {
     };
     let options =
         demo::Options { listen: demo.demo_listen, requests_per_second: demo.demo_requests_per_second, backfill: true, seed: 1 };
-    // The app stops first, so that what it still has to say is taken in.
-    let app_stop = CancellationToken::new();
     let app = tokio::spawn(demo::run(targets, options, app_stop.clone()));
     println_ready(addresses)?;
     let ends = match demo.demo_seconds {
@@ -59,7 +59,7 @@ pub async fn demo(demo: DemoSettings) -> anyhow::Result<()> {
         Ok(Ok(Ok(()))) => {}
         Err(_) => tracing::warn!("the demo's app did not end in time"),
     }
-    stop.cancel();
+    server_stop.cancel();
     let served = server.await?;
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     served

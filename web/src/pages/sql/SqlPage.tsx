@@ -52,6 +52,11 @@ ORDER BY points DESC`,
 ];
 const NUMERIC = /int|float|decimal|double/i;
 
+/** A fraction in full would hide its size; hovering shows it. */
+function shown(value: unknown): string {
+  return typeof value === 'number' && !Number.isInteger(value) ? String(Number(value.toFixed(Math.abs(value) >= 1000 ? 0 : 3))) : inline(value);
+}
+
 export function SqlPage() {
   const { query } = here.useSearch();
   const setSearch = useSetSearch();
@@ -118,7 +123,7 @@ export function SqlPage() {
                 <tr key={i}>
                   {row.map((value, j) => (
                     <td key={j} className={NUMERIC.test(data.columns[j]?.type ?? '') ? 'num' : ''} title={inline(value)}>
-                      {value === null ? <span className="muted">null</span> : inline(value)}
+                      {value === null ? <span className="muted">null</span> : shown(value)}
                     </td>
                   ))}
                 </tr>

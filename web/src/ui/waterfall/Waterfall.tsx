@@ -198,7 +198,7 @@ export function Waterfall({ spans, start, durationNs, services, selected, onSele
       <div className={styles.ruler}>
         <div className={styles.names}>Span</div>
         <div className={styles.times} aria-hidden="true">
-          {marks.filter((ns) => at(ns) < 95).map((ns) => (
+          {marks.filter((ns) => at(ns) < 91).map((ns) => (
             <span key={ns} style={{ left: `${at(ns)}%` }}>
               {ns === 0 ? '0' : duration(ns)}
             </span>

@@ -1,6 +1,6 @@
 //! The trunk of every question: snapshot, plan, run within limits, answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use datafusion::catalog::MemoryCatalogProviderList;
@@ -46,7 +46,9 @@ impl Default for EngineOptions {
 pub struct Engine {
     store: Store,
     options: EngineOptions,
-    base: Arc<SessionState>,
+    env: Arc<RuntimeEnv>,
+    /// Made with the first question: a thousand functions are not worth an idle server's memory.
+    base: Arc<OnceLock<SessionState>>,
     runtime: Arc<QueryThreads>,
 }
 
@@ -76,13 +78,19 @@ impl Engine {
             .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory))
             .build_arc()?;
         register_parts(&env, &store)?;
-        let base = SessionStateBuilder::new()
-            .with_config(session_config(options.threads))
-            .with_runtime_env(env)
-            .with_default_features()
-            .build();
         let handle = runtime.handle().clone();
-        Ok(Engine { store, options, base: Arc::new(base), runtime: Arc::new(QueryThreads(Mutex::new(Some(runtime)), handle)) })
+        let runtime = Arc::new(QueryThreads(Mutex::new(Some(runtime)), handle));
+        Ok(Engine { store, options, env, base: Arc::default(), runtime })
+    }
+
+    fn base(&self) -> &SessionState {
+        self.base.get_or_init(|| {
+            SessionStateBuilder::new()
+                .with_config(session_config(self.options.threads))
+                .with_runtime_env(Arc::clone(&self.env))
+                .with_default_features()
+                .build()
+        })
     }
 
     pub fn store(&self) -> &Store {
@@ -93,9 +101,9 @@ impl Engine {
     ///
     /// Rows outside the range may or may not be in it: callers filter by time as well.
     pub async fn session(&self, project: &str, range: TimeRange) -> Result<Session, EngineError> {
-        let state = SessionStateBuilder::new_from_existing(self.base.as_ref().clone())
+        let state = SessionStateBuilder::new_from_existing(self.base().clone())
             .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
-            .with_analyzer_rules(with_id_literals(&self.base))
+            .with_analyzer_rules(with_id_literals(self.base()))
             .build();
         let context = SessionContext::new_with_state(state);
         let catalog = Arc::new(datafusion::catalog::MemoryCatalogProvider::new());

@@ -1,5 +1,5 @@
 // Every question the pages ask, as options for TanStack Query. A time range is passed as the page's `time` parameter and
-// turned into moments when the question is asked, so that "last hour" means the hour before now at every refresh.
+// turned into moments when the question is asked, so that "last 15 minutes" means those before now at every refresh.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { rangeFromParam, type TimeRange } from '../lib/time';
 import { answerOf, api } from './client';

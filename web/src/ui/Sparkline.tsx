@@ -8,7 +8,7 @@ export function Sparkline({ values, width = 120, height = 22, colour = 'var(--ba
   const y = (value: number) => height - 1 - (value / top) * (height - 3);
   if (kind === 'bars') {
     return (
-      <svg width={width} height={height} aria-hidden="true" style={{ display: 'block' }}>
+      <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true" style={{ display: 'block' }}>
         <path d={`M0 ${height - 0.5}H${width}`} stroke="var(--hairline)" />
         {values.map((value, i) => value ? <rect key={i} x={i * step} y={y(value)} width={Math.max(1, step - (step > 3 ? 1 : 0))} height={height - y(value)} fill={colour} /> : null)}
       </svg>
@@ -16,7 +16,7 @@ export function Sparkline({ values, width = 120, height = 22, colour = 'var(--ba
   }
   const runs = pointsOf(values, step, y);
   return (
-    <svg width={width} height={height} aria-hidden="true" style={{ display: 'block' }}>
+    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true" style={{ display: 'block' }}>
       <defs>
         <linearGradient id={id} x1="0" x2="0" y1="0" y2="1">
           <stop offset="0" stopColor={colour} stopOpacity="0.28" />

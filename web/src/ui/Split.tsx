@@ -62,15 +62,18 @@ export function Grip({ width, onWidth, direction, label, className }: { width: n
   );
 }
 
+/** Until it is dragged wider, the panel leaves the larger part to what it belongs to. */
+const START = 420;
+
 export function Split({ name, side, children }: { name: string; side: ReactNode; children: ReactNode }) {
-  const [width, setWidth] = useWidth(name, 420, 300, 900);
+  const [width, setWidth] = useWidth(name, START, 300, 900);
   return (
     <div className={styles.split}>
       <div className={styles.main}>{children}</div>
       {side && (
         <>
           <Grip width={width} onWidth={setWidth} direction={-1} label="Width of the panel" />
-          <div className={styles.side} style={{ width: `min(${width}px, 60%)` }}>
+          <div className={styles.side} style={{ width: `min(${width}px, ${width > START ? 60 : 38}%)` }}>
             {side}
           </div>
         </>

@@ -27,6 +27,7 @@ export function LogDetail({ log, words = [], inTrace = false }: { log: Log; word
     <div className={styles.detail} data-testid="log-detail">
       <div className={styles.links}>
         <span className="muted mono">{utcFromNano(log.time_unix_nano)}</span>
+        <CopyButton bare text={() => pretty(log)} label="Copy as JSON" />
         {trace && !inTrace && (
           <Link to="/traces/$traceId" params={{ traceId: trace }} search={{ span: log.span_id ?? undefined }} data-testid="log-trace">
             <Icon name="link" size={12} /> Trace {shortId(trace)}
@@ -49,7 +50,6 @@ export function LogDetail({ log, words = [], inTrace = false }: { log: Log; word
         <Button aria-pressed={around} onClick={() => setAround(!around)} data-testid="log-around">
           Lines around it
         </Button>
-        <CopyButton bare text={() => pretty(log)} label="Copy as JSON" />
       </div>
       {around && <Around log={log} />}
       {(text !== '' || stack === null) && (

@@ -6,7 +6,7 @@ import * as queries from '../../api/queries';
 import { inline } from '../../lib/json';
 import { plural } from '../../lib/units';
 import { Button } from '../../ui/Control';
-import { Failure, Loading, StatsLine } from '../../ui/State';
+import { Empty, Failure, Loading, StatsLine } from '../../ui/State';
 import { useSetSearch } from '../common/search';
 import styles from './Sql.module.css';
 
@@ -107,6 +107,10 @@ export function SqlPage() {
       <div className={styles.table}>
         {error ? (
           <Failure error={error} query={query} title="The query failed" />
+        ) : data && data.rows.length === 0 ? (
+          <Empty title="No row matches">
+            <p>The query ran and found nothing. It looks at all that is kept, not at a time range.</p>
+          </Empty>
         ) : data ? (
           <table>
             <thead>

@@ -60,6 +60,7 @@ export function TracesPage() {
   const first = list.data?.pages[0];
   const filtered = Boolean(q || service || route || status || min || max);
   const buckets = histogram.data?.buckets;
+  // The histogram counts root and server spans: a trace that crosses services or tracers is several requests.
   const totals = buckets && { all: sum(buckets, 'count'), errors: sum(buckets, 'errors') };
   return (
     <ValueActions value={actions}>
@@ -71,7 +72,7 @@ export function TracesPage() {
       {histogram.data && buckets && (
         <div className={styles.charts}>
           <Chart
-            title="Traces"
+            title="Requests"
             kind="bars"
             height={96}
             start={msFromNano(histogram.data.start_unix_nano)}
@@ -139,7 +140,7 @@ export function TracesPage() {
         </div>
       </div>
       <StatsLine stats={first?.stats}>
-        {totals && `${plural(totals.all, 'trace')} in range`}
+        {totals && `${plural(totals.all, 'request')} in range`}
       </StatsLine>
     </ValueActions>
   );

@@ -343,7 +343,7 @@ const SpanRow = memo(function SpanRow({ index, span, top, placed, start, from, t
           {(failed || exception) && (
             <Badge title={exception ? `${exception.type}: ${exception.message}` : span.status_message || 'error'} testId="span-error">
               <Icon name="alert" size={11} />
-              {exception ? exception.type.split('.').pop() : 'error'}
+              <span className={styles.word}>{exception ? exception.type.split('.').pop() : 'error'}</span>
             </Badge>
           )}
           {span.linked_by && (

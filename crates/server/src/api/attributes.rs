@@ -39,14 +39,14 @@ fn signal(text: &str) -> Result<Signal, Refusal> {
 }
 
 /// Every column that can be asked for.
-#[utoipa::path(get, tag = "Attributes", path = "/api/attributes", params(KeyParams), responses((status = 200, body = Attributes)))]
+#[utoipa::path(get, tag = "Attributes", operation_id = "attributes_keys", path = "/api/attributes", params(KeyParams), responses((status = 200, body = Attributes)))]
 pub async fn keys(State(services): State<Services>, Params(params): Params<KeyParams>) -> Result<Json<Attributes>, Refusal> {
     let wanted = params.signal.as_deref().map(signal).transpose()?;
     Ok(Json(services.asker.attributes(wanted).await?))
 }
 
 /// The most frequent values of one attribute.
-#[utoipa::path(get, tag = "Attributes", path = "/api/attributes/values", params(ValueParams), responses((status = 200, body = AttributeValues)))]
+#[utoipa::path(get, tag = "Attributes", operation_id = "attributes_values", path = "/api/attributes/values", params(ValueParams), responses((status = 200, body = AttributeValues)))]
 pub async fn values(
     State(services): State<Services>,
     Params(params): Params<ValueParams>,

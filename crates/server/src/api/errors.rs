@@ -29,7 +29,7 @@ pub struct ErrorParams {
 const ERRORS_DEFAULT: usize = 50;
 
 /// Errors, grouped.
-#[utoipa::path(get, tag = "Errors", path = "/api/errors", params(ErrorParams), responses((status = 200, body = Errors), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Errors", operation_id = "errors_list", path = "/api/errors", params(ErrorParams), responses((status = 200, body = Errors), (status = 400, body = Refusal)))]
 pub async fn list(State(services): State<Services>, Params(params): Params<ErrorParams>) -> Result<Json<Errors>, Refusal> {
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
     let sort = match params.sort.as_deref() {
@@ -46,7 +46,7 @@ pub async fn list(State(services): State<Services>, Params(params): Params<Error
 }
 
 /// One error with its newest occurrences.
-#[utoipa::path(get, tag = "Errors", path = "/api/errors/{group}", params(("group" = String, Path, description = "the fingerprint"), ErrorParams), responses((status = 200, body = ErrorItem), (status = 404, body = Refusal)))]
+#[utoipa::path(get, tag = "Errors", operation_id = "errors_one", path = "/api/errors/{group}", params(("group" = String, Path, description = "the fingerprint"), ErrorParams), responses((status = 200, body = ErrorItem), (status = 404, body = Refusal)))]
 pub async fn one(
     State(services): State<Services>,
     Path(group): Path<String>,

@@ -17,7 +17,7 @@ pub struct Health {
     pub data_dir: String,
 }
 
-#[utoipa::path(get, tag = "Server", path = "/api/health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, tag = "Server", operation_id = "server_health", path = "/api/health", responses((status = 200, body = Health)))]
 pub async fn health(State(services): State<Services>) -> Json<Health> {
     Json(Health {
         status: "ok",

@@ -65,7 +65,7 @@ impl LogParams {
 }
 
 /// Log records and events that match.
-#[utoipa::path(get, tag = "Logs", path = "/api/logs", params(LogParams), responses((status = 200, body = Logs), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Logs", operation_id = "logs_list", path = "/api/logs", params(LogParams), responses((status = 200, body = Logs), (status = 400, body = Refusal)))]
 pub async fn list(State(services): State<Services>, Params(params): Params<LogParams>) -> Result<Json<Logs>, Refusal> {
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
     let order = match params.order.as_deref() {
@@ -78,7 +78,7 @@ pub async fn list(State(services): State<Services>, Params(params): Params<LogPa
 }
 
 /// How many match, by level and step.
-#[utoipa::path(get, tag = "Logs", path = "/api/logs/histogram", params(LogParams), responses((status = 200, body = LogHistogram), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Logs", operation_id = "logs_histogram", path = "/api/logs/histogram", params(LogParams), responses((status = 200, body = LogHistogram), (status = 400, body = Refusal)))]
 pub async fn histogram(
     State(services): State<Services>,
     Params(params): Params<LogParams>,
@@ -88,7 +88,7 @@ pub async fn histogram(
 }
 
 /// The lines of the same service, or stream, before and after one.
-#[utoipa::path(get, tag = "Logs", path = "/api/logs/around", params(AroundParams), responses((status = 200, body = LogsAround), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Logs", operation_id = "logs_around", path = "/api/logs/around", params(AroundParams), responses((status = 200, body = LogsAround), (status = 400, body = Refusal)))]
 pub async fn around(State(services): State<Services>, Params(params): Params<AroundParams>) -> Result<Json<LogsAround>, Refusal> {
     let time = params.time_unix_nano.parse().map_err(|_| Refusal::parameter("time_unix_nano must be a whole number"))?;
     let filter = LogFilter { service: params.service, log_stream: params.log_stream, ..LogFilter::default() };

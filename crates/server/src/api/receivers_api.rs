@@ -26,7 +26,7 @@ pub struct AddressesTold {
 }
 
 /// Every receiver with what it took since the start.
-#[utoipa::path(get, tag = "Receivers", path = "/api/receivers", responses((status = 200, body = Receivers)))]
+#[utoipa::path(get, tag = "Receivers", operation_id = "receivers_list", path = "/api/receivers", responses((status = 200, body = Receivers)))]
 pub async fn list(State(services): State<Services>) -> Json<Receivers> {
     let addresses = services.addresses;
     Json(Receivers {

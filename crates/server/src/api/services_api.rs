@@ -31,7 +31,7 @@ pub struct RouteParams {
 const ROUTES_DEFAULT: usize = 20;
 
 /// Services with their rate, errors and latency.
-#[utoipa::path(get, tag = "Services", path = "/api/services", params(RangeParams), responses((status = 200, body = ServicesTold), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Services", operation_id = "services", path = "/api/services", params(RangeParams), responses((status = 200, body = ServicesTold), (status = 400, body = Refusal)))]
 pub async fn services(
     State(services): State<Services>,
     Params(params): Params<RangeParams>,
@@ -41,7 +41,7 @@ pub async fn services(
 }
 
 /// Routes, slowest first.
-#[utoipa::path(get, tag = "Services", path = "/api/routes", params(RouteParams), responses((status = 200, body = Routes), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Services", operation_id = "services_routes", path = "/api/routes", params(RouteParams), responses((status = 200, body = Routes), (status = 400, body = Refusal)))]
 pub async fn routes(State(services): State<Services>, Params(params): Params<RouteParams>) -> Result<Json<Routes>, Refusal> {
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
     let limit = params.limit.unwrap_or(ROUTES_DEFAULT).clamp(1, engine::limits::PAGE_ROWS_MAX);
@@ -49,7 +49,7 @@ pub async fn routes(State(services): State<Services>, Params(params): Params<Rou
 }
 
 /// Releases, newest first.
-#[utoipa::path(get, tag = "Services", path = "/api/deploys", params(RangeParams), responses((status = 200, body = Deploys), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Services", operation_id = "services_deploys", path = "/api/deploys", params(RangeParams), responses((status = 200, body = Deploys), (status = 400, body = Refusal)))]
 pub async fn deploys(State(services): State<Services>, Params(params): Params<RangeParams>) -> Result<Json<Deploys>, Refusal> {
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
     Ok(Json(services.asker.deploys(range).await?))

@@ -52,7 +52,7 @@ pub struct SqlColumn {
 }
 
 /// Answers one SQL query.
-#[utoipa::path(post, tag = "SQL", path = "/api/sql", request_body = SqlQuery, responses((status = 200, body = SqlAnswer), (status = 400, body = Refusal)))]
+#[utoipa::path(post, tag = "SQL", operation_id = "sql_query", path = "/api/sql", request_body = SqlQuery, responses((status = 200, body = SqlAnswer), (status = 400, body = Refusal)))]
 pub async fn query(State(services): State<Services>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, API_BODY_BYTES_MAX).await.map_err(|failure| Refusal::body(&failure))?;

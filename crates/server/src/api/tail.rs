@@ -22,7 +22,7 @@ use crate::limits::{TAIL_AGE_MAX, TAIL_INTERVAL, TAIL_LINES_MAX};
 use crate::{Services, now_unix_nano};
 
 /// New log records as they arrive: `log` events carry one record, `rate` events how many came in the last second.
-#[utoipa::path(get, tag = "Logs", path = "/api/logs/tail", params(LogParams), responses((status = 200, content_type = "text/event-stream", body = String)))]
+#[utoipa::path(get, tag = "Logs", operation_id = "logs_tail", path = "/api/logs/tail", params(LogParams), responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub async fn tail(
     State(services): State<Services>,
     Params(params): Params<LogParams>,

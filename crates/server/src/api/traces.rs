@@ -57,7 +57,7 @@ impl TraceParams {
 }
 
 /// Traces with a span that matches.
-#[utoipa::path(get, tag = "Traces", path = "/api/traces", params(TraceParams), responses((status = 200, body = Traces), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_list", path = "/api/traces", params(TraceParams), responses((status = 200, body = Traces), (status = 400, body = Refusal)))]
 pub async fn list(State(services): State<Services>, Params(params): Params<TraceParams>) -> Result<Json<Traces>, Refusal> {
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
     let sort = match params.sort.as_deref() {
@@ -70,7 +70,7 @@ pub async fn list(State(services): State<Services>, Params(params): Params<Trace
 }
 
 /// Requests that match, by step.
-#[utoipa::path(get, tag = "Traces", path = "/api/traces/histogram", params(TraceParams), responses((status = 200, body = TraceHistogram), (status = 400, body = Refusal)))]
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_histogram", path = "/api/traces/histogram", params(TraceParams), responses((status = 200, body = TraceHistogram), (status = 400, body = Refusal)))]
 pub async fn histogram(
     State(services): State<Services>,
     Params(params): Params<TraceParams>,
@@ -80,26 +80,26 @@ pub async fn histogram(
 }
 
 /// One trace, with the spans of every tracer that saw the request.
-#[utoipa::path(get, tag = "Traces", path = "/api/traces/{id}", params(("id" = String, Path, description = "32 hex digits, or X-Ray's form")), responses((status = 200, body = Trace), (status = 404, body = Refusal)))]
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_one", path = "/api/traces/{id}", params(("id" = String, Path, description = "32 hex digits, or X-Ray's form")), responses((status = 200, body = Trace), (status = 404, body = Refusal)))]
 pub async fn one(State(services): State<Services>, Path(id): Path<String>) -> Result<Json<Trace>, Refusal> {
     let found = services.asker.trace(trace_id(&id)?).await?;
     found.map(Json).ok_or_else(|| Refusal::missing(format!("no trace {id}: no span of it has arrived")))
 }
 
 /// Every log line and event of a trace, in time order.
-#[utoipa::path(get, tag = "Traces", path = "/api/traces/{id}/logs", params(("id" = String, Path)), responses((status = 200, body = TraceLogs)))]
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_logs", path = "/api/traces/{id}/logs", params(("id" = String, Path)), responses((status = 200, body = TraceLogs)))]
 pub async fn logs(State(services): State<Services>, Path(id): Path<String>) -> Result<Json<TraceLogs>, Refusal> {
     Ok(Json(services.asker.trace_logs(trace_id(&id)?).await?))
 }
 
 /// The errors raised in a trace.
-#[utoipa::path(get, tag = "Traces", path = "/api/traces/{id}/errors", params(("id" = String, Path)), responses((status = 200, body = TraceErrors)))]
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_errors", path = "/api/traces/{id}/errors", params(("id" = String, Path)), responses((status = 200, body = TraceErrors)))]
 pub async fn errors(State(services): State<Services>, Path(id): Path<String>) -> Result<Json<TraceErrors>, Refusal> {
     Ok(Json(services.asker.trace_errors(trace_id(&id)?).await?))
 }
 
 /// The documents a trace was made of: X-Ray segments word for word, OpenTelemetry spans as OTLP JSON.
-#[utoipa::path(get, tag = "Traces", path = "/api/traces/{id}/raw", params(("id" = String, Path)), responses((status = 200, body = TraceDocuments)))]
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_raw", path = "/api/traces/{id}/raw", params(("id" = String, Path)), responses((status = 200, body = TraceDocuments)))]
 pub async fn raw(State(services): State<Services>, Path(id): Path<String>) -> Result<Json<TraceDocuments>, Refusal> {
     Ok(Json(services.asker.trace_documents(trace_id(&id)?).await?))
 }

@@ -202,9 +202,7 @@ pub fn cell_json(array: &dyn Array, row: usize) -> Result<Value, EngineError> {
         DataType::Float32 => float(array.as_primitive::<Float32Type>().value(row).into()),
         DataType::Utf8 => Value::String(array.as_string::<i32>().value(row).to_owned()),
         DataType::Utf8View => Value::String(array.as_string_view().value(row).to_owned()),
-        DataType::FixedSizeBinary(_) => {
-            Value::String(array.as_fixed_size_binary().value(row).iter().map(|byte| format!("{byte:02x}")).collect())
-        }
+        DataType::FixedSizeBinary(_) => Value::String(hex(array.as_fixed_size_binary().value(row))),
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);
             Value::Array((0..items.len()).map(|at| cell_json(items.as_ref(), at)).collect::<Result<_, _>>()?)
@@ -215,6 +213,11 @@ pub fn cell_json(array: &dyn Array, row: usize) -> Result<Value, EngineError> {
         }
     };
     Ok(value)
+}
+
+/// An id as it is told.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// 2^53: beyond it a JavaScript number is no longer exact.

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -16,7 +14,7 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
@@ -61,7 +59,7 @@ impl SignalTable {
 
     fn memory_scan(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = project_schema(&self.snapshot.schema, projection)?;
-        let batches = self.snapshot.memory.iter().map(|batch| align(batch, &schema)).collect::<Result<Vec<_>>>()?;
+        let batches = self.snapshot.memory_as(&schema).map_err(|error| DataFusionError::External(error.into()))?;
         Ok(MemorySourceConfig::try_new_exec(&[batches], schema, None)?)
     }
 }
@@ -115,21 +113,6 @@ fn spread(mut parts: Vec<&Part>, threads: usize) -> Vec<FileGroup> {
         }
     }
     groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
-}
-
-/// The batch with exactly the columns of `schema`: cast where its type is narrower, null where it has none.
-fn align(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| match batch.column_by_name(field.name()) {
-            Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
-            Some(column) => Ok(cast(column, field.data_type())?),
-            None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-        })
-        .collect::<Result<Vec<ArrayRef>>>()?;
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
 /// The nanoseconds between which `time` must lie for the filters to hold; both inclusive.

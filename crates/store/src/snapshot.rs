@@ -44,7 +44,12 @@ pub struct Snapshot {
 impl Snapshot {
     /// The memory rows with exactly the columns of `schema`.
     pub fn memory_aligned(&self) -> Result<Vec<RecordBatch>, StoreError> {
-        self.memory.iter().map(|batch| align(batch, &self.schema)).collect()
+        self.memory_as(&self.schema)
+    }
+
+    /// The memory rows with exactly the columns of `schema`, some of [`Snapshot::schema`]'s.
+    pub fn memory_as(&self, schema: &SchemaRef) -> Result<Vec<RecordBatch>, StoreError> {
+        self.memory.iter().map(|batch| align(batch, schema)).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::{Asker, Stats, Steps, UnixNano, all_of, is, search_filter};
-use crate::answer::Row;
+use crate::answer::{Row, hex};
 use crate::engine::Session;
 use crate::error::EngineError;
 use crate::limits::{CHART_BUCKETS_MAX, PAGE_ROWS_MAX};
@@ -324,8 +324,4 @@ pub(super) fn word_for_word(text: &str) -> Box<RawValue> {
 
 pub(super) fn parse_or_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use store::TimeRange;
 use utoipa::ToSchema;
 
-use super::logs::{ExceptionTold, Log, attributes_and_resource, hex, parse_or_text, tell, word_for_word};
+use super::logs::{ExceptionTold, Log, attributes_and_resource, parse_or_text, tell, word_for_word};
 use super::{Asker, Stats, UnixNano, id_list};
 use crate::QueryStats;
-use crate::answer::Row;
+use crate::answer::{Row, hex};
 use crate::engine::Session;
 use crate::error::EngineError;
 use crate::limits::{LINKED_TRACES_MAX, TRACE_LOGS_MAX, TRACE_SPANS_MAX};

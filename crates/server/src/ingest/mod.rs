@@ -76,7 +76,8 @@ impl Ingest {
 
     async fn keep(&self, receiver: &'static dyn Receiver, incoming: &Incoming<'_>) -> Result<Kept, Failure> {
         let _held = self.hold(incoming.body.len())?;
-        if receiver.name() == "rollbar" && self.is_repeated_item(incoming) {
+        let item_uuid = item_uuid(receiver, incoming);
+        if item_uuid.as_deref().is_some_and(|uuid| self.item_uuids.contains(uuid)) {
             let mut nothing = RowBuffer::new(row_context(receiver.name(), incoming));
             return Ok(Kept { reply: receiver.accepted(incoming, &Counted::new(&mut nothing)) });
         }
@@ -86,8 +87,8 @@ impl Ingest {
             self.store.append(&self.project, payload, rows).await.map_err(failure_from_store)?;
             self.appended.send_modify(|count| *count += 1);
         }
-        if receiver.name() == "rollbar" {
-            self.remember_item(incoming);
+        if let Some(uuid) = item_uuid {
+            self.item_uuids.insert(uuid);
         }
         self.activity.kept(receiver.name(), incoming, &seen);
         Ok(Kept { reply })
@@ -101,22 +102,12 @@ impl Ingest {
         }
         Ok(held)
     }
+}
 
-    fn is_repeated_item(&self, incoming: &Incoming<'_>) -> bool {
-        incoming.endpoint == "item"
-            && receivers::rollbar::uuid_of(incoming.body).is_some_and(|uuid| self.item_uuids.contains(&uuid))
-    }
-
-    fn remember_item(&self, incoming: &Incoming<'_>) {
-        if let Some(uuid) = receivers::rollbar::uuid_of(incoming.body) {
-            self.item_uuids.insert(uuid);
-        }
-    }
-
-    /// Makes known the uuids of items that an earlier run kept.
-    pub fn remember_item_uuids(&self, uuids: impl IntoIterator<Item = String>) {
-        uuids.into_iter().for_each(|uuid| self.item_uuids.insert(uuid));
-    }
+/// What tells a re-sent Rollbar item from a new one.
+fn item_uuid(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> Option<String> {
+    let is_item = receiver.name() == "rollbar" && incoming.endpoint == "item";
+    if is_item { receivers::rollbar::uuid_of(incoming.body) } else { None }
 }
 
 /// Body bytes counted as in flight until dropped.

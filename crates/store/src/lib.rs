@@ -13,6 +13,7 @@ mod flush;
 mod limits;
 mod lock;
 mod memory;
+mod payload;
 mod recovery;
 mod registry;
 mod row_buffer;
@@ -23,6 +24,7 @@ mod wal;
 
 pub use clock::Clock;
 pub use error::StoreError;
+pub use payload::Payload;
 pub use row_buffer::{RowBuffer, RowContext};
 pub use snapshot::{Part, Snapshot, TimeRange};
 pub use store::{Store, StoreOptions, StoreStats};

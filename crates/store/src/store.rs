@@ -21,6 +21,7 @@ use crate::flush::{PartsFolder, Written, remove_parts, write_parts};
 use crate::limits::{PROJECT_BYTES_MAX, RETRY_AFTER_SECONDS, SHUTDOWN_FLUSH_MAX, WAL_RECORD_BYTES_MAX};
 use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory};
+use crate::payload::Payload;
 use crate::recovery::{Replay, check_identity, clean_parts, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
@@ -178,7 +179,8 @@ impl Store {
     ///
     /// Refuses: more rows than memory may hold ([`StoreError::Busy`]); a project without a name or with one too long; a
     /// buffer or payload beyond its limit.
-    pub async fn append(&self, project: &str, payload: Vec<u8>, rows: RowBuffer) -> Result<(), StoreError> {
+    pub async fn append(&self, project: &str, payload: impl Into<Payload>, rows: RowBuffer) -> Result<(), StoreError> {
+        let payload = payload.into();
         let refused = |error| {
             self.0.shared.counters.appends_refused.fetch_add(1, Ordering::Relaxed);
             error

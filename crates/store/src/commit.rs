@@ -18,6 +18,7 @@ use crate::error::StoreError;
 use crate::limits::{COMMIT_QUEUE_MAX, GROUP_BYTES_MAX, RETRY_AFTER_SECONDS, WAL_SEGMENT_BYTES_MAX};
 use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory, Reservation};
+use crate::payload::Payload;
 use crate::wal::{WalFolder, WalWriter};
 
 /// What the commit thread shares with the store.
@@ -58,7 +59,7 @@ enum Message {
 
 struct Append {
     project: String,
-    payload: Vec<u8>,
+    payload: Payload,
     chunks: Vec<(Signal, Chunk)>,
     reservation: Reservation,
     done: oneshot::Sender<Result<(), StoreError>>,
@@ -81,7 +82,7 @@ impl CommitQueue {
     pub async fn append(
         &self,
         project: &str,
-        payload: Vec<u8>,
+        payload: Payload,
         chunks: Vec<(Signal, Chunk)>,
         reservation: Reservation,
     ) -> Result<(), StoreError> {
@@ -141,7 +142,7 @@ fn commit(shared: &Shared, writer: &mut WalWriter, group: &mut Vec<Append>) {
     if group.is_empty() {
         return;
     }
-    if let Err(error) = writer.append(group.iter().map(|append| append.payload.as_slice())) {
+    if let Err(error) = writer.append(group.iter().map(|append| append.payload.pieces())) {
         tracing::error!(%error, appends = group.len(), "appends refused: they could not be written to the log");
         shared.counters.appends_refused.fetch_add(group.len() as u64, Ordering::Relaxed);
         for append in group.drain(..) {

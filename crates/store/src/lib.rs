@@ -17,6 +17,7 @@ mod lock;
 mod memory;
 mod part_writer;
 mod parts_folder;
+mod payload;
 mod recovery;
 mod registry;
 mod row_buffer;
@@ -27,6 +28,7 @@ mod wal;
 
 pub use clock::Clock;
 pub use error::StoreError;
+pub use payload::Payload;
 pub use row_buffer::{RowBuffer, RowContext};
 pub use snapshot::{Part, PartInfo, Snapshot, TimeRange};
 pub use store::{Store, StoreOptions, StoreStats};

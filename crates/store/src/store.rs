@@ -23,6 +23,7 @@ use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory};
 use crate::part_writer::WrittenPart;
 use crate::parts_folder::PartsFolder;
+use crate::payload::Payload;
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
@@ -188,7 +189,8 @@ impl Store {
     ///
     /// Refuses: more rows than memory may hold ([`StoreError::Busy`]); a project without a name or with one too long; a
     /// buffer or payload beyond its limit.
-    pub async fn append(&self, project: &str, payload: Vec<u8>, rows: RowBuffer) -> Result<(), StoreError> {
+    pub async fn append(&self, project: &str, payload: impl Into<Payload>, rows: RowBuffer) -> Result<(), StoreError> {
+        let payload = payload.into();
         let refused = |error| {
             self.0.shared.counters.appends_refused.fetch_add(1, Ordering::Relaxed);
             error

@@ -202,11 +202,12 @@ impl WalWriter {
         self.bytes == SEGMENT_MAGIC.len() as u64
     }
 
-    /// Writes the records with one write and waits for the disk. Durable when it returns; on error none of them counts.
+    /// Writes the records, each a payload in two pieces, with one write and waits for the disk. Durable when it returns; on
+    /// error none of them counts.
     ///
     /// A write that fails is taken back. When that fails too, or the disk says that it could not sync, what is on disk is
     /// unknown, and every later call fails: only a restart, which reads what is there, can tell.
-    pub fn append<'p>(&mut self, payloads: impl Iterator<Item = &'p [u8]>) -> Result<(), StoreError> {
+    pub fn append<'p>(&mut self, payloads: impl Iterator<Item = [&'p [u8]; 2]>) -> Result<(), StoreError> {
         if let Some(reason) = &self.poison {
             return Err(StoreError::Unavailable(reason.clone()));
         }
@@ -253,23 +254,24 @@ impl WalWriter {
     }
 }
 
-fn encode_record(payload: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let too_large = || StoreError::TooLarge { bytes: payload.len(), bytes_max: WAL_RECORD_BYTES_MAX };
-    if payload.len() > WAL_RECORD_BYTES_MAX {
+fn encode_record(payload: [&[u8]; 2], out: &mut Vec<u8>) -> Result<(), StoreError> {
+    let bytes = payload[0].len() + payload[1].len();
+    let too_large = || StoreError::TooLarge { bytes, bytes_max: WAL_RECORD_BYTES_MAX };
+    if bytes > WAL_RECORD_BYTES_MAX {
         return Err(too_large());
     }
-    let length = u32::try_from(payload.len()).map_err(|_| too_large())?.to_le_bytes();
+    let length = u32::try_from(bytes).map_err(|_| too_large())?.to_le_bytes();
     out.extend_from_slice(&RECORD_MAGIC);
     out.extend_from_slice(&length);
     out.extend_from_slice(&record_crc(length, payload).to_le_bytes());
-    out.extend_from_slice(payload);
+    payload.into_iter().for_each(|piece| out.extend_from_slice(piece));
     Ok(())
 }
 
-fn record_crc(length: [u8; 4], payload: &[u8]) -> u32 {
+fn record_crc(length: [u8; 4], payload: [&[u8]; 2]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&length);
-    crc.update(payload);
+    payload.into_iter().for_each(|piece| crc.update(piece));
     crc.finalize()
 }
 
@@ -350,7 +352,7 @@ fn record_at(bytes: &[u8], from: usize) -> Option<Range<usize>> {
     }
     let start = from + RECORD_HEADER_BYTES;
     let payload = bytes.get(start..start + payload_bytes)?;
-    (record_crc(*length, payload) == u32::from_le_bytes(*crc)).then(|| start..start + payload_bytes)
+    (record_crc(*length, [payload, &[]]) == u32::from_le_bytes(*crc)).then(|| start..start + payload_bytes)
 }
 
 #[cfg(test)]
@@ -364,10 +366,15 @@ pub(crate) mod tests {
         pub static SYNC_FAILS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     }
 
+    fn whole(payload: &[u8]) -> [&[u8]; 2] {
+        [payload, &[]]
+    }
+
     fn segment_of(payloads: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = SEGMENT_MAGIC.to_vec();
         for payload in payloads {
-            encode_record(payload, &mut bytes).unwrap();
+            let (head, body) = payload.split_at(payload.len() / 2);
+            encode_record([head, body], &mut bytes).unwrap();
         }
         bytes
     }
@@ -442,7 +449,7 @@ pub(crate) mod tests {
     fn a_torn_tail_is_removed_and_a_later_format_refused() {
         let (_folder, wal) = folder();
         let mut writer = wal.create(7).unwrap();
-        writer.append([b"one".as_slice(), b"two"].into_iter()).unwrap();
+        writer.append([whole(b"one"), whole(b"two")].into_iter()).unwrap();
         let path = wal.segment_path(7);
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
@@ -460,14 +467,14 @@ pub(crate) mod tests {
     fn a_failed_sync_poisons_the_log() {
         let (_folder, wal) = folder();
         let mut writer = wal.create(1).unwrap();
-        writer.append([b"one".as_slice()].into_iter()).unwrap();
+        writer.append([whole(b"one")].into_iter()).unwrap();
         SYNC_FAILS.set(true);
-        assert!(matches!(writer.append([b"two".as_slice()].into_iter()), Err(StoreError::Unavailable(_))));
+        assert!(matches!(writer.append([whole(b"two")].into_iter()), Err(StoreError::Unavailable(_))));
         SYNC_FAILS.set(false);
-        assert!(matches!(writer.append([b"three".as_slice()].into_iter()), Err(StoreError::Unavailable(_))));
+        assert!(matches!(writer.append([whole(b"three")].into_iter()), Err(StoreError::Unavailable(_))));
         let mut next = wal.create(2).unwrap();
         next.inherit(&writer);
-        assert!(matches!(next.append([b"four".as_slice()].into_iter()), Err(StoreError::Unavailable(_))));
+        assert!(matches!(next.append([whole(b"four")].into_iter()), Err(StoreError::Unavailable(_))));
         assert_eq!(wal.read(1, true).unwrap().payloads().next().unwrap(), b"one");
     }
 

@@ -10,6 +10,7 @@ mod checksums;
 mod clock;
 pub mod columns;
 mod commit;
+mod disk;
 mod error;
 mod flush;
 mod limits;
@@ -21,6 +22,8 @@ mod payload;
 mod recovery;
 mod registry;
 mod row_buffer;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod store;
 mod tasks;

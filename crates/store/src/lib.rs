@@ -17,6 +17,7 @@ mod lock;
 mod memory;
 mod part_writer;
 mod parts_folder;
+mod parts_reader;
 mod recovery;
 mod registry;
 mod row_buffer;

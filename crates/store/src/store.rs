@@ -9,7 +9,6 @@ use std::time::Duration;
 use metastore::{FlushCommit, Metastore, PartsChange};
 use model::Signal;
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,6 +22,7 @@ use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory};
 use crate::part_writer::WrittenPart;
 use crate::parts_folder::PartsFolder;
+use crate::parts_reader::{PartsObjects, PartsReader};
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
@@ -103,7 +103,7 @@ pub(crate) struct Inner {
     registry: Registry,
     memory_bytes_max: usize,
     folder: Arc<PartsFolder>,
-    objects: Arc<LocalFileSystem>,
+    reader: Arc<PartsReader>,
     /// Gone after shutdown.
     queue: RwLock<Option<Arc<CommitQueue>>>,
     commit_thread: Mutex<Option<JoinHandle<()>>>,
@@ -154,15 +154,15 @@ impl Store {
             counters: Counters::default(),
             lock: Mutex::new(Some(lock)),
         });
-        let objects = LocalFileSystem::new_with_prefix(&folder.path);
+        let folder = Arc::new(folder);
         let tasks = CancellationToken::new();
         let inner = Inner {
             registry: Registry::new(metastore.attributes().await?),
             shared: Arc::clone(&shared),
             metastore,
             memory_bytes_max: options.memory_bytes_max,
-            folder: Arc::new(folder),
-            objects: Arc::new(objects.map_err(|error| StoreError::Unavailable(error.to_string()))?),
+            reader: Arc::new(PartsReader::new(Arc::clone(&folder))?),
+            folder,
             queue: RwLock::new(None),
             commit_thread: Mutex::new(None),
             flushed: tokio::sync::Mutex::new(wal_position),
@@ -220,6 +220,7 @@ impl Store {
 
     /// What a query may see now of one project's table: parts that overlap `range`, and memory rows; a consistent cut.
     pub async fn snapshot(&self, project: &str, signal: Signal, range: TimeRange) -> Result<Snapshot, StoreError> {
+        self.0.set_damaged_aside().await?;
         let cut = self.0.shared.memory.cut(project, signal, range);
         let parts = cut.catalog.parts(project, signal, range);
         let memory_rows: usize = cut.chunks.iter().map(|chunk| chunk.rows()).sum();
@@ -295,9 +296,10 @@ impl Store {
         }
     }
 
-    /// Where the parts live: paths are those of [`Part::path`].
+    /// Where the parts live: paths are those of [`PartInfo::path`]. Read only, and every byte is compared with its checksum: a
+    /// part that is not what was written gives an error that names it, and is left out of later snapshots.
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.0.objects) as Arc<dyn ObjectStore>
+        Arc::new(PartsObjects(Arc::clone(&self.0.reader)))
     }
 }
 
@@ -445,6 +447,7 @@ impl Inner {
         }
         let mut removed = Vec::with_capacity(unseen.len());
         for part in unseen {
+            self.reader.close(&part.path);
             match self.folder.remove_part(part.path.as_ref()) {
                 Ok(()) => removed.push(part.id),
                 Err(error) => {
@@ -456,17 +459,25 @@ impl Inner {
         Ok(self.metastore.forget_parts(&removed).await?)
     }
 
-    /// Sets a part aside whose file is not what was written: no later snapshot reads it, and its file is left as it is.
-    pub async fn set_damaged(&self, part: &Part, damage: &StoreError) -> Result<(), StoreError> {
-        let _one_at_a_time = self.refreshing.lock().await;
-        let catalog = self.shared.memory.catalog();
-        if catalog.is_damaged(part) {
+    /// Sets parts aside whose files turned out to be something else than what was written: no later snapshot reads them, and
+    /// their files are left as they are.
+    pub async fn set_damaged_aside(&self) -> Result<(), StoreError> {
+        let damaged = self.reader.take_damaged();
+        if damaged.is_empty() {
             return Ok(());
         }
-        tracing::error!(path = %part.path, rows = part.rows, %damage, "part is damaged; it is set aside and its rows are missing");
-        self.shared.memory.show(catalog.with_damaged(part.id), 0);
+        let _one_at_a_time = self.refreshing.lock().await;
+        for (path, damage) in damaged {
+            let catalog = self.shared.memory.catalog();
+            let Some(part) = catalog.all().find(|part| part.path == path).filter(|part| !catalog.is_damaged(part)) else {
+                continue;
+            };
+            tracing::error!(%path, rows = part.rows, damage, "part is damaged; it is set aside and its rows are missing");
+            self.shared.memory.show(catalog.with_damaged(part.id), 0);
+            self.metastore.mark_part_damaged(part.id, &damage).await?;
+        }
         self.count_parts();
-        Ok(self.metastore.mark_part_damaged(part.id, &damage.to_string()).await?)
+        Ok(())
     }
 
     fn remove_segments(&self, last: u64) {

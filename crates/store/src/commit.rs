@@ -47,7 +47,6 @@ pub(crate) struct Counters {
     pub parts: AtomicU64,
     pub part_rows: AtomicU64,
     pub part_bytes: AtomicU64,
-    pub parts_damaged: AtomicU64,
 }
 
 enum Message {

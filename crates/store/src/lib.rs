@@ -24,6 +24,8 @@ mod row_buffer;
 mod snapshot;
 mod store;
 mod tasks;
+mod trace_index;
+mod traces;
 mod wal;
 
 pub use clock::Clock;
@@ -31,3 +33,4 @@ pub use error::StoreError;
 pub use row_buffer::{RowBuffer, RowContext};
 pub use snapshot::{Part, PartInfo, Snapshot, TimeRange};
 pub use store::{Store, StoreOptions, StoreStats};
+pub use traces::{TracePart, TraceParts};

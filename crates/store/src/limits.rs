@@ -58,3 +58,7 @@ pub const OPEN_PARTS_MAX: usize = 256;
 
 /// Bytes between two ranges of a part that are read together with them: copying them costs less than a second read.
 pub const READ_GAP_BYTES_MAX: u64 = 64 * 1024;
+
+/// Runs of the trace index of like size that are merged into one: with eight a lookup in a thousand million traces asks some
+/// forty runs, and an entry is copied five times.
+pub const INDEX_RUN_FAN: usize = 8;

@@ -1,6 +1,6 @@
 //! Reads parts, each block compared with its checksum: for queries as an object store, for the store's own work as a file.
 //!
-//! A part whose bytes are not what was written is remembered; the store sets it aside before its next snapshot.
+//! A part whose bytes are not what was written is set aside at once: no later snapshot has it, and its file stays as it is.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,7 +9,6 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
@@ -28,6 +27,7 @@ use parquet::file::reader::{ChunkReader, Length};
 use crate::checksums::Checksums;
 use crate::error::StoreError;
 use crate::limits::{OPEN_PARTS_MAX, READ_GAP_BYTES_MAX};
+use crate::memory::Memory;
 use crate::parts_folder::{CHECKSUMS, PartsFolder};
 
 /// The folder of parts, read only.
@@ -36,8 +36,9 @@ pub(crate) struct PartsReader {
     /// Answers what has nothing to do with a part's bytes.
     files: LocalFileSystem,
     open: Mutex<OpenParts>,
-    damaged: Mutex<Vec<(Path, String)>>,
-    has_damaged: AtomicBool,
+    memory: Arc<Memory>,
+    /// Parts that were set aside, of which the metastore does not know.
+    damaged: Mutex<Vec<(u64, String)>>,
 }
 
 #[derive(Default)]
@@ -47,14 +48,14 @@ struct OpenParts {
 }
 
 impl PartsReader {
-    pub fn new(folder: Arc<PartsFolder>) -> Result<PartsReader, StoreError> {
+    pub fn new(folder: Arc<PartsFolder>, memory: Arc<Memory>) -> Result<PartsReader, StoreError> {
         let files = LocalFileSystem::new_with_prefix(&folder.path);
         Ok(PartsReader {
             files: files.map_err(|error| StoreError::Unavailable(error.to_string()))?,
             folder,
             open: Mutex::default(),
+            memory,
             damaged: Mutex::default(),
-            has_damaged: AtomicBool::new(false),
         })
     }
 
@@ -87,30 +88,39 @@ impl PartsReader {
         self.open.lock().parts.remove(path);
     }
 
-    /// Remembers a part that turned out to be damaged.
-    pub fn note(&self, path: &Path, error: &StoreError) {
-        if matches!(error, StoreError::Corrupt(_)) {
-            self.damaged.lock().push((path.clone(), error.to_string()));
-            self.has_damaged.store(true, Ordering::Release);
+    /// Sets a part aside if the outcome says that it is damaged.
+    pub fn noting<T>(&self, path: &Path, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &outcome
+            && is_damage(error)
+            && let Some(part) = self.memory.set_damaged(path)
+        {
+            tracing::error!(%path, rows = part.rows, %error, "part is damaged; it is set aside and its rows are missing");
+            self.damaged.lock().push((part.id, error.to_string()));
         }
+        outcome
     }
 
-    /// The parts that turned out to be damaged since this was asked the last time.
-    pub fn take_damaged(&self) -> Vec<(Path, String)> {
-        if !self.has_damaged.swap(false, Ordering::Acquire) {
-            return Vec::new();
-        }
+    /// The parts that were set aside since this was asked the last time, and why.
+    pub fn take_damaged(&self) -> Vec<(u64, String)> {
         std::mem::take(&mut *self.damaged.lock())
     }
 
     /// Ranges of a part, read together where they lie close.
     fn ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StoreError> {
-        let file = self.open(path)?;
-        let read = file.ranges(ranges);
-        if let Err(error) = &read {
-            self.note(path, error);
-        }
-        read
+        self.noting(path, self.open(path).and_then(|file| file.ranges(ranges)))
+    }
+}
+
+/// Whether the error means that a file is not what was written. Parquet wraps ours, and has its own for what it cannot read.
+pub(crate) fn is_damage(error: &StoreError) -> bool {
+    match error {
+        StoreError::Corrupt(_) => true,
+        StoreError::Parquet(ParquetError::External(inner)) => match inner.downcast_ref::<StoreError>() {
+            Some(inner) => is_damage(inner),
+            None => false,
+        },
+        StoreError::Parquet(ParquetError::EOF(_)) => true,
+        _ => false,
     }
 }
 

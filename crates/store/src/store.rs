@@ -20,7 +20,7 @@ use crate::flush::{remove_parts, write_parts};
 use crate::limits::{PROJECT_BYTES_MAX, RETRY_AFTER_SECONDS, SHUTDOWN_FLUSH_MAX, WAL_RECORD_BYTES_MAX};
 use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory};
-use crate::part_writer::WrittenPart;
+use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
 use crate::parts_reader::{PartsObjects, PartsReader};
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
@@ -28,6 +28,7 @@ use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
+use crate::trace_index::TraceIndex;
 use crate::wal::{WalFolder, sync_folder};
 
 /// The name under which the catalog keeps this log's position.
@@ -79,6 +80,8 @@ pub struct StoreStats {
     pub part_bytes: u64,
     /// Parts whose files are not what was written: they are left out of snapshots.
     pub parts_damaged: u64,
+    /// Of the trace index.
+    pub index_bytes: u64,
     pub wal_segments: u64,
     pub wal_bytes: u64,
     /// Damaged records found at open.
@@ -95,15 +98,15 @@ pub struct StoreStats {
 
 /// The store of one folder. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     metastore: Metastore,
-    registry: Registry,
+    pub(crate) registry: Registry,
     memory_bytes_max: usize,
-    folder: Arc<PartsFolder>,
-    reader: Arc<PartsReader>,
+    pub(crate) place: Arc<PartsPlace>,
+    pub(crate) reader: Arc<PartsReader>,
     /// Gone after shutdown.
     queue: RwLock<Option<Arc<CommitQueue>>>,
     commit_thread: Mutex<Option<JoinHandle<()>>>,
@@ -114,7 +117,7 @@ pub(crate) struct Inner {
     /// Parts that no later snapshot sees, and whose files are removed when no earlier one is held.
     ended: Mutex<Vec<Part>>,
     /// No flush may write any more: a running one ends soon, a later one does not begin.
-    stop: Arc<AtomicBool>,
+    pub(crate) stop: Arc<AtomicBool>,
     tasks: CancellationToken,
     _tasks_end_with_us: DropGuard,
 }
@@ -155,14 +158,15 @@ impl Store {
             lock: Mutex::new(Some(lock)),
         });
         let folder = Arc::new(folder);
+        let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
         let tasks = CancellationToken::new();
         let inner = Inner {
             registry: Registry::new(metastore.attributes().await?),
             shared: Arc::clone(&shared),
             metastore,
             memory_bytes_max: options.memory_bytes_max,
-            reader: Arc::new(PartsReader::new(Arc::clone(&folder))?),
-            folder,
+            reader: Arc::new(PartsReader::new(Arc::clone(&folder), Arc::clone(&shared.memory))?),
+            place: Arc::new(PartsPlace { folder, traces: Arc::new(traces) }),
             queue: RwLock::new(None),
             commit_thread: Mutex::new(None),
             flushed: tokio::sync::Mutex::new(wal_position),
@@ -220,7 +224,6 @@ impl Store {
 
     /// What a query may see now of one project's table: parts that overlap `range`, and memory rows; a consistent cut.
     pub async fn snapshot(&self, project: &str, signal: Signal, range: TimeRange) -> Result<Snapshot, StoreError> {
-        self.0.set_damaged_aside().await?;
         let cut = self.0.shared.memory.cut(project, signal, range);
         let parts = cut.catalog.parts(project, signal, range);
         let memory_rows: usize = cut.chunks.iter().map(|chunk| chunk.rows()).sum();
@@ -260,6 +263,9 @@ impl Store {
                 Ok(())
             }
         };
+        if let Err(error) = self.0.keep_damaged().await {
+            tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
+        }
         let thread = self.0.commit_thread.lock().take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -282,7 +288,8 @@ impl Store {
             parts: counters.parts.load(Ordering::Relaxed),
             part_rows: counters.part_rows.load(Ordering::Relaxed),
             part_bytes: counters.part_bytes.load(Ordering::Relaxed),
-            parts_damaged: counters.parts_damaged.load(Ordering::Relaxed),
+            parts_damaged: shared.memory.catalog().damaged() as u64,
+            index_bytes: self.0.place.traces.bytes(),
             wal_segments,
             wal_bytes,
             wal_records_corrupt: counters.wal_records_corrupt.load(Ordering::Relaxed),
@@ -353,13 +360,14 @@ impl Inner {
         self.catch_up(flushed).await?;
         let segments = self.shared.memory.sealed();
         let Some(last) = segments.last().map(|segment| segment.number) else { return Ok(()) };
-        let (folder, stop) = (Arc::clone(&self.folder), Arc::clone(&self.stop));
-        let written = blocking(move || write_parts(&folder, &segments, &stop)).await?;
+        let (place, stop) = (Arc::clone(&self.place), Arc::clone(&self.stop));
+        let written = blocking(move || write_parts(&place, &segments, &stop)).await?;
         let parts = written.len();
         let rows: u64 = written.iter().map(|written| written.part.rows).sum();
         let bytes: u64 = written.iter().map(|written| written.part.bytes).sum();
-        self.commit(written, *flushed, last).await?;
+        self.commit(&written, *flushed, last).await?;
         self.refresh().await?;
+        self.index(written);
         *flushed = last;
         self.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(segment = last, parts, rows, bytes, "rows written to parts");
@@ -380,7 +388,7 @@ impl Inner {
     }
 
     /// Commits parts and position. On an error the parts are removed, if it is certain that the catalog does not name them.
-    async fn commit(&self, written: Vec<WrittenPart>, flushed: u64, last: u64) -> Result<(), StoreError> {
+    async fn commit(&self, written: &[WrittenPart], flushed: u64, last: u64) -> Result<(), StoreError> {
         let commit = FlushCommit {
             writer: WRITER.to_owned(),
             parts: written.iter().map(|written| written.part.clone()).collect(),
@@ -394,7 +402,7 @@ impl Inner {
         };
         match self.metastore.position(WRITER).await {
             Ok(position) if position.wal_position == last => return Ok(()),
-            Ok(_) => remove_parts(&self.folder, &written),
+            Ok(_) => remove_parts(&self.place, written),
             Err(_) => {}
         }
         Err(error.into())
@@ -415,14 +423,24 @@ impl Inner {
             match self.metastore.part_paths().await {
                 Ok(paths) if written.iter().all(|written| paths.contains(&written.part.path)) && !written.is_empty() => {}
                 Ok(_) => {
-                    remove_parts(&self.folder, &written);
+                    remove_parts(&self.place, &written);
                     return Err(error.into());
                 }
                 Err(_) => return Err(error.into()),
             }
         }
         self.refresh().await?;
+        self.index(written);
         self.sweep().await
+    }
+
+    /// Tells the trace index of parts that the catalog shows.
+    fn index(&self, written: Vec<WrittenPart>) {
+        for written in written {
+            if let Some(run) = written.run {
+                self.place.traces.add(&written.part.project, written.signal, run);
+            }
+        }
     }
 
     /// Shows queries what the catalog holds now. What it says of the log is of the same moment, so that a row is never seen
@@ -448,7 +466,7 @@ impl Inner {
         let mut removed = Vec::with_capacity(unseen.len());
         for part in unseen {
             self.reader.close(&part.path);
-            match self.folder.remove_part(part.path.as_ref()) {
+            match self.place.folder.remove_part(part.path.as_ref()) {
                 Ok(()) => removed.push(part.id),
                 Err(error) => {
                     tracing::warn!(%error, part = part.id, "cannot remove a part that has ended; it is tried again");
@@ -459,24 +477,11 @@ impl Inner {
         Ok(self.metastore.forget_parts(&removed).await?)
     }
 
-    /// Sets parts aside whose files turned out to be something else than what was written: no later snapshot reads them, and
-    /// their files are left as they are.
-    pub async fn set_damaged_aside(&self) -> Result<(), StoreError> {
-        let damaged = self.reader.take_damaged();
-        if damaged.is_empty() {
-            return Ok(());
+    /// Tells the metastore which parts were set aside for being damaged.
+    pub async fn keep_damaged(&self) -> Result<(), StoreError> {
+        for (id, damage) in self.reader.take_damaged() {
+            self.metastore.mark_part_damaged(id, &damage).await?;
         }
-        let _one_at_a_time = self.refreshing.lock().await;
-        for (path, damage) in damaged {
-            let catalog = self.shared.memory.catalog();
-            let Some(part) = catalog.all().find(|part| part.path == path).filter(|part| !catalog.is_damaged(part)) else {
-                continue;
-            };
-            tracing::error!(%path, rows = part.rows, damage, "part is damaged; it is set aside and its rows are missing");
-            self.shared.memory.show(catalog.with_damaged(part.id), 0);
-            self.metastore.mark_part_damaged(part.id, &damage).await?;
-        }
-        self.count_parts();
         Ok(())
     }
 
@@ -488,23 +493,23 @@ impl Inner {
 
     fn count_parts(&self) {
         let catalog = self.shared.memory.catalog();
-        let (mut parts, mut rows, mut bytes, mut damaged) = (0, 0, 0, 0);
+        let (mut parts, mut rows, mut bytes) = (0, 0, 0);
         for part in catalog.all() {
             parts += 1;
             rows += part.rows;
             bytes += part.bytes + part.sidecar_bytes;
-            damaged += u64::from(catalog.is_damaged(part));
         }
         let counters = &self.shared.counters;
         counters.parts.store(parts, Ordering::Relaxed);
         counters.part_rows.store(rows, Ordering::Relaxed);
         counters.part_bytes.store(bytes, Ordering::Relaxed);
-        counters.parts_damaged.store(damaged, Ordering::Relaxed);
     }
 }
 
 /// Runs work that would hold up the sockets on a thread of its own.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     let outcome = tokio::task::spawn_blocking(work).await;
     outcome.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
 }

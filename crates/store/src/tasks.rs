@@ -29,6 +29,9 @@ pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Dur
         if let Err(error) = store.sweep().await {
             tracing::warn!(%error, "cannot forget parts that have ended; the next start does");
         }
+        if let Err(error) = store.keep_damaged().await {
+            tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
+        }
         if !is_due(&shared, interval) {
             continue;
         }

@@ -4,22 +4,36 @@
 //! being removed.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use metastore::{CatalogChanges, CatalogedPart};
 use model::Signal;
 
 use crate::error::StoreError;
 use crate::snapshot::{Part, PartInfo, TimeRange};
+use crate::trace_index::{PartNumber, number_of};
 
 /// All visible parts of all projects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
     pub snapshot: u64,
-    /// Each table's parts by their oldest row.
-    tables: HashMap<String, [Arc<Vec<Part>>; 3]>,
+    tables: HashMap<String, [Arc<Table>; 3]>,
     /// Parts whose files cannot be trusted.
     damaged: Arc<HashSet<u64>>,
+}
+
+/// The parts of one table, by their oldest row.
+#[derive(Debug, Default)]
+struct Table {
+    parts: Vec<Part>,
+    /// Where each part is among them, made when asked for.
+    numbers: OnceLock<HashMap<PartNumber, usize>>,
+}
+
+impl Table {
+    fn new(parts: Vec<Part>) -> Arc<Table> {
+        Arc::new(Table { parts, numbers: OnceLock::new() })
+    }
 }
 
 impl Catalog {
@@ -29,28 +43,27 @@ impl Catalog {
         let ended: HashSet<u64> = changes.ended.into_iter().collect();
         let mut gone = Vec::new();
         if !ended.is_empty() {
-            for parts in next.tables.values_mut().flatten() {
-                if parts.iter().any(|part| ended.contains(&part.id)) {
-                    let (old, kept) = parts.iter().cloned().partition(|part: &Part| ended.contains(&part.id));
+            for table in next.tables.values_mut().flatten() {
+                if table.parts.iter().any(|part| ended.contains(&part.id)) {
+                    let (old, kept) = table.parts.iter().cloned().partition(|part: &Part| ended.contains(&part.id));
                     gone.extend::<Vec<Part>>(old);
-                    *parts = Arc::new(kept);
+                    *table = Table::new(kept);
                 }
             }
         }
-        let mut touched: HashSet<(String, Signal)> = HashSet::new();
+        let mut added: HashMap<(String, Signal), Vec<Part>> = HashMap::new();
         for cataloged in changes.added {
             let Some(signal) = Signal::ALL.into_iter().find(|signal| signal.table() == cataloged.signal) else { continue };
             if cataloged.damage.is_some() {
                 Arc::make_mut(&mut next.damaged).insert(cataloged.id);
             }
-            let tables = next.tables.entry(cataloged.project.clone()).or_default();
-            touched.insert((cataloged.project.clone(), signal));
-            Arc::make_mut(&mut tables[signal as usize]).push(part(cataloged, signal)?);
+            added.entry((cataloged.project.clone(), signal)).or_default().push(part(cataloged, signal)?);
         }
-        for (project, signal) in touched {
-            if let Some(tables) = next.tables.get_mut(&project) {
-                Arc::make_mut(&mut tables[signal as usize]).sort_by_key(|part| (part.min_time, part.id));
-            }
+        for ((project, signal), mut parts) in added {
+            let table = &mut next.tables.entry(project).or_default()[signal as usize];
+            parts.extend(table.parts.iter().cloned());
+            parts.sort_by_key(|part| (part.min_time, part.id));
+            *table = Table::new(parts);
         }
         Ok((next, gone))
     }
@@ -64,7 +77,8 @@ impl Catalog {
 
     /// The sound parts of a table that overlap the range, oldest first.
     pub fn parts(&self, project: &str, signal: Signal, range: TimeRange) -> Vec<Part> {
-        self.table(project, signal).filter(|part| !self.is_damaged(part) && overlaps(part, range)).cloned().collect()
+        let parts = self.table(project, signal).iter();
+        parts.filter(|part| overlaps(part, range) && !self.is_damaged(part)).cloned().collect()
     }
 
     /// The parts of a table that overlap the range and cannot be trusted.
@@ -72,27 +86,52 @@ impl Catalog {
         if self.damaged.is_empty() {
             return Vec::new();
         }
-        self.table(project, signal).filter(|part| self.is_damaged(part) && overlaps(part, range)).cloned().collect()
+        let parts = self.table(project, signal).iter();
+        parts.filter(|part| overlaps(part, range) && self.is_damaged(part)).cloned().collect()
     }
 
     /// Every table that has parts.
     pub fn tables(&self) -> impl Iterator<Item = (&str, Signal)> {
         self.tables.iter().flat_map(|(project, tables)| {
-            let filled = Signal::ALL.into_iter().filter(|signal| !tables[*signal as usize].is_empty());
+            let filled = Signal::ALL.into_iter().filter(|signal| !tables[*signal as usize].parts.is_empty());
             filled.map(|signal| (project.as_str(), signal))
         })
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Part> {
-        self.tables.values().flatten().flat_map(|parts| parts.iter())
+        self.tables.values().flatten().flat_map(|table| table.parts.iter())
+    }
+
+    /// How many parts cannot be trusted.
+    pub fn damaged(&self) -> usize {
+        self.damaged.len()
     }
 
     pub fn is_damaged(&self, part: &Part) -> bool {
         self.damaged.contains(&part.id)
     }
 
-    fn table(&self, project: &str, signal: Signal) -> impl Iterator<Item = &Part> {
-        self.tables.get(project).into_iter().flat_map(move |tables| tables[signal as usize].iter())
+    /// All parts of a table, by their oldest row.
+    pub fn table(&self, project: &str, signal: Signal) -> &[Part] {
+        self.tables.get(project).map_or(&[], |tables| &tables[signal as usize].parts)
+    }
+
+    /// Where among [`Catalog::table`] each part is, by the number its file is called by.
+    pub fn numbers(&self, project: &str, signal: Signal) -> &HashMap<PartNumber, usize> {
+        static NONE: LazyLock<HashMap<PartNumber, usize>> = LazyLock::new(HashMap::new);
+        let Some(tables) = self.tables.get(project) else { return &NONE };
+        let table = &tables[signal as usize];
+        table.numbers.get_or_init(|| {
+            let numbers = table.parts.iter().enumerate();
+            numbers.filter_map(|(place, part)| Some((number_of(part.path.as_ref())?, place))).collect()
+        })
+    }
+
+    /// Takes over what another catalog knows of damage.
+    pub fn inherit_damaged(&mut self, other: &Catalog) {
+        if !other.damaged.is_subset(&self.damaged) {
+            Arc::make_mut(&mut self.damaged).extend(other.damaged.iter());
+        }
     }
 }
 

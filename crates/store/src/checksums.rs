@@ -31,11 +31,6 @@ impl Checksums {
         self.file_bytes
     }
 
-    /// What they take in memory.
-    pub fn memory_bytes(&self) -> usize {
-        size_of::<Checksums>() + self.blocks.len() * size_of::<u32>()
-    }
-
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(24 + self.blocks.len() * 4);
         bytes.extend_from_slice(MAGIC);

@@ -50,11 +50,13 @@ pub(crate) enum LogState {
 }
 
 impl Shared {
+    /// Whether the last write failed in a way that may pass.
+    pub fn log_refuses(&self) -> bool {
+        matches!(*self.log_state.lock(), LogState::Refusing(_))
+    }
+
     /// Sees whether a log that refused takes records again, so that a server nobody dares to write to says so.
     pub fn probe_log(&self) {
-        if !matches!(*self.log_state.lock(), LogState::Refusing(_)) {
-            return;
-        }
         let probed = self.wal.probe();
         let mut state = self.log_state.lock();
         match (&*state, probed) {
@@ -81,7 +83,6 @@ pub(crate) struct Counters {
     pub parts: AtomicU64,
     pub part_rows: AtomicU64,
     pub part_bytes: AtomicU64,
-    pub parts_damaged: AtomicU64,
 }
 
 enum Message {

@@ -13,8 +13,7 @@ use crate::columns;
 use crate::error::StoreError;
 use crate::limits::{ATTRIBUTE_COLUMNS_MAX, PART_MEMORY_BYTES_MAX, ROW_GROUP_ROWS};
 use crate::memory::{Chunk, SegmentRows, column_as, union_schema};
-use crate::part_writer::{PartOptions, PartWriter, WrittenPart};
-use crate::parts_folder::PartsFolder;
+use crate::part_writer::{PartOptions, PartWriter, PartsPlace, WrittenPart};
 use crate::registry::{attributes, fold};
 
 /// Rows that are gathered into columns at once: few enough that the columns stay small beside what the writer holds.
@@ -24,32 +23,35 @@ const GATHER_ROWS: usize = ROW_GROUP_ROWS / 8;
 ///
 /// Stops with an error soon after `stop` is set. On error nothing is left behind but what the next start removes.
 pub(crate) fn write_parts(
-    folder: &PartsFolder,
+    place: &PartsPlace,
     segments: &[Arc<SegmentRows>],
     stop: &AtomicBool,
 ) -> Result<Vec<WrittenPart>, StoreError> {
     let mut written = Vec::new();
-    let result = write_tables(folder, segments, stop, &mut written);
+    let result = write_tables(place, segments, stop, &mut written);
     match result {
         Ok(()) => Ok(written),
         Err(error) => {
-            remove_parts(folder, &written);
+            remove_parts(place, &written);
             Err(error)
         }
     }
 }
 
 /// Removes parts that the catalog will not hear of.
-pub(crate) fn remove_parts(folder: &PartsFolder, parts: &[WrittenPart]) {
+pub(crate) fn remove_parts(place: &PartsPlace, parts: &[WrittenPart]) {
     for written in parts {
-        if let Err(error) = folder.remove_part(&written.part.path) {
+        if let Some(run) = &written.run {
+            run.remove();
+        }
+        if let Err(error) = place.folder.remove_part(&written.part.path) {
             tracing::warn!(%error, path = written.part.path, "cannot remove an unused part; the next start does");
         }
     }
 }
 
 fn write_tables(
-    folder: &PartsFolder,
+    place: &PartsPlace,
     segments: &[Arc<SegmentRows>],
     stop: &AtomicBool,
     written: &mut Vec<WrittenPart>,
@@ -60,7 +62,7 @@ fn write_tables(
             let tables = segments.iter().filter_map(|segment| segment.projects.get(project));
             let chunks: Vec<Arc<Chunk>> = tables.flat_map(|tables| tables[signal as usize].chunks()).cloned().collect();
             for chunks in split(chunks) {
-                written.push(write_part(folder, PartOptions { project, signal, level: 0, stop }, &chunks)?);
+                written.push(write_part(place, PartOptions { project, signal, level: 0, stop }, &chunks)?);
             }
         }
     }
@@ -82,11 +84,11 @@ fn split(chunks: Vec<Arc<Chunk>>) -> Vec<Vec<Arc<Chunk>>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn write_part(folder: &PartsFolder, options: PartOptions<'_>, chunks: &[Arc<Chunk>]) -> Result<WrittenPart, StoreError> {
+fn write_part(place: &PartsPlace, options: PartOptions<'_>, chunks: &[Arc<Chunk>]) -> Result<WrittenPart, StoreError> {
     let batches = within_columns(chunks.iter().map(|chunk| chunk.batch.clone()).collect(), options.signal)?;
     let schema = Arc::new(part_schema(&batches, options.signal));
     let order = time_order(&batches)?;
-    let mut writer = PartWriter::create(folder, options, Arc::clone(&schema))?;
+    let mut writer = PartWriter::create(place, options, Arc::clone(&schema))?;
     for rows in order.chunks(GATHER_ROWS) {
         let places: Vec<(usize, usize)> = rows.iter().map(|(_, batch, row)| (*batch as usize, *row as usize)).collect();
         let gathered = schema.fields().iter().map(|field| gather(&batches, field, &places)).collect::<Result<Vec<_>, _>>()?;

@@ -21,7 +21,7 @@ use crate::catalog::Catalog;
 use crate::columns;
 use crate::error::StoreError;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_FAN, CHUNK_ROWS_MAX};
-use crate::snapshot::TimeRange;
+use crate::snapshot::{Part, TimeRange};
 
 /// Tiers of chunks: rows up to 7, 63, 511, 4,095, less than [`CHUNK_ROWS_MAX`], and those that are left alone.
 const TIERS: usize = 6;
@@ -239,16 +239,24 @@ impl Memory {
 
     /// Shows a catalog in which the rows of segments up to `number`, included, are in parts, and forgets those rows, in one
     /// step.
-    pub fn show(&self, catalog: Catalog, number: u64) {
-        let catalog = Arc::new(catalog);
+    pub fn show(&self, mut catalog: Catalog, number: u64) {
         let dropped: Vec<Arc<SegmentRows>> = {
             let mut state = self.state.write();
-            state.catalog = catalog;
+            catalog.inherit_damaged(&state.catalog);
+            state.catalog = Arc::new(catalog);
             let (dropped, kept) = state.sealed.drain(..).partition(|segment| segment.number <= number);
             state.sealed = kept;
             dropped
         };
         self.replace(dropped.iter().map(|segment| segment.bytes).sum(), 0);
+    }
+
+    /// Shows the catalog without a part that cannot be trusted; returns the part, unless it is gone or known for it.
+    pub fn set_damaged(&self, path: &object_store::path::Path) -> Option<Part> {
+        let mut state = self.state.write();
+        let part = state.catalog.all().find(|part| part.path == *path && !state.catalog.is_damaged(part)).cloned()?;
+        state.catalog = Arc::new(state.catalog.with_damaged(part.id));
+        Some(part)
     }
 
     /// The catalog that queries see now.

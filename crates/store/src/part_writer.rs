@@ -25,6 +25,7 @@ use crate::columns;
 use crate::error::StoreError;
 use crate::limits::ROW_GROUP_ROWS;
 use crate::parts_folder::{CHECKSUMS, PartsFolder, TEMPORARY};
+use crate::trace_index::{Run, TraceIndex, TraceRows};
 use crate::wal::sync_folder;
 
 /// What a part is to be.
@@ -42,16 +43,26 @@ pub(crate) struct PartOptions<'a> {
 #[derive(Debug)]
 pub(crate) struct WrittenPart {
     pub part: NewPart,
+    pub signal: Signal,
     pub attributes: Vec<AttributeSeen>,
+    /// What the trace index says of it, once the catalog shows it.
+    pub run: Option<Run>,
+}
+
+/// Where parts and what is known of them are written.
+pub(crate) struct PartsPlace {
+    pub folder: Arc<PartsFolder>,
+    pub traces: Arc<TraceIndex>,
 }
 
 pub(crate) struct PartWriter<'a> {
-    folder: &'a PartsFolder,
+    place: &'a PartsPlace,
     options: PartOptions<'a>,
     schema: SchemaRef,
     path: String,
     temporary: Temporary,
     writer: ArrowWriter<SummingWriter<File>>,
+    traces: TraceRows,
     rows: u64,
     min_time: i64,
     max_time: i64,
@@ -59,7 +70,8 @@ pub(crate) struct PartWriter<'a> {
 
 impl<'a> PartWriter<'a> {
     /// Begins a part with these columns. Dictionaries are written as what they hold.
-    pub fn create(folder: &'a PartsFolder, options: PartOptions<'a>, schema: SchemaRef) -> Result<PartWriter<'a>, StoreError> {
+    pub fn create(place: &'a PartsPlace, options: PartOptions<'a>, schema: SchemaRef) -> Result<PartWriter<'a>, StoreError> {
+        let folder = &place.folder;
         let path = folder.new_part(options.project, options.signal);
         let whole = folder.path.join(&path);
         folder.make_folder(&whole)?;
@@ -68,7 +80,9 @@ impl<'a> PartWriter<'a> {
         // The types in the file are said by Parquet's own; Arrow's schema would bring the dictionaries back.
         let writer_options = ArrowWriterOptions::new().with_properties(properties(options.level)).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(SummingWriter::new(file), Arc::clone(&schema), writer_options)?;
-        Ok(PartWriter { folder, options, schema, path, temporary, writer, rows: 0, min_time: i64::MAX, max_time: i64::MIN })
+        let traces = TraceRows::default();
+        let (min_time, max_time) = (i64::MAX, i64::MIN);
+        Ok(PartWriter { place, options, schema, path, temporary, writer, traces, rows: 0, min_time, max_time })
     }
 
     /// Adds rows that are not older than those before.
@@ -86,6 +100,7 @@ impl<'a> PartWriter<'a> {
         self.max_time = *last;
         self.rows += rows.num_rows() as u64;
         self.writer.write(rows)?;
+        self.traces.push(rows);
         Ok(())
     }
 
@@ -106,7 +121,7 @@ impl<'a> PartWriter<'a> {
         if self.rows == 0 {
             return Err(StoreError::Corrupt("part without rows".into()));
         }
-        let (folder, temporary) = (self.folder, self.temporary);
+        let (folder, temporary, options) = (&self.place.folder, self.temporary, self.options);
         let failed = || StoreError::io(format!("write part {}", temporary.0.display()));
         let (file, sums) = self.writer.into_inner()?.finish().map_err(failed())?;
         if folder.fsync {
@@ -120,23 +135,24 @@ impl<'a> PartWriter<'a> {
             fs::rename(&temporary.0, &path).map_err(StoreError::io(format!("rename part to {}", path.display())))?;
             sync_folder(path.parent().unwrap_or(&folder.path), folder.fsync)
         });
-        if let Err(error) = result {
+        let run = result.and_then(|()| self.place.traces.write(options.project, options.signal, &self.path, self.traces));
+        let run = run.inspect_err(|_| {
             // Whatever of it is there, the next start would remove it too.
             let _ = folder.remove_part(&self.path);
-            return Err(error);
-        }
+        })?;
         let part = NewPart {
-            project: self.options.project.to_owned(),
-            signal: self.options.signal.table().to_owned(),
+            project: options.project.to_owned(),
+            signal: options.signal.table().to_owned(),
             path: self.path,
             rows: self.rows,
             bytes: sums.file_bytes(),
             sidecar_bytes: beside.len() as u64,
             min_time: self.min_time,
             max_time: self.max_time,
-            level: self.options.level,
+            level: options.level,
         };
-        Ok(WrittenPart { attributes: attributes_seen(&self.schema, self.options.signal, &part), part })
+        let attributes = attributes_seen(&self.schema, options.signal, &part);
+        Ok(WrittenPart { part, signal: options.signal, attributes, run })
     }
 }
 

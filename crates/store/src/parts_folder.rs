@@ -113,7 +113,7 @@ impl PartsFolder {
 }
 
 /// A project's name as a folder's: letters, digits and dashes as they are, every other byte as `_` and two hex digits.
-fn folder_name(project: &str) -> String {
+pub(crate) fn folder_name(project: &str) -> String {
     let mut name = String::with_capacity(project.len());
     for byte in project.bytes() {
         match byte {
@@ -122,4 +122,34 @@ fn folder_name(project: &str) -> String {
         }
     }
     name
+}
+
+/// The project of a folder's name; nothing for a name that no project has.
+pub(crate) fn project_of(folder_name: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(folder_name.len());
+    let mut rest = folder_name.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first != b'_' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_tells_its_project() {
+        for project in ["default", "a/b ü_..", "..", "_5f", ""] {
+            assert_eq!(project_of(&folder_name(project)).as_deref(), Some(project));
+        }
+        assert_eq!(project_of("a_"), None);
+    }
 }

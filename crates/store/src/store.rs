@@ -9,31 +9,30 @@ use std::time::Duration;
 use metastore::{FlushCommit, Metastore, PartsChange};
 use model::Signal;
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock::Clock;
 use crate::commit::{CommitQueue, Counters, LogState, Shared};
-use crate::disk::{Disk, RealDisk, sync_folder};
+use crate::disk::{Disk, RealDisk};
 use crate::error::StoreError;
 use crate::flush::{remove_parts, write_parts};
+use crate::flush_steps::{self, FlushPorts, WRITER};
 use crate::limits::{PROJECT_BYTES_MAX, RETRY_AFTER_SECONDS, SHUTDOWN_FLUSH_MAX, WAL_RECORD_BYTES_MAX};
 use crate::lock::FolderLock;
-use crate::memory::{Chunk, Memory};
-use crate::part_writer::WrittenPart;
+use crate::memory::{Chunk, Memory, SegmentRows};
+use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
+use crate::parts_reader::{PartsObjects, PartsReader};
 use crate::payload::Payload;
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
-use crate::wal::{Previous, WalFolder, WalWriter};
-
-/// The name under which the catalog keeps this log's position.
-const WRITER: &str = "local";
+use crate::trace_index::TraceIndex;
+use crate::wal::{Previous, WalWriter, open_log};
 
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -81,6 +80,8 @@ pub struct StoreStats {
     pub part_bytes: u64,
     /// Parts whose files are not what was written: they are left out of snapshots.
     pub parts_damaged: u64,
+    /// Of the trace index.
+    pub index_bytes: u64,
     pub wal_segments: u64,
     pub wal_bytes: u64,
     /// Damaged records found at open.
@@ -97,15 +98,15 @@ pub struct StoreStats {
 
 /// The store of one folder. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     metastore: Metastore,
-    registry: Registry,
+    pub(crate) registry: Registry,
     memory_bytes_max: usize,
-    folder: Arc<PartsFolder>,
-    objects: Arc<LocalFileSystem>,
+    pub(crate) place: Arc<PartsPlace>,
+    pub(crate) reader: Arc<PartsReader>,
     /// Gone after shutdown.
     queue: RwLock<Option<Arc<CommitQueue>>>,
     commit_thread: Mutex<Option<JoinHandle<()>>>,
@@ -118,7 +119,7 @@ pub(crate) struct Inner {
     /// Parts that no later snapshot sees, and whose files are removed when no earlier one is held.
     ended: Mutex<Vec<Part>>,
     /// No flush may write any more: a running one ends soon, a later one does not begin.
-    stop: Arc<AtomicBool>,
+    pub(crate) stop: Arc<AtomicBool>,
     tasks: CancellationToken,
     _tasks_end_with_us: DropGuard,
 }
@@ -149,15 +150,7 @@ impl Store {
         let lock = FolderLock::take(disk.as_ref(), &options.data_dir)?;
         check_identity(&folder, &metastore).await?;
         let (catalog, wal_position) = open_catalog(&folder, &metastore, WRITER).await?;
-        let wal = WalFolder::open(options.data_dir.join("wal"), Arc::clone(&disk))?;
-        // The folders of log and parts must be there after a crash, and so must ours.
-        sync_folder(disk.as_ref(), &options.data_dir)?;
-        if let Some(parent) = options.data_dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_folder(disk.as_ref(), parent)?;
-        }
-        wal.remove_through(wal_position)?;
-        // Also above those in which nothing was written: a number is used once.
-        let next_segment = wal.segments().last().copied().unwrap_or(0).max(wal_position) + 1;
+        let (wal, next_segment) = open_log(&disk, &options.data_dir, wal_position)?;
         let shared = Arc::new(Shared {
             memory: Arc::new(Memory::new(catalog, next_segment)),
             wal,
@@ -170,15 +163,16 @@ impl Store {
             lock: Mutex::new(Some(lock)),
             log_state: Mutex::default(),
         });
-        let objects = LocalFileSystem::new_with_prefix(&folder.path);
+        let folder = Arc::new(folder);
+        let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
         let tasks = CancellationToken::new();
         let inner = Inner {
             registry: Registry::new(metastore.attributes().await?),
             shared: Arc::clone(&shared),
             metastore,
             memory_bytes_max: options.memory_bytes_max,
-            folder: Arc::new(folder),
-            objects: Arc::new(objects.map_err(|error| StoreError::Unavailable(error.to_string()))?),
+            reader: Arc::new(PartsReader::new(Arc::clone(&folder), Arc::clone(&shared.memory))?),
+            place: Arc::new(PartsPlace { folder, traces: Arc::new(traces) }),
             queue: RwLock::new(None),
             commit_thread: Mutex::new(None),
             flush_failure: Mutex::new(None),
@@ -277,6 +271,9 @@ impl Store {
                 Ok(())
             }
         };
+        if let Err(error) = self.0.keep_damaged().await {
+            tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
+        }
         let thread = self.0.commit_thread.lock().take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -320,7 +317,8 @@ impl Store {
             parts: counters.parts.load(Ordering::Relaxed),
             part_rows: counters.part_rows.load(Ordering::Relaxed),
             part_bytes: counters.part_bytes.load(Ordering::Relaxed),
-            parts_damaged: counters.parts_damaged.load(Ordering::Relaxed),
+            parts_damaged: shared.memory.catalog().damaged() as u64,
+            index_bytes: self.0.place.traces.bytes(),
             wal_segments,
             wal_bytes,
             wal_records_corrupt: counters.wal_records_corrupt.load(Ordering::Relaxed),
@@ -334,9 +332,10 @@ impl Store {
         }
     }
 
-    /// Where the parts live: paths are those of [`Part::path`].
+    /// Where the parts live: paths are those of [`PartInfo::path`]. Read only, and every byte is compared with its checksum: a
+    /// part that is not what was written gives an error that names it, and is left out of later snapshots.
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.0.objects) as Arc<dyn ObjectStore>
+        Arc::new(PartsObjects(Arc::clone(&self.0.reader)))
     }
 }
 
@@ -382,65 +381,12 @@ impl Inner {
         if self.stop.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("store is closed".into()));
         }
-        let result = self.flush_segments(&mut flushed).await;
+        let result = flush_steps::flush_sealed(self.as_ref(), &mut flushed).await;
         if result.is_err() {
             self.shared.counters.flush_failures.fetch_add(1, Ordering::Relaxed);
         }
         *self.flush_failure.lock() = result.as_ref().err().map(ToString::to_string);
         result
-    }
-
-    /// Parts, then catalog, then memory, then log: at every moment each row is in the catalog's view or in memory, and on
-    /// disk in a part or in the log.
-    async fn flush_segments(&self, flushed: &mut u64) -> Result<(), StoreError> {
-        self.catch_up(flushed).await?;
-        let segments = self.shared.memory.sealed();
-        let Some(last) = segments.last().map(|segment| segment.number) else { return Ok(()) };
-        let (folder, stop) = (Arc::clone(&self.folder), Arc::clone(&self.stop));
-        let written = blocking(move || write_parts(&folder, &segments, &stop)).await?;
-        let parts = written.len();
-        let rows: u64 = written.iter().map(|written| written.part.rows).sum();
-        let bytes: u64 = written.iter().map(|written| written.part.bytes).sum();
-        self.commit(written, *flushed, last).await?;
-        self.refresh().await?;
-        *flushed = last;
-        self.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(segment = last, parts, rows, bytes, "rows written to parts");
-        self.remove_segments(last);
-        Ok(())
-    }
-
-    /// Takes over a commit that came through although it was answered with an error: its rows are in parts already. Also
-    /// makes sure, before anything is written, that the catalog answers at all.
-    async fn catch_up(&self, flushed: &mut u64) -> Result<(), StoreError> {
-        let position = self.metastore.position(WRITER).await?;
-        if position.wal_position > *flushed {
-            self.refresh().await?;
-            *flushed = position.wal_position;
-            self.remove_segments(position.wal_position);
-        }
-        Ok(())
-    }
-
-    /// Commits parts and position. On an error the parts are removed, if it is certain that the catalog does not name them.
-    async fn commit(&self, written: Vec<WrittenPart>, flushed: u64, last: u64) -> Result<(), StoreError> {
-        let commit = FlushCommit {
-            writer: WRITER.to_owned(),
-            parts: written.iter().map(|written| written.part.clone()).collect(),
-            attributes: written.iter().flat_map(|written| written.attributes.iter().cloned()).collect(),
-            wal_position_before: flushed,
-            wal_position: last,
-        };
-        let error = match self.metastore.commit_flush(&commit).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        match self.metastore.position(WRITER).await {
-            Ok(position) if position.wal_position == last => return Ok(()),
-            Ok(_) => remove_parts(&self.folder, &written),
-            Err(_) => {}
-        }
-        Err(error.into())
     }
 
     /// Puts written parts in the place of others, for all tables at once: later snapshots see the new ones, earlier ones
@@ -458,14 +404,24 @@ impl Inner {
             match self.metastore.part_paths().await {
                 Ok(paths) if written.iter().all(|written| paths.contains(&written.part.path)) && !written.is_empty() => {}
                 Ok(_) => {
-                    remove_parts(&self.folder, &written);
+                    remove_parts(&self.place, &written);
                     return Err(error.into());
                 }
                 Err(_) => return Err(error.into()),
             }
         }
         self.refresh().await?;
+        self.index(written);
         self.sweep().await
+    }
+
+    /// Tells the trace index of parts that the catalog shows.
+    fn index(&self, written: Vec<WrittenPart>) {
+        for written in written {
+            if let Some(run) = written.run {
+                self.place.traces.add(&written.part.project, written.signal, run);
+            }
+        }
     }
 
     /// Shows queries what the catalog holds now. What it says of the log is of the same moment, so that a row is never seen
@@ -490,7 +446,8 @@ impl Inner {
         }
         let mut removed = Vec::with_capacity(unseen.len());
         for part in unseen {
-            match self.folder.remove_part(part.path.as_ref()) {
+            self.reader.close(&part.path);
+            match self.place.folder.remove_part(part.path.as_ref()) {
                 Ok(()) => removed.push(part.id),
                 Err(error) => {
                     tracing::warn!(%error, part = part.id, "cannot remove a part that has ended; it is tried again");
@@ -501,44 +458,65 @@ impl Inner {
         Ok(self.metastore.forget_parts(&removed).await?)
     }
 
-    /// Sets a part aside whose file is not what was written: no later snapshot reads it, and its file is left as it is.
-    pub async fn set_damaged(&self, part: &Part, damage: &StoreError) -> Result<(), StoreError> {
-        let _one_at_a_time = self.refreshing.lock().await;
-        let catalog = self.shared.memory.catalog();
-        if catalog.is_damaged(part) {
-            return Ok(());
+    /// Tells the metastore which parts were set aside for being damaged.
+    pub async fn keep_damaged(&self) -> Result<(), StoreError> {
+        for (id, damage) in self.reader.take_damaged() {
+            self.metastore.mark_part_damaged(id, &damage).await?;
         }
-        tracing::error!(path = %part.path, rows = part.rows, %damage, "part is damaged; it is set aside and its rows are missing");
-        self.shared.memory.show(catalog.with_damaged(part.id), 0);
-        self.count_parts();
-        Ok(self.metastore.mark_part_damaged(part.id, &damage.to_string()).await?)
-    }
-
-    fn remove_segments(&self, last: u64) {
-        if let Err(error) = self.shared.wal.remove_through(last) {
-            tracing::warn!(%error, "cannot remove old log segments; the next flush or start does");
-        }
+        Ok(())
     }
 
     fn count_parts(&self) {
         let catalog = self.shared.memory.catalog();
-        let (mut parts, mut rows, mut bytes, mut damaged) = (0, 0, 0, 0);
+        let (mut parts, mut rows, mut bytes) = (0, 0, 0);
         for part in catalog.all() {
             parts += 1;
             rows += part.rows;
             bytes += part.bytes + part.sidecar_bytes;
-            damaged += u64::from(catalog.is_damaged(part));
         }
         let counters = &self.shared.counters;
         counters.parts.store(parts, Ordering::Relaxed);
         counters.part_rows.store(rows, Ordering::Relaxed);
         counters.part_bytes.store(bytes, Ordering::Relaxed);
-        counters.parts_damaged.store(damaged, Ordering::Relaxed);
+    }
+}
+
+impl FlushPorts for Inner {
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    async fn wal_position(&self) -> Result<u64, StoreError> {
+        Ok(self.metastore.position(WRITER).await?.wal_position)
+    }
+
+    async fn write_parts(&self, segments: Vec<Arc<SegmentRows>>) -> Result<Vec<WrittenPart>, StoreError> {
+        let (place, stop) = (Arc::clone(&self.place), Arc::clone(&self.stop));
+        blocking(move || write_parts(&place, &segments, &stop)).await
+    }
+
+    async fn commit(&self, commit: &FlushCommit) -> Result<(), StoreError> {
+        self.metastore.commit_flush(commit).await?;
+        Ok(())
+    }
+
+    async fn refresh(&self) -> Result<(), StoreError> {
+        Inner::refresh(self).await
+    }
+
+    fn remove_parts(&self, written: &[WrittenPart]) {
+        remove_parts(&self.place, written);
+    }
+
+    fn keep_parts(&self, written: Vec<WrittenPart>) {
+        self.index(written);
     }
 }
 
 /// Runs work that would hold up the sockets on a thread of its own.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     let outcome = tokio::task::spawn_blocking(work).await;
     outcome.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
 }

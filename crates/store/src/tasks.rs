@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::commit::Shared;
+use crate::error::StoreError;
 use crate::limits::{FLUSH_RETRY, WAL_SEGMENT_BYTES_MAX};
-use crate::store::Inner;
+use crate::store::{Inner, blocking};
 
 /// Looks at the age of memory at least this often, and four times per flush interval.
 const LOOK_MAX: Duration = Duration::from_secs(1);
@@ -22,7 +23,7 @@ const LOOKS_UNTIL_QUIET: u32 = 30;
 /// Flushes when memory is full or old enough, until cancelled or the store is gone.
 pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Duration, cancelled: CancellationToken) {
     let look = (interval / 4).clamp(LOOK_MIN, LOOK_MAX);
-    let mut quiet_looks = 0;
+    let mut quiet_looks = 0u32;
     loop {
         tokio::select! {
             () = cancelled.cancelled() => return,
@@ -33,14 +34,12 @@ pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Dur
         if let Err(error) = store.sweep().await {
             tracing::warn!(%error, "cannot forget parts that have ended; the next start does");
         }
-        shared.probe_log();
-        if shared.memory.rows() > 0 {
-            quiet_looks = 0;
-        } else {
-            quiet_looks += 1;
-            if quiet_looks == LOOKS_UNTIL_QUIET {
-                shared.wal.remove_spare();
-            }
+        if let Err(error) = store.keep_damaged().await {
+            tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
+        }
+        quiet_looks = if shared.memory.rows() > 0 { 0 } else { quiet_looks.saturating_add(1) };
+        if let Err(error) = look_after_log(&shared, quiet_looks).await {
+            tracing::warn!(%error, "cannot look after the write-ahead log");
         }
         if !is_due(&shared, interval) {
             continue;
@@ -54,6 +53,22 @@ pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Dur
             }
         }
     }
+}
+
+/// Finds out whether a log that refused takes records again, and gives the room of its spare file back when it is idle.
+async fn look_after_log(shared: &Arc<Shared>, quiet_looks: u32) -> Result<(), StoreError> {
+    if shared.log_refuses() {
+        let shared = Arc::clone(shared);
+        blocking(move || {
+            shared.probe_log();
+            Ok(())
+        })
+        .await?;
+    }
+    if quiet_looks == LOOKS_UNTIL_QUIET {
+        shared.wal.remove_spare();
+    }
+    Ok(())
 }
 
 fn is_due(shared: &Shared, interval: Duration) -> bool {

@@ -46,6 +46,20 @@ const SPARE_UNFINISHED: &str = "spare.tmp";
 /// Written to see whether there is room again.
 const PROBE: &str = "probe.tmp";
 
+/// Opens the log of a data folder, without what is in parts already, and tells the number of the next segment.
+pub(crate) fn open_log(disk: &Arc<dyn Disk>, data_dir: &Path, wal_position: u64) -> Result<(WalFolder, u64), StoreError> {
+    let wal = WalFolder::open(data_dir.join("wal"), Arc::clone(disk))?;
+    // The folders of log and parts must be there after a crash, and so must ours.
+    disk::sync_folder(disk.as_ref(), data_dir)?;
+    if let Some(parent) = data_dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk::sync_folder(disk.as_ref(), parent)?;
+    }
+    wal.remove_through(wal_position)?;
+    // Also above those in which nothing was written: a number is used once.
+    let next = wal.segments().last().copied().unwrap_or(0).max(wal_position) + 1;
+    Ok((wal, next))
+}
+
 /// The folder of segments, and how large each is.
 pub(crate) struct WalFolder {
     path: PathBuf,

@@ -17,7 +17,7 @@ fn list(from: i64, to: i64) -> Vec<i64> {
     (from..to).collect()
 }
 
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -468,4 +468,34 @@ async fn thousands_of_one_row_requests_are_few_batches() {
     store.flush().await.unwrap();
     assert_eq!(store.stats().memory_bytes, 0);
     assert_eq!(numbers(folder.path(), &logs(&store).await), list(0, 2_000));
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_part_is_found_named_and_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(options(folder.path())).await;
+    append(&store, 0, 50).await.unwrap();
+    store.flush().await.unwrap();
+    append(&store, 50, 50).await.unwrap();
+    store.flush().await.unwrap();
+    let snapshot = logs(&store).await;
+    let path = folder.path().join("parts").join(snapshot.parts[0].path.as_ref());
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 16;
+    fs::write(&path, &bytes).unwrap();
+    // Nothing of the part's only block is given out.
+    let objects = store.object_store();
+    let error = objects.get_range(&snapshot.parts[0].path, 0..4).await.unwrap_err().to_string();
+    assert!(error.contains("not what was written") && error.contains(snapshot.parts[0].path.as_ref()), "{error}");
+    objects.get_range(&snapshot.parts[1].path, 0..4).await.unwrap();
+    for _ in 0..2 {
+        let snapshot = logs(&store).await;
+        assert_eq!(numbers(folder.path(), &snapshot), list(50, 100));
+        assert_eq!(snapshot.damaged.len(), 1);
+        assert_eq!(store.stats().parts_damaged, 1);
+    }
+    let store = reopened(store, folder.path()).await;
+    assert_eq!(logs(&store).await.damaged.len(), 1);
+    assert!(path.exists(), "what is left of it is kept");
 }

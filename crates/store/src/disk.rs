@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -32,12 +32,17 @@ pub(crate) trait Disk: Send + Sync {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
     /// Whether a sync waits at all.
     fn syncs(&self) -> bool;
+    /// Something happens elsewhere, at which the power may go.
+    #[cfg(test)]
+    fn touch(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// Takes the file's lock, making the file where missing; `None` when somebody else has it. Held until dropped.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Any + Send + Sync>>>;
 }
 
 /// An open file. Dropping it closes it and keeps nothing that was not synced.
-pub(crate) trait DiskFile: Send {
+pub(crate) trait DiskFile: Send + Sync {
     fn bytes(&self) -> io::Result<u64>;
     /// Reads from `offset` on until the buffer is full or the file ends; returns how many bytes were read.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
@@ -240,25 +245,5 @@ impl Write for FileWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Reads a file from anywhere.
-pub(crate) struct FileReader<'f> {
-    file: &'f dyn DiskFile,
-    at: u64,
-}
-
-impl<'f> FileReader<'f> {
-    pub fn new(file: &'f dyn DiskFile, at: u64) -> FileReader<'f> {
-        FileReader { file, at }
-    }
-}
-
-impl Read for FileReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(self.at, buffer)?;
-        self.at += read as u64;
-        Ok(read)
     }
 }

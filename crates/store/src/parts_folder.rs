@@ -1,15 +1,13 @@
 //! The folder of parts: how files in it are called, made durable and removed.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::Signal;
 
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 use crate::error::StoreError;
-use crate::wal::sync_folder;
 
 /// What a file is called until it is whole.
 pub(crate) const TEMPORARY: &str = "tmp";
@@ -37,22 +35,13 @@ impl PartsFolder {
 
     /// Writes a whole file under a temporary name, syncs it and gives it its own. Its folder is not synced.
     pub fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        use std::io::Write;
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{TEMPORARY}"));
         let temporary = PathBuf::from(temporary);
-        let failed = || StoreError::io(format!("write {}", path.display()));
-        let write = || {
-            let mut file = fs::File::create(&temporary)?;
-            file.write_all(bytes)?;
-            if self.fsync {
-                file.sync_all()?;
-            }
-            fs::rename(&temporary, path)
-        };
-        write().map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            failed()(error)
+        let wrote = disk::write(self.disk.as_ref(), &temporary, bytes).and_then(|()| self.disk.rename(&temporary, path));
+        wrote.map_err(|error| {
+            let _ = self.disk.remove(&temporary);
+            StoreError::io(format!("write {}", path.display()))(error)
         })
     }
 
@@ -60,9 +49,9 @@ impl PartsFolder {
     pub fn remove_part(&self, path: &str) -> Result<(), StoreError> {
         let path = self.path.join(path);
         for extension in SIDECARS {
-            let _ = fs::remove_file(path.with_extension(extension));
+            let _ = self.disk.remove(&path.with_extension(extension));
         }
-        match fs::remove_file(&path) {
+        match self.disk.remove(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(StoreError::io(format!("remove {}", path.display()))(error))
             }
@@ -73,12 +62,17 @@ impl PartsFolder {
     /// Makes the folder of a file, durable up to the folder of parts.
     pub fn make_folder(&self, file: &Path) -> Result<(), StoreError> {
         let Some(folder) = file.parent() else { return Ok(()) };
-        if folder.is_dir() {
+        if self.disk.is_folder(folder) {
             return Ok(());
         }
-        fs::create_dir_all(folder).map_err(StoreError::io(format!("create folder {}", folder.display())))?;
+        self.disk.create_folder(folder).map_err(StoreError::io(format!("create folder {}", folder.display())))?;
         let parents = folder.ancestors().skip(1).take_while(|ancestor| ancestor.starts_with(&self.path));
-        parents.into_iter().try_for_each(|parent| sync_folder(parent, self.fsync))
+        parents.into_iter().try_for_each(|parent| self.sync(parent))
+    }
+
+    /// Makes the names in a folder survive a crash.
+    pub fn sync(&self, folder: &Path) -> Result<(), StoreError> {
+        disk::sync_folder(self.disk.as_ref(), folder)
     }
 
     /// Removes every file that belongs to no part the catalog names: what flushes and compactions left that a crash cut off.
@@ -86,14 +80,13 @@ impl PartsFolder {
         let mut removed = 0;
         let mut folders = vec![self.path.clone()];
         while let Some(current) = folders.pop() {
-            let failed = || StoreError::io(format!("list folder {}", current.display()));
-            for entry in fs::read_dir(&current).map_err(failed())? {
-                let entry = entry.map_err(failed())?;
-                let path = entry.path();
-                if entry.file_type().map_err(failed())?.is_dir() {
+            let entries = self.disk.list(&current);
+            for entry in entries.map_err(StoreError::io(format!("list folder {}", current.display())))? {
+                let path = current.join(&entry.name);
+                if entry.is_folder {
                     folders.push(path);
                 } else if self.is_orphan(&path, known) {
-                    fs::remove_file(&path).map_err(StoreError::io(format!("remove {}", path.display())))?;
+                    self.disk.remove(&path).map_err(StoreError::io(format!("remove {}", path.display())))?;
                     removed += 1;
                 }
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use metastore::Metastore;
+use metastore::{CatalogChanges, Metastore};
 use model::Signal;
 
 use crate::catalog::Catalog;
@@ -28,8 +28,12 @@ const IDENTITY_FILE: &str = "catalog";
 /// Refuses parts of another catalog: what a catalog does not name is removed, so a lost metastore must not be taken for an
 /// empty one.
 pub(crate) async fn check_identity(parts: &PartsFolder, metastore: &Metastore) -> Result<(), StoreError> {
+    check_catalog_is(parts, &metastore.identity(&uuid::Uuid::now_v7().simple().to_string()).await?)
+}
+
+/// Refuses a folder that names another catalog, or none although it has parts; an empty one becomes this catalog's.
+pub(crate) fn check_catalog_is(parts: &PartsFolder, identity: &str) -> Result<(), StoreError> {
     let path = parts.path.join(IDENTITY_FILE);
-    let identity = metastore.identity(&uuid::Uuid::now_v7().simple().to_string()).await?;
     match disk::read(parts.disk.as_ref(), &path).map(|found| String::from_utf8_lossy(&found).trim().to_owned()) {
         Ok(found) if found == identity => Ok(()),
         Ok(found) if !found.is_empty() => Err(StoreError::Foreign(parts.path.display().to_string())),
@@ -37,7 +41,7 @@ pub(crate) async fn check_identity(parts: &PartsFolder, metastore: &Metastore) -
             Err(StoreError::io(format!("read {}", path.display()))(error))
         }
         _ if holds_parts(parts)? => Err(StoreError::Foreign(parts.path.display().to_string())),
-        _ => write_identity(&path, &identity, parts),
+        _ => write_identity(&path, identity, parts),
     }
 }
 
@@ -58,7 +62,11 @@ fn write_identity(path: &Path, identity: &str, parts: &PartsFolder) -> Result<()
 /// Also how far the writer's log is in parts.
 pub(crate) async fn open_catalog(parts: &PartsFolder, metastore: &Metastore, writer: &str) -> Result<(Catalog, u64), StoreError> {
     metastore.forget_ended_parts().await?;
-    let changes = metastore.part_changes(0, writer).await?;
+    catalog_of(parts, metastore.part_changes(0, writer).await?)
+}
+
+/// The catalog of all changes there were; also removes what it does not name.
+pub(crate) fn catalog_of(parts: &PartsFolder, changes: CatalogChanges) -> Result<(Catalog, u64), StoreError> {
     let wal_position = changes.wal_position;
     let known: HashSet<String> = changes.added.iter().map(|part| part.path.clone()).collect();
     let removed = parts.remove_orphans(&known)?;

@@ -356,8 +356,10 @@ impl Inner {
             previous = Some(segment.previous);
             rows += segment.rows.rows;
             self.shared.memory.add_sealed(segment.rows);
-            if self.shared.memory.bytes() >= self.shared.flush_bytes {
-                Arc::clone(self).flush_sealed().await?;
+            if self.shared.memory.bytes() >= self.shared.flush_bytes
+                && let Err(error) = Arc::clone(self).flush_sealed().await
+            {
+                tracing::warn!(%error, "replayed rows could not be written to parts; they stay in memory and in the log");
             }
         }
         if !segments.is_empty() {

@@ -167,9 +167,31 @@ impl WalFolder {
         if torn {
             tracing::info!(segment = number, "write cut off by a crash; what of it is whole is kept");
         }
-        let durable = if torn { known } else { found.end.max(known) };
+        let mut durable = if torn { known } else { found.end.max(known) };
+        if told.is_none()
+            && let Err(error) = self.write_again(&path, found.last_group, found.end)
+        {
+            tracing::warn!(%error, segment = number, "cannot make sure that the log's last records are on disk");
+            durable = known;
+        }
         self.note_bytes(number, found.end);
         Ok(SegmentRead { records: found.records, corrupt: damage.len() as u64, durable })
+    }
+
+    /// Makes sure that a segment's last group is on disk. It may have been read from the kernel's memory alone: the process
+    /// before was killed while it wrote, or its sync failed, after which a second sync would say that there is nothing to do.
+    fn write_again(&self, path: &Path, from: u64, end: u64) -> io::Result<()> {
+        const STEP_BYTES: u64 = 1024 * 1024;
+        if end == 0 {
+            return Ok(());
+        }
+        let mut file = self.disk.open_to_write(path)?;
+        for offset in (from..end).step_by(STEP_BYTES as usize) {
+            let mut bytes = vec![0; (end - offset).min(STEP_BYTES) as usize];
+            let read = file.read_at(offset, &mut bytes)?;
+            file.write_at(offset, &mut [IoSlice::new(&bytes[..read])])?;
+        }
+        file.sync()
     }
 
     /// What the header of the segment after `number` says of how much of this one was on disk.

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::random::Random;
 use crate::disk::{Disk, DiskEntry, DiskFile};
+use crate::error::StoreError;
 
 /// What a disk writes as one.
 const SECTOR_BYTES: usize = 512;
@@ -65,8 +66,6 @@ struct Folder {
     durable: BTreeMap<OsString, Entry>,
     current: BTreeMap<OsString, Entry>,
     unsynced: Vec<(OsString, Option<Entry>, Option<OsString>)>,
-    /// Its own name in the folder above is on disk.
-    is_durable: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +77,7 @@ enum Entry {
 impl SimulatedDisk {
     pub fn new(random: Random) -> SimulatedDisk {
         let mut folders = BTreeMap::new();
-        folders.insert(PathBuf::from("/"), Folder { is_durable: true, ..Folder::default() });
+        folders.insert(PathBuf::from("/"), Folder::default());
         let state = State { random, faults: Faults::default(), operations: 0, boots: 0, off: false, files: Vec::new(), folders };
         SimulatedDisk(Arc::new(Mutex::new(state)))
     }
@@ -114,9 +113,15 @@ impl SimulatedDisk {
             }
             folder.current.clone_from(&folder.durable);
         }
-        // A folder whose name was never on disk is gone with all it holds.
-        let durable: Vec<PathBuf> = state.folders.iter().filter(|(_, folder)| folder.is_durable).map(|(path, _)| path.clone()).collect();
-        state.folders.retain(|path, _| path.ancestors().all(|above| durable.iter().any(|durable| durable == above)));
+        // A folder whose name is not on disk is gone with all it holds. Those above come first.
+        let mut kept: BTreeMap<PathBuf, Folder> = BTreeMap::new();
+        for (path, folder) in std::mem::take(&mut state.folders) {
+            let above = path.parent().zip(path.file_name());
+            if above.is_none_or(|(above, name)| kept.get(above).is_some_and(|above| above.current.contains_key(name))) {
+                kept.insert(path, folder);
+            }
+        }
+        state.folders = kept;
         // Files that have no name are no more.
         let named: std::collections::HashSet<usize> = state
             .folders
@@ -135,6 +140,11 @@ impl SimulatedDisk {
         state.faults.crash_at = None;
         state.off = false;
         state.boots += 1;
+    }
+
+    /// Ends the process that uses it, without loss: what was written is with the kernel.
+    pub fn kill(&self) {
+        self.0.lock().boots += 1;
     }
 
     /// The bytes of a file as they are now.
@@ -335,16 +345,15 @@ impl Disk for SimulatedDisk {
         let folder = state.folders.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
         folder.unsynced.clear();
         folder.durable.clone_from(&folder.current);
-        let inside: Vec<PathBuf> =
-            folder.current.iter().filter(|(_, entry)| **entry == Entry::Folder).map(|(name, _)| path.join(name)).collect();
-        for path in inside {
-            state.folders.entry(path).or_default().is_durable = true;
-        }
         Ok(())
     }
 
     fn syncs(&self) -> bool {
         true
+    }
+
+    fn touch(&self) -> Result<(), StoreError> {
+        self.0.lock().operation().map_err(StoreError::io("use the disk"))
     }
 
     fn lock(&self, _: &Path) -> io::Result<Option<Box<dyn Any + Send + Sync>>> {

@@ -393,7 +393,8 @@ impl DiskFile for SimulatedFile {
     fn write_at(&mut self, offset: u64, pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
         let state = &mut *self.disk.0.lock();
         self.check(state)?;
-        let mut bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        let mut bytes = Vec::new();
+        pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
         let mut outcome = state.may_change();
         if state.off && self.boot == state.boots {
             // The power goes in the middle of it.

@@ -183,7 +183,7 @@ impl Process {
         }
     }
 
-    pub fn close(self) {
+    pub fn close(&self) {
         self.ports.shared.wal.close();
     }
 

@@ -11,6 +11,9 @@ pub enum MetastoreError {
     /// Another commit came in between; the caller's picture of the catalog is old.
     #[error("flushed position is {found}, expected {expected}")]
     Conflict { expected: u64, found: u64 },
+    /// Somebody else replaced the part meanwhile; what was made of it is of no use.
+    #[error("part {id} is not visible any more")]
+    PartEnded { id: u64 },
     /// The database was written by a later release.
     #[error("database has schema version {found}, this release knows up to {known}")]
     NewerSchema { found: i64, known: i64 },

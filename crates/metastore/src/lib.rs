@@ -17,4 +17,4 @@ pub use error::MetastoreError;
 pub use log_groups::{
     LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,
 };
-pub use parts::{CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals};
+pub use parts::{CatalogChanges, CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals, PartsChange};

@@ -4,15 +4,16 @@ use sqlx::{Connection, SqliteConnection};
 
 use crate::error::MetastoreError;
 
-const MIGRATIONS: &[&[&str]] = &[&[
-    // Facts there is one of: the catalog's identity, its newest snapshot, the next part's id.
-    "create table facts (name text not null primary key, value text not null)",
-    "create table counters (name text not null primary key, value bigint not null)",
-    "insert into counters (name, value) values ('snapshot', 0), ('next_part', 1)",
-    // How far each writer's write-ahead log is in parts.
-    "create table wal_positions (writer text not null primary key, position bigint not null)",
-    // A part is visible to a snapshot from `begin_snapshot` until before `end_snapshot`.
-    "create table parts (
+const MIGRATIONS: &[&[&str]] = &[
+    &[
+        // Facts there is one of: the catalog's identity, its newest snapshot, the next part's id.
+        "create table facts (name text not null primary key, value text not null)",
+        "create table counters (name text not null primary key, value bigint not null)",
+        "insert into counters (name, value) values ('snapshot', 0), ('next_part', 1)",
+        // How far each writer's write-ahead log is in parts.
+        "create table wal_positions (writer text not null primary key, position bigint not null)",
+        // A part is visible to a snapshot from `begin_snapshot` until before `end_snapshot`.
+        "create table parts (
         id bigint not null primary key,
         project text not null,
         signal text not null,
@@ -25,8 +26,8 @@ const MIGRATIONS: &[&[&str]] = &[&[
         begin_snapshot bigint not null,
         end_snapshot bigint
     )",
-    "create index parts_by_time on parts (project, signal, max_time, min_time)",
-    "create table attributes (
+        "create index parts_by_time on parts (project, signal, max_time, min_time)",
+        "create table attributes (
         project text not null,
         signal text not null,
         key text not null,
@@ -35,14 +36,14 @@ const MIGRATIONS: &[&[&str]] = &[&[
         last_seen bigint not null,
         primary key (project, signal, key)
     )",
-    "create table log_groups (
+        "create table log_groups (
         project text not null,
         name text not null,
         created_at bigint not null,
         retention_days bigint,
         primary key (project, name)
     )",
-    "create table log_streams (
+        "create table log_streams (
         project text not null,
         log_group text not null,
         name text not null,
@@ -53,8 +54,17 @@ const MIGRATIONS: &[&[&str]] = &[&[
         stored_bytes bigint not null,
         primary key (project, log_group, name)
     )",
-    "create index log_streams_by_time on log_streams (project, log_group, last_event_time)",
-]];
+        "create index log_streams_by_time on log_streams (project, log_group, last_event_time)",
+    ],
+    &[
+        // What lies beside the part, and why its file cannot be trusted any more; null for a sound one.
+        "alter table parts add column sidecar_bytes bigint not null default 0",
+        "alter table parts add column damage text",
+        // What changed since a snapshot is asked after every commit.
+        "create index parts_by_begin on parts (begin_snapshot)",
+        "create index parts_by_end on parts (end_snapshot) where end_snapshot is not null",
+    ],
+];
 
 /// Brings the database to the newest schema, one transaction a step.
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), MetastoreError> {

@@ -15,24 +15,55 @@ pub struct NewPart {
     /// Relative to the folder of parts; unique.
     pub path: String,
     pub rows: u64,
+    /// Of the part's file.
     pub bytes: u64,
+    /// Of the files that lie beside it.
+    pub sidecar_bytes: u64,
     /// Nanoseconds since 1970 UTC, both included.
     pub min_time: i64,
     pub max_time: i64,
-    /// 0 for a part written from memory.
-    pub level: u32,
+    /// 0 for a part written from memory; what is made of parts is one above the highest of them.
+    pub level: u8,
 }
 
 /// A part of the catalog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CatalogedPart {
-    pub id: i64,
+    pub id: u64,
+    pub project: String,
+    pub signal: String,
     pub path: String,
     pub rows: u64,
     pub bytes: u64,
+    pub sidecar_bytes: u64,
     pub min_time: i64,
     pub max_time: i64,
-    pub level: u32,
+    pub level: u8,
+    /// Why the file cannot be trusted, if it cannot.
+    pub damage: Option<String>,
+}
+
+/// Parts that take the place of others, all at once.
+#[derive(Clone, Debug, Default)]
+pub struct PartsChange {
+    pub added: Vec<NewPart>,
+    /// Ids of parts that are visible until then.
+    pub removed: Vec<u64>,
+    /// What the added parts hold that the registry may not know of.
+    pub attributes: Vec<AttributeSeen>,
+}
+
+/// What became of the catalog since a snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CatalogChanges {
+    /// The newest snapshot; the changes lead up to it.
+    pub snapshot: u64,
+    /// The writer's segments up to this one, included, are in parts of that snapshot.
+    pub wal_position: u64,
+    /// Parts that are visible now and were not.
+    pub added: Vec<CatalogedPart>,
+    /// Ids of parts that were visible and are not.
+    pub ended: Vec<u64>,
 }
 
 /// Everything one flush makes true at once.
@@ -62,6 +93,7 @@ pub struct CatalogPosition {
 pub struct PartTotals {
     pub parts: u64,
     pub rows: u64,
+    /// With what lies beside the parts.
     pub bytes: u64,
 }
 
@@ -89,11 +121,7 @@ impl Metastore {
             return Err(MetastoreError::Conflict { expected: flush.wal_position_before, found });
         }
         let snapshot = advance(&mut transaction, "snapshot", 1).await?;
-        let next_part = advance(&mut transaction, "next_part", flush.parts.len() as i64).await?;
-        let first_id = next_part - flush.parts.len() as i64;
-        for (id, part) in (first_id..).zip(&flush.parts) {
-            insert_part(&mut transaction, id, part, snapshot).await?;
-        }
+        insert_parts(&mut transaction, &flush.parts, snapshot).await?;
         register(&mut transaction, &flush.attributes).await?;
         sqlx::query(
             "insert into wal_positions (writer, position) values ($1, $2)
@@ -105,6 +133,84 @@ impl Metastore {
         .await?;
         transaction.commit().await?;
         Ok(unsigned(snapshot))
+    }
+
+    /// Puts parts in the place of others in one transaction, and returns the snapshot from which that holds. Snapshots
+    /// before it still see the removed ones. Durable when it returns.
+    ///
+    /// Refuses: to remove a part that is not visible any more, or that the catalog does not know
+    /// ([`MetastoreError::PartEnded`]); then nothing is changed.
+    pub async fn commit_parts(&self, change: &PartsChange) -> Result<u64, MetastoreError> {
+        let mut transaction = self.write().await?;
+        let snapshot = advance(&mut transaction, "snapshot", 1).await?;
+        for id in &change.removed {
+            let ended = sqlx::query("update parts set end_snapshot = $1 where id = $2 and end_snapshot is null")
+                .bind(snapshot)
+                .bind(signed(*id))
+                .execute(&mut *transaction)
+                .await?;
+            if ended.rows_affected() != 1 {
+                return Err(MetastoreError::PartEnded { id: *id });
+            }
+        }
+        insert_parts(&mut transaction, &change.added, snapshot).await?;
+        register(&mut transaction, &change.attributes).await?;
+        transaction.commit().await?;
+        Ok(unsigned(snapshot))
+    }
+
+    /// What changed since a snapshot, and how far the writer's log is in parts, of one moment; since 0, all parts there are.
+    pub async fn part_changes(&self, since_snapshot: u64, writer: &str) -> Result<CatalogChanges, MetastoreError> {
+        let mut transaction = self.readers().begin().await?;
+        let snapshot: i64 =
+            sqlx::query_scalar("select value from counters where name = 'snapshot'").fetch_one(&mut *transaction).await?;
+        let wal_position = wal_position(&mut transaction, writer).await?;
+        let added = sqlx::query(
+            "select id, project, signal, path, rows, bytes, sidecar_bytes, min_time, max_time, level, damage from parts
+             where begin_snapshot > $1 and end_snapshot is null order by min_time, id",
+        )
+        .bind(signed(since_snapshot))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let ended: Vec<i64> = sqlx::query_scalar("select id from parts where end_snapshot > $1 and begin_snapshot <= $1")
+            .bind(signed(since_snapshot))
+            .fetch_all(&mut *transaction)
+            .await?;
+        let added = added.iter().map(cataloged).collect::<Result<Vec<_>, _>>()?;
+        Ok(CatalogChanges { snapshot: unsigned(snapshot), wal_position, added, ended: ended.into_iter().map(unsigned).collect() })
+    }
+
+    /// Forgets parts that no snapshot sees any more and whose files are gone. Parts that are visible stay.
+    pub async fn forget_parts(&self, ids: &[u64]) -> Result<(), MetastoreError> {
+        let mut transaction = self.write().await?;
+        for id in ids {
+            sqlx::query("delete from parts where id = $1 and end_snapshot is not null")
+                .bind(signed(*id))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets every part that the newest snapshot does not see: for a start, when no other snapshot can be in use.
+    pub async fn forget_ended_parts(&self) -> Result<u64, MetastoreError> {
+        let mut transaction = self.write().await?;
+        let forgotten = sqlx::query("delete from parts where end_snapshot is not null").execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(forgotten.rows_affected())
+    }
+
+    /// Notes that a part's file is not what was written, and how that showed.
+    pub async fn mark_part_damaged(&self, id: u64, damage: &str) -> Result<(), MetastoreError> {
+        let mut transaction = self.write().await?;
+        sqlx::query("update parts set damage = $1 where id = $2")
+            .bind(damage)
+            .bind(signed(id))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// The newest snapshot and the writer's flushed position, of one moment.
@@ -132,7 +238,7 @@ impl Metastore {
     ) -> Result<Vec<CatalogedPart>, MetastoreError> {
         let newest_start = if end_unix_nano == i64::MAX { i64::MAX } else { end_unix_nano.saturating_sub(1) };
         let rows = sqlx::query(
-            "select id, path, rows, bytes, min_time, max_time, level from parts
+            "select id, project, signal, path, rows, bytes, sidecar_bytes, min_time, max_time, level, damage from parts
              where project = $1 and signal = $2 and max_time >= $3 and min_time <= $4
                and begin_snapshot <= $5 and (end_snapshot is null or end_snapshot > $5)
              order by min_time, id",
@@ -155,7 +261,7 @@ impl Metastore {
     /// What the parts of the newest snapshot hold together.
     pub async fn part_totals(&self) -> Result<PartTotals, MetastoreError> {
         let row = sqlx::query(
-            "select count(*) as parts, coalesce(sum(rows), 0) as rows, coalesce(sum(bytes), 0) as bytes
+            "select count(*) as parts, coalesce(sum(rows), 0) as rows, coalesce(sum(bytes + sidecar_bytes), 0) as bytes
              from parts where end_snapshot is null",
         )
         .fetch_one(self.readers())
@@ -185,40 +291,44 @@ async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i
         .await?)
 }
 
-async fn insert_part(
-    transaction: &mut Transaction<'_, Sqlite>,
-    id: i64,
-    part: &NewPart,
-    snapshot: i64,
-) -> Result<(), MetastoreError> {
-    sqlx::query(
-        "insert into parts (id, project, signal, path, rows, bytes, min_time, max_time, level, begin_snapshot)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(id)
-    .bind(&part.project)
-    .bind(&part.signal)
-    .bind(&part.path)
-    .bind(signed(part.rows))
-    .bind(signed(part.bytes))
-    .bind(part.min_time)
-    .bind(part.max_time)
-    .bind(i64::from(part.level))
-    .bind(snapshot)
-    .execute(&mut **transaction)
-    .await?;
+async fn insert_parts(transaction: &mut Transaction<'_, Sqlite>, parts: &[NewPart], snapshot: i64) -> Result<(), MetastoreError> {
+    let next_part = advance(transaction, "next_part", parts.len() as i64).await?;
+    for (id, part) in (next_part - parts.len() as i64..).zip(parts) {
+        sqlx::query(
+            "insert into parts
+                (id, project, signal, path, rows, bytes, sidecar_bytes, min_time, max_time, level, begin_snapshot)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(id)
+        .bind(&part.project)
+        .bind(&part.signal)
+        .bind(&part.path)
+        .bind(signed(part.rows))
+        .bind(signed(part.bytes))
+        .bind(signed(part.sidecar_bytes))
+        .bind(part.min_time)
+        .bind(part.max_time)
+        .bind(i64::from(part.level))
+        .bind(snapshot)
+        .execute(&mut **transaction)
+        .await?;
+    }
     Ok(())
 }
 
 fn cataloged(row: &sqlx::sqlite::SqliteRow) -> Result<CatalogedPart, MetastoreError> {
     Ok(CatalogedPart {
-        id: row.try_get("id")?,
+        id: unsigned(row.try_get("id")?),
+        project: row.try_get("project")?,
+        signal: row.try_get("signal")?,
         path: row.try_get("path")?,
         rows: unsigned(row.try_get("rows")?),
         bytes: unsigned(row.try_get("bytes")?),
+        sidecar_bytes: unsigned(row.try_get("sidecar_bytes")?),
         min_time: row.try_get("min_time")?,
         max_time: row.try_get("max_time")?,
-        level: u32::try_from(row.try_get::<i64, _>("level")?).unwrap_or(0),
+        level: u8::try_from(row.try_get::<i64, _>("level")?).unwrap_or(u8::MAX),
+        damage: row.try_get("damage")?,
     })
 }
 
@@ -232,7 +342,8 @@ mod tests {
             signal: "spans".into(),
             path: path.into(),
             rows: 10,
-            bytes: 100,
+            bytes: 90,
+            sidecar_bytes: 10,
             min_time,
             max_time,
             level: 0,
@@ -280,6 +391,42 @@ mod tests {
         metastore.commit_flush(&flush(vec![part("c", 0, 9), part("a", 0, 9)], 1, 2)).await.unwrap_err();
         assert_eq!(metastore.part_paths().await.unwrap(), ["a"]);
         assert_eq!(metastore.position("local").await.unwrap(), CatalogPosition { snapshot: 1, wal_position: 1 });
+    }
+
+    #[tokio::test]
+    async fn parts_take_the_place_of_others_all_at_once() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        let first = metastore.commit_flush(&flush(vec![part("a", 0, 9), part("b", 10, 19)], 0, 1)).await.unwrap();
+        let change = PartsChange { added: vec![part("c", 0, 19)], removed: vec![1, 2], ..PartsChange::default() };
+        let second = metastore.commit_parts(&change).await.unwrap();
+        assert_eq!(paths(&metastore, 0, 100, first).await, ["a", "b"]);
+        assert_eq!(paths(&metastore, 0, 100, second).await, ["c"]);
+        let changes = metastore.part_changes(first, "local").await.unwrap();
+        assert_eq!((changes.snapshot, changes.ended.as_slice()), (second, [1, 2].as_slice()));
+        assert_eq!(changes.added.iter().map(|part| part.path.as_str()).collect::<Vec<_>>(), ["c"]);
+        // What began and ended in between is no change.
+        assert_eq!(metastore.part_changes(0, "local").await.unwrap().ended, Vec::<u64>::new());
+        // The log's position is not touched by it.
+        assert_eq!(metastore.position("local").await.unwrap().wal_position, 1);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_has_ended_is_not_replaced_again() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        metastore.commit_flush(&flush(vec![part("a", 0, 9), part("b", 0, 9)], 0, 1)).await.unwrap();
+        let change =
+            |path: &str, removed: Vec<u64>| PartsChange { added: vec![part(path, 0, 9)], removed, ..PartsChange::default() };
+        let snapshot = metastore.commit_parts(&change("c", vec![1])).await.unwrap();
+        for removed in [vec![2, 1], vec![2, 2], vec![99]] {
+            let error = metastore.commit_parts(&change("d", removed)).await.unwrap_err();
+            assert!(matches!(error, MetastoreError::PartEnded { .. }), "{error}");
+        }
+        assert_eq!(paths(&metastore, 0, 100, snapshot).await, ["b", "c"]);
+        assert_eq!(metastore.position("local").await.unwrap().snapshot, snapshot);
+        metastore.forget_parts(&[1, 2]).await.unwrap();
+        assert_eq!(metastore.part_paths().await.unwrap(), ["b", "c"]);
+        metastore.mark_part_damaged(2, "a bit fell over").await.unwrap();
+        assert_eq!(metastore.part_changes(0, "local").await.unwrap().added[0].damage.as_deref(), Some("a bit fell over"));
     }
 
     #[tokio::test]

@@ -25,6 +25,8 @@ pub const EXCEPTION_TYPE: &str = "exception.type";
 pub const EXCEPTION_MESSAGE: &str = "exception.message";
 pub const EXCEPTION_STACKTRACE: &str = "exception.stacktrace";
 pub const ERROR_GROUP: &str = "error.group";
+/// The columns by which a trace is found.
+pub const TRACE_IDS: [&str; 3] = [TRACE_ID, LINKED_TRACE_ID, REQUEST_TRACE_ID];
 /// Attributes beyond the columns a part may have, as one JSON object per row.
 pub const ATTRIBUTES_REST: &str = "attributes_rest";
 /// Goes before an attribute key that is also the name of a fixed column.

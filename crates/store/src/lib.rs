@@ -5,6 +5,8 @@
 //! This crate runs no queries, decodes no protocol and knows no socket.
 
 mod attribute_columns;
+mod catalog;
+mod checksums;
 mod clock;
 pub mod columns;
 mod commit;
@@ -13,16 +15,22 @@ mod flush;
 mod limits;
 mod lock;
 mod memory;
+mod part_writer;
+mod parts_folder;
+mod parts_reader;
 mod recovery;
 mod registry;
 mod row_buffer;
 mod snapshot;
 mod store;
 mod tasks;
+mod trace_index;
+mod traces;
 mod wal;
 
 pub use clock::Clock;
 pub use error::StoreError;
 pub use row_buffer::{RowBuffer, RowContext};
-pub use snapshot::{Part, Snapshot, TimeRange};
+pub use snapshot::{Part, PartInfo, Snapshot, TimeRange};
 pub use store::{Store, StoreOptions, StoreStats};
+pub use traces::{TracePart, TraceParts};

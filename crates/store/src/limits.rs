@@ -52,3 +52,13 @@ pub const SHUTDOWN_FLUSH_MAX: Duration = Duration::from_millis(500);
 
 /// How long after a failed flush the next is tried.
 pub const FLUSH_RETRY: Duration = Duration::from_secs(1);
+
+/// Part files held open: each takes a file descriptor, of which a process has a thousand or so, and its checksums.
+pub const OPEN_PARTS_MAX: usize = 256;
+
+/// Bytes between two ranges of a part that are read together with them: copying them costs less than a second read.
+pub const READ_GAP_BYTES_MAX: u64 = 64 * 1024;
+
+/// Runs of the trace index of like size that are merged into one: with eight a lookup in a thousand million traces asks some
+/// forty runs, and an entry is copied five times.
+pub const INDEX_RUN_FAN: usize = 8;

@@ -1,8 +1,8 @@
 //! Rows that are durable in the log and not yet in a part, as chunks that a query can read at once.
 //!
 //! Each segment of the log has its own tables, so that a flush can drop a segment's rows the moment its parts are visible.
-//! [`Memory::cut`] and [`Memory::drop_through`] take the same lock, and the number of the catalog's visible snapshot is
-//! kept under it too: that makes memory and parts one consistent cut.
+//! [`Memory::cut`] and [`Memory::show`] take the same lock, and the catalog's visible snapshot is kept under it too: that
+//! makes memory and parts one consistent cut.
 //!
 //! Small chunks are merged like the levels of an LSM tree: eight of about equal size become one. Only the commit thread
 //! changes the active segment, so merging needs the lock only to look and to swap.
@@ -17,10 +17,11 @@ use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
 use model::Signal;
 use parking_lot::RwLock;
 
+use crate::catalog::Catalog;
 use crate::columns;
 use crate::error::StoreError;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_FAN, CHUNK_ROWS_MAX};
-use crate::snapshot::TimeRange;
+use crate::snapshot::{Part, TimeRange};
 
 /// Tiers of chunks: rows up to 7, 63, 511, 4,095, less than [`CHUNK_ROWS_MAX`], and those that are left alone.
 const TIERS: usize = 6;
@@ -111,9 +112,9 @@ impl SegmentRows {
     }
 }
 
-/// What a query may see of memory, and which snapshot of the catalog goes with it.
+/// What a query may see of memory, and the catalog that goes with it.
 pub(crate) struct Cut {
-    pub catalog_snapshot: u64,
+    pub catalog: Arc<Catalog>,
     pub chunks: Vec<Arc<Chunk>>,
 }
 
@@ -124,16 +125,16 @@ pub(crate) struct Memory {
 }
 
 struct State {
-    catalog_snapshot: u64,
+    catalog: Arc<Catalog>,
     /// Oldest first.
     sealed: Vec<Arc<SegmentRows>>,
     active: SegmentRows,
 }
 
 impl Memory {
-    /// An empty memory beside a catalog whose newest snapshot is `catalog_snapshot`, for rows of segment `number`.
-    pub fn new(catalog_snapshot: u64, number: u64) -> Memory {
-        let state = State { catalog_snapshot, sealed: Vec::new(), active: SegmentRows::new(number) };
+    /// An empty memory beside a catalog, for rows of segment `number`.
+    pub fn new(catalog: Catalog, number: u64) -> Memory {
+        let state = State { catalog: Arc::new(catalog), sealed: Vec::new(), active: SegmentRows::new(number) };
         Memory { state: RwLock::new(state), bytes: AtomicUsize::new(0) }
     }
 
@@ -220,16 +221,31 @@ impl Memory {
         self.state.read().sealed.clone()
     }
 
-    /// Forgets the rows of segments up to `number`, included, and shows the catalog's snapshot instead, in one step.
-    pub fn drop_through(&self, number: u64, catalog_snapshot: u64) {
+    /// Shows a catalog in which the rows of segments up to `number`, included, are in parts, and forgets those rows, in one
+    /// step.
+    pub fn show(&self, mut catalog: Catalog, number: u64) {
         let dropped: Vec<Arc<SegmentRows>> = {
             let mut state = self.state.write();
-            state.catalog_snapshot = catalog_snapshot;
+            catalog.inherit_damaged(&state.catalog);
+            state.catalog = Arc::new(catalog);
             let (dropped, kept) = state.sealed.drain(..).partition(|segment| segment.number <= number);
             state.sealed = kept;
             dropped
         };
         self.replace(dropped.iter().map(|segment| segment.bytes).sum(), 0);
+    }
+
+    /// Shows the catalog without a part that cannot be trusted; returns the part, unless it is gone or known for it.
+    pub fn set_damaged(&self, path: &object_store::path::Path) -> Option<Part> {
+        let mut state = self.state.write();
+        let part = state.catalog.all().find(|part| part.path == *path && !state.catalog.is_damaged(part)).cloned()?;
+        state.catalog = Arc::new(state.catalog.with_damaged(part.id));
+        Some(part)
+    }
+
+    /// The catalog that queries see now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.state.read().catalog)
     }
 
     /// One project's rows of one signal that may lie within the range.
@@ -238,7 +254,7 @@ impl Memory {
         let segments = state.sealed.iter().map(Arc::as_ref).chain([&state.active]);
         let tables = segments.filter_map(|segment| segment.projects.get(project)).map(|tables| &tables[signal as usize]);
         let chunks = tables.flat_map(Table::chunks).filter(|chunk| range.overlaps(chunk.min_time, chunk.max_time));
-        Cut { catalog_snapshot: state.catalog_snapshot, chunks: chunks.cloned().collect() }
+        Cut { catalog: Arc::clone(&state.catalog), chunks: chunks.cloned().collect() }
     }
 
     fn replace(&self, before: usize, after: usize) {

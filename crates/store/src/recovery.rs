@@ -9,10 +9,12 @@ use std::sync::atomic::Ordering;
 use metastore::Metastore;
 use model::Signal;
 
+use crate::catalog::Catalog;
 use crate::commit::Shared;
 use crate::error::StoreError;
-use crate::flush::{PartsFolder, remove_orphans};
+
 use crate::memory::{Chunk, SegmentRows};
+use crate::parts_folder::PartsFolder;
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 
@@ -52,14 +54,20 @@ fn write_identity(path: &Path, identity: &str, parts: &PartsFolder) -> Result<()
     crate::wal::sync_folder(&parts.path, parts.fsync)
 }
 
-/// Removes what flushes left behind that a crash cut off.
-pub(crate) async fn clean_parts(parts: &PartsFolder, metastore: &Metastore) -> Result<(), StoreError> {
-    let known: HashSet<String> = metastore.part_paths().await?.into_iter().collect();
-    let removed = remove_orphans(parts, &known)?;
+/// The catalog as it is now, without what no snapshot can see after a start, and a folder without what it does not name.
+///
+/// Also how far the writer's log is in parts.
+pub(crate) async fn open_catalog(parts: &PartsFolder, metastore: &Metastore, writer: &str) -> Result<(Catalog, u64), StoreError> {
+    metastore.forget_ended_parts().await?;
+    let changes = metastore.part_changes(0, writer).await?;
+    let wal_position = changes.wal_position;
+    let known: HashSet<String> = changes.added.iter().map(|part| part.path.clone()).collect();
+    let removed = parts.remove_orphans(&known)?;
     if removed > 0 {
-        tracing::info!(removed, "unfinished parts removed");
+        tracing::info!(removed, "files removed that belong to no part");
     }
-    Ok(())
+    let (catalog, _) = Catalog::default().after(changes)?;
+    Ok((catalog, wal_position))
 }
 
 /// Reads one segment of the log into rows. Records that cannot be read are counted, and the segment is kept aside.

@@ -1,10 +1,12 @@
 //! What one query may see: parts and memory rows of one moment.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
+use model::Signal;
 
 use crate::error::StoreError;
 
@@ -30,8 +32,11 @@ impl TimeRange {
 pub struct Snapshot {
     /// The fixed columns, then every attribute known, with the widest type seen.
     pub schema: SchemaRef,
-    /// The parts that overlap the range; they may hold rows outside it.
+    /// The parts that overlap the range; they may hold rows outside it. Their files stay for as long as somebody holds
+    /// them: a scan keeps the snapshot, or its parts, until it has read them.
     pub parts: Vec<Part>,
+    /// Parts that overlap the range and whose files were found damaged: their rows are missing from the answer.
+    pub damaged: Vec<Part>,
     /// Rows not yet in a part. Each batch has the columns it needs: absent ones are null, some have a narrower type, long
     /// repeating texts are dictionaries. [`Snapshot::memory_aligned`] evens that out.
     pub memory: Vec<RecordBatch>,
@@ -53,20 +58,51 @@ impl Snapshot {
     }
 }
 
-/// One immutable Parquet file, sorted by time.
+/// One immutable Parquet file, sorted by time. Cheap to clone; its file is not removed while a clone is held.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    pub id: i64,
+pub struct Part(Arc<PartInfo>);
+
+/// What the catalog knows of a part.
+#[derive(Debug, PartialEq)]
+pub struct PartInfo {
+    /// The catalog's number for it; never used again.
+    pub id: u64,
+    pub project: String,
+    pub signal: Signal,
     /// Relative to the folder of parts.
     pub path: object_store::path::Path,
     pub rows: u64,
+    /// Of the Parquet file.
     pub bytes: u64,
+    /// Of what lies beside it: checksums, token filters.
+    pub sidecar_bytes: u64,
     /// Nanoseconds since 1970 UTC, included.
     pub min_time: i64,
     /// Nanoseconds since 1970 UTC, included.
     pub max_time: i64,
     /// 0 for a part written from memory; compaction makes higher ones.
-    pub level: u32,
+    pub level: u8,
+}
+
+impl From<PartInfo> for Part {
+    fn from(info: PartInfo) -> Part {
+        Part(Arc::new(info))
+    }
+}
+
+impl Deref for Part {
+    type Target = PartInfo;
+
+    fn deref(&self) -> &PartInfo {
+        &self.0
+    }
+}
+
+impl Part {
+    /// Whether nobody else holds it.
+    pub(crate) fn is_unpinned(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
 }
 
 /// The batch with exactly the columns of `schema`: cast where its type differs, null where it has none.

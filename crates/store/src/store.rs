@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use metastore::{FlushCommit, Metastore};
+use metastore::{FlushCommit, Metastore, PartsChange};
 use model::Signal;
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -17,15 +16,19 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::clock::Clock;
 use crate::commit::{CommitQueue, Counters, Shared};
 use crate::error::StoreError;
-use crate::flush::{PartsFolder, Written, remove_parts, write_parts};
+use crate::flush::{remove_parts, write_parts};
 use crate::limits::{PROJECT_BYTES_MAX, RETRY_AFTER_SECONDS, SHUTDOWN_FLUSH_MAX, WAL_RECORD_BYTES_MAX};
 use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory};
-use crate::recovery::{Replay, check_identity, clean_parts, replay_segment};
+use crate::part_writer::{PartsPlace, WrittenPart};
+use crate::parts_folder::PartsFolder;
+use crate::parts_reader::{PartsObjects, PartsReader};
+use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
+use crate::trace_index::TraceIndex;
 use crate::wal::{WalFolder, sync_folder};
 
 /// The name under which the catalog keeps this log's position.
@@ -73,7 +76,12 @@ pub struct StoreStats {
     pub memory_bytes: u64,
     pub parts: u64,
     pub part_rows: u64,
+    /// With what lies beside the parts.
     pub part_bytes: u64,
+    /// Parts whose files are not what was written: they are left out of snapshots.
+    pub parts_damaged: u64,
+    /// Of the trace index.
+    pub index_bytes: u64,
     pub wal_segments: u64,
     pub wal_bytes: u64,
     /// Damaged records found at open.
@@ -90,22 +98,26 @@ pub struct StoreStats {
 
 /// The store of one folder. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     metastore: Metastore,
-    registry: Registry,
+    pub(crate) registry: Registry,
     memory_bytes_max: usize,
-    folder: Arc<PartsFolder>,
-    objects: Arc<LocalFileSystem>,
+    pub(crate) place: Arc<PartsPlace>,
+    pub(crate) reader: Arc<PartsReader>,
     /// Gone after shutdown.
     queue: RwLock<Option<Arc<CommitQueue>>>,
     commit_thread: Mutex<Option<JoinHandle<()>>>,
     /// One flush at a time; holds the last segment whose rows are in parts.
     flushed: tokio::sync::Mutex<u64>,
+    /// One look at what changed in the catalog at a time.
+    refreshing: tokio::sync::Mutex<()>,
+    /// Parts that no later snapshot sees, and whose files are removed when no earlier one is held.
+    ended: Mutex<Vec<Part>>,
     /// No flush may write any more: a running one ends soon, a later one does not begin.
-    stop: Arc<AtomicBool>,
+    pub(crate) stop: Arc<AtomicBool>,
     tasks: CancellationToken,
     _tasks_end_with_us: DropGuard,
 }
@@ -126,18 +138,17 @@ impl Store {
         std::fs::create_dir_all(&folder.path).map_err(StoreError::io(format!("create folder {}", folder.path.display())))?;
         let lock = FolderLock::take(&options.data_dir)?;
         check_identity(&folder, &metastore).await?;
-        clean_parts(&folder, &metastore).await?;
-        let position = metastore.position(WRITER).await?;
+        let (catalog, wal_position) = open_catalog(&folder, &metastore, WRITER).await?;
         let wal = WalFolder::open(options.data_dir.join("wal"), options.fsync)?;
         // The folders of log and parts must be there after a crash, and so must ours.
         sync_folder(&options.data_dir, options.fsync)?;
         if let Some(parent) = options.data_dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_folder(parent, options.fsync)?;
         }
-        wal.remove_through(position.wal_position)?;
-        let next_segment = wal.segments().last().copied().unwrap_or(0).max(position.wal_position) + 1;
+        wal.remove_through(wal_position)?;
+        let next_segment = wal.segments().last().copied().unwrap_or(0).max(wal_position) + 1;
         let shared = Arc::new(Shared {
-            memory: Arc::new(Memory::new(position.snapshot, next_segment)),
+            memory: Arc::new(Memory::new(catalog, next_segment)),
             wal,
             clock: options.clock,
             flush_wanted: Notify::new(),
@@ -146,23 +157,26 @@ impl Store {
             counters: Counters::default(),
             lock: Mutex::new(Some(lock)),
         });
-        let objects = LocalFileSystem::new_with_prefix(&folder.path);
+        let folder = Arc::new(folder);
+        let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
         let tasks = CancellationToken::new();
         let inner = Inner {
             registry: Registry::new(metastore.attributes().await?),
             shared: Arc::clone(&shared),
             metastore,
             memory_bytes_max: options.memory_bytes_max,
-            folder: Arc::new(folder),
-            objects: Arc::new(objects.map_err(|error| StoreError::Unavailable(error.to_string()))?),
+            reader: Arc::new(PartsReader::new(Arc::clone(&folder), Arc::clone(&shared.memory))?),
+            place: Arc::new(PartsPlace { folder, traces: Arc::new(traces) }),
             queue: RwLock::new(None),
             commit_thread: Mutex::new(None),
-            flushed: tokio::sync::Mutex::new(position.wal_position),
+            flushed: tokio::sync::Mutex::new(wal_position),
+            refreshing: tokio::sync::Mutex::default(),
+            ended: Mutex::default(),
             stop: Arc::default(),
             _tasks_end_with_us: tasks.clone().drop_guard(),
             tasks,
         };
-        inner.count_parts().await?;
+        inner.count_parts();
         let inner = Arc::new(inner);
         inner.recover(Arc::new(replay)).await?;
         let (queue, thread) = CommitQueue::start(Arc::clone(&shared), shared.wal.create(next_segment)?)?;
@@ -211,10 +225,7 @@ impl Store {
     /// What a query may see now of one project's table: parts that overlap `range`, and memory rows; a consistent cut.
     pub async fn snapshot(&self, project: &str, signal: Signal, range: TimeRange) -> Result<Snapshot, StoreError> {
         let cut = self.0.shared.memory.cut(project, signal, range);
-        let metastore = &self.0.metastore;
-        let (start, end) = (range.start_unix_nano, range.end_unix_nano);
-        let cataloged = metastore.parts(project, signal.table(), start, end, cut.catalog_snapshot).await?;
-        let parts = cataloged.into_iter().map(part_from_catalog).collect::<Result<Vec<Part>, _>>()?;
+        let parts = cut.catalog.parts(project, signal, range);
         let memory_rows: usize = cut.chunks.iter().map(|chunk| chunk.rows()).sum();
         let newest = parts.iter().map(|part| part.max_time).chain(cut.chunks.iter().map(|chunk| chunk.max_time)).max();
         Ok(Snapshot {
@@ -223,6 +234,7 @@ impl Store {
             rows_total: parts.iter().map(|part| part.rows).sum::<u64>() + memory_rows as u64,
             newest_unix_nano: newest,
             memory: cut.chunks.iter().map(|chunk| chunk.batch.clone()).collect(),
+            damaged: cut.catalog.damaged_parts(project, signal, range),
             parts,
         })
     }
@@ -251,6 +263,9 @@ impl Store {
                 Ok(())
             }
         };
+        if let Err(error) = self.0.keep_damaged().await {
+            tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
+        }
         let thread = self.0.commit_thread.lock().take();
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -273,6 +288,8 @@ impl Store {
             parts: counters.parts.load(Ordering::Relaxed),
             part_rows: counters.part_rows.load(Ordering::Relaxed),
             part_bytes: counters.part_bytes.load(Ordering::Relaxed),
+            parts_damaged: shared.memory.catalog().damaged() as u64,
+            index_bytes: self.0.place.traces.bytes(),
             wal_segments,
             wal_bytes,
             wal_records_corrupt: counters.wal_records_corrupt.load(Ordering::Relaxed),
@@ -286,9 +303,10 @@ impl Store {
         }
     }
 
-    /// Where the parts live: paths are those of [`Part::path`].
+    /// Where the parts live: paths are those of [`PartInfo::path`]. Read only, and every byte is compared with its checksum: a
+    /// part that is not what was written gives an error that names it, and is left out of later snapshots.
     pub fn object_store(&self) -> Arc<dyn ObjectStore> {
-        Arc::clone(&self.0.objects) as Arc<dyn ObjectStore>
+        Arc::new(PartsObjects(Arc::clone(&self.0.reader)))
     }
 }
 
@@ -342,19 +360,16 @@ impl Inner {
         self.catch_up(flushed).await?;
         let segments = self.shared.memory.sealed();
         let Some(last) = segments.last().map(|segment| segment.number) else { return Ok(()) };
-        let (folder, stop) = (Arc::clone(&self.folder), Arc::clone(&self.stop));
-        let written = blocking(move || write_parts(&folder, &segments, &stop)).await?;
-        let parts = written.parts.len() as u64;
-        let rows: u64 = written.parts.iter().map(|part| part.rows).sum();
-        let bytes: u64 = written.parts.iter().map(|part| part.bytes).sum();
-        let snapshot = self.commit(written, *flushed, last).await?;
-        self.shared.memory.drop_through(last, snapshot);
+        let (place, stop) = (Arc::clone(&self.place), Arc::clone(&self.stop));
+        let written = blocking(move || write_parts(&place, &segments, &stop)).await?;
+        let parts = written.len();
+        let rows: u64 = written.iter().map(|written| written.part.rows).sum();
+        let bytes: u64 = written.iter().map(|written| written.part.bytes).sum();
+        self.commit(&written, *flushed, last).await?;
+        self.refresh().await?;
+        self.index(written);
         *flushed = last;
-        let counters = &self.shared.counters;
-        counters.flushes.fetch_add(1, Ordering::Relaxed);
-        counters.parts.fetch_add(parts, Ordering::Relaxed);
-        counters.part_rows.fetch_add(rows, Ordering::Relaxed);
-        counters.part_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(segment = last, parts, rows, bytes, "rows written to parts");
         self.remove_segments(last);
         Ok(())
@@ -365,33 +380,109 @@ impl Inner {
     async fn catch_up(&self, flushed: &mut u64) -> Result<(), StoreError> {
         let position = self.metastore.position(WRITER).await?;
         if position.wal_position > *flushed {
-            self.shared.memory.drop_through(position.wal_position, position.snapshot);
+            self.refresh().await?;
             *flushed = position.wal_position;
-            self.count_parts().await?;
             self.remove_segments(position.wal_position);
         }
         Ok(())
     }
 
     /// Commits parts and position. On an error the parts are removed, if it is certain that the catalog does not name them.
-    async fn commit(&self, written: Written, flushed: u64, last: u64) -> Result<u64, StoreError> {
+    async fn commit(&self, written: &[WrittenPart], flushed: u64, last: u64) -> Result<(), StoreError> {
         let commit = FlushCommit {
             writer: WRITER.to_owned(),
-            parts: written.parts,
-            attributes: written.attributes,
+            parts: written.iter().map(|written| written.part.clone()).collect(),
+            attributes: written.iter().flat_map(|written| written.attributes.iter().cloned()).collect(),
             wal_position_before: flushed,
             wal_position: last,
         };
         let error = match self.metastore.commit_flush(&commit).await {
-            Ok(snapshot) => return Ok(snapshot),
+            Ok(_) => return Ok(()),
             Err(error) => error,
         };
         match self.metastore.position(WRITER).await {
-            Ok(position) if position.wal_position == last => return Ok(position.snapshot),
-            Ok(_) => remove_parts(&self.folder, &commit.parts),
+            Ok(position) if position.wal_position == last => return Ok(()),
+            Ok(_) => remove_parts(&self.place, written),
             Err(_) => {}
         }
         Err(error.into())
+    }
+
+    /// Puts written parts in the place of others, for all tables at once: later snapshots see the new ones, earlier ones
+    /// still the old. Durable and visible when it returns.
+    ///
+    /// Refuses: to replace a part that was replaced meanwhile; then the written parts are removed again.
+    pub async fn replace_parts(&self, written: Vec<WrittenPart>, replaced: &[Part]) -> Result<(), StoreError> {
+        let change = PartsChange {
+            added: written.iter().map(|written| written.part.clone()).collect(),
+            removed: replaced.iter().map(|part| part.id).collect(),
+            attributes: written.iter().flat_map(|written| written.attributes.iter().cloned()).collect(),
+        };
+        if let Err(error) = self.metastore.commit_parts(&change).await {
+            // It may have come through all the same; then the catalog names them.
+            match self.metastore.part_paths().await {
+                Ok(paths) if written.iter().all(|written| paths.contains(&written.part.path)) && !written.is_empty() => {}
+                Ok(_) => {
+                    remove_parts(&self.place, &written);
+                    return Err(error.into());
+                }
+                Err(_) => return Err(error.into()),
+            }
+        }
+        self.refresh().await?;
+        self.index(written);
+        self.sweep().await
+    }
+
+    /// Tells the trace index of parts that the catalog shows.
+    fn index(&self, written: Vec<WrittenPart>) {
+        for written in written {
+            if let Some(run) = written.run {
+                self.place.traces.add(&written.part.project, written.signal, run);
+            }
+        }
+    }
+
+    /// Shows queries what the catalog holds now. What it says of the log is of the same moment, so that a row is never seen
+    /// both in memory and in a part, whoever committed.
+    async fn refresh(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        let before = self.shared.memory.catalog();
+        let changes = self.metastore.part_changes(before.snapshot, WRITER).await?;
+        let wal_position = changes.wal_position;
+        let (catalog, ended) = before.after(changes)?;
+        self.shared.memory.show(catalog, wal_position);
+        self.ended.lock().extend(ended);
+        self.count_parts();
+        Ok(())
+    }
+
+    /// Removes the files of parts that no snapshot sees any more.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        let unseen: Vec<Part> = self.ended.lock().extract_if(.., |part| part.is_unpinned()).collect();
+        if unseen.is_empty() {
+            return Ok(());
+        }
+        let mut removed = Vec::with_capacity(unseen.len());
+        for part in unseen {
+            self.reader.close(&part.path);
+            match self.place.folder.remove_part(part.path.as_ref()) {
+                Ok(()) => removed.push(part.id),
+                Err(error) => {
+                    tracing::warn!(%error, part = part.id, "cannot remove a part that has ended; it is tried again");
+                    self.ended.lock().push(part);
+                }
+            }
+        }
+        Ok(self.metastore.forget_parts(&removed).await?)
+    }
+
+    /// Tells the metastore which parts were set aside for being damaged.
+    pub async fn keep_damaged(&self) -> Result<(), StoreError> {
+        for (id, damage) in self.reader.take_damaged() {
+            self.metastore.mark_part_damaged(id, &damage).await?;
+        }
+        Ok(())
     }
 
     fn remove_segments(&self, last: u64) {
@@ -400,32 +491,25 @@ impl Inner {
         }
     }
 
-    async fn count_parts(&self) -> Result<(), StoreError> {
-        let totals = self.metastore.part_totals().await?;
+    fn count_parts(&self) {
+        let catalog = self.shared.memory.catalog();
+        let (mut parts, mut rows, mut bytes) = (0, 0, 0);
+        for part in catalog.all() {
+            parts += 1;
+            rows += part.rows;
+            bytes += part.bytes + part.sidecar_bytes;
+        }
         let counters = &self.shared.counters;
-        counters.parts.store(totals.parts, Ordering::Relaxed);
-        counters.part_rows.store(totals.rows, Ordering::Relaxed);
-        counters.part_bytes.store(totals.bytes, Ordering::Relaxed);
-        Ok(())
+        counters.parts.store(parts, Ordering::Relaxed);
+        counters.part_rows.store(rows, Ordering::Relaxed);
+        counters.part_bytes.store(bytes, Ordering::Relaxed);
     }
 }
 
 /// Runs work that would hold up the sockets on a thread of its own.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     let outcome = tokio::task::spawn_blocking(work).await;
     outcome.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
-}
-
-fn part_from_catalog(part: metastore::CatalogedPart) -> Result<Part, StoreError> {
-    let path = object_store::path::Path::parse(&part.path)
-        .map_err(|error| StoreError::Corrupt(format!("catalog names a part {:?}: {error}", part.path)))?;
-    Ok(Part {
-        id: part.id,
-        path,
-        rows: part.rows,
-        bytes: part.bytes,
-        min_time: part.min_time,
-        max_time: part.max_time,
-        level: part.level,
-    })
 }

@@ -25,10 +25,16 @@ pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Dur
             () = shared.flush_wanted.notified() => {}
             () = tokio::time::sleep(look) => {}
         }
+        let Some(store) = store.upgrade() else { return };
+        if let Err(error) = store.sweep().await {
+            tracing::warn!(%error, "cannot forget parts that have ended; the next start does");
+        }
+        if let Err(error) = store.keep_damaged().await {
+            tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
+        }
         if !is_due(&shared, interval) {
             continue;
         }
-        let Some(store) = store.upgrade() else { return };
         if let Err(error) = store.flush().await {
             tracing::warn!(%error, "rows could not be written to parts; they stay in memory and in the log");
             drop(store);

@@ -17,7 +17,7 @@ fn list(from: i64, to: i64) -> Vec<i64> {
     (from..to).collect()
 }
 
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -44,7 +44,7 @@ pub fn crashed(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     fs::create_dir_all(copy.path().join("parts")).unwrap();
     fs::copy(folder.join("parts/catalog"), copy.path().join("parts/catalog")).unwrap();
-    for from in ["log", "parquet", "db", "db-wal"].iter().flat_map(|extension| files(folder, extension)) {
+    for from in ["log", "parquet", "sums", "tokens", "db", "db-wal"].iter().flat_map(|extension| files(folder, extension)) {
         let to = copy.path().join(from.strip_prefix(folder).unwrap());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(&from, to).unwrap();
@@ -293,10 +293,10 @@ async fn a_part_has_at_most_a_thousand_attribute_columns() {
     }
     store.flush().await.unwrap();
     let snapshot = logs(&store).await;
-    let fixed = columns::schema(Signal::Logs).fields().len();
-    assert_eq!(snapshot.schema.fields().len(), fixed + 1_200);
+    assert_eq!(snapshot.schema.fields().len(), columns::schema(Signal::Logs).fields().len() + 1_200);
     let batch = read_part(folder.path(), &snapshot.parts[0], None).remove(0);
-    assert_eq!(batch.num_columns(), fixed + 1_000);
+    let is_attribute = |name: &str| !columns::is_fixed(Signal::Logs, name);
+    assert_eq!(batch.schema().fields().iter().filter(|field| is_attribute(field.name())).count(), 1_000);
     assert!((0..600).all(|number| batch.column_by_name(&format!("k{number}")).is_some()));
     let rest = batch.column_by_name(columns::ATTRIBUTES_REST).unwrap().as_string::<i32>();
     let texts: Vec<&str> = rest.iter().flatten().collect();
@@ -417,7 +417,8 @@ async fn a_part_is_sorted_and_can_be_searched() {
     }
     let mut spans = RowBuffer::new(RowContext { receiver: "test", received_at_unix_nano: 1, request: None });
     let trace = model::TraceId([7; 16]);
-    spans.span(&model::Span::new(trace, model::SpanId([1; 8]), "GET /"));
+    let linked = Some(model::TraceId([8; 16]));
+    spans.span(&model::Span { linked_trace_id: linked, ..model::Span::new(trace, model::SpanId([1; 8]), "GET /") });
     store.append(PROJECT, b"-".to_vec(), spans).await.unwrap();
     store.flush().await.unwrap();
     let snapshot = logs(&store).await;
@@ -426,7 +427,7 @@ async fn a_part_is_sorted_and_can_be_searched() {
     let batches = read_part(folder.path(), part, None);
     assert_eq!(batches[0].num_rows(), 200);
     let schema = batches[0].schema();
-    for field in columns::schema(Signal::Logs).fields() {
+    for field in columns::schema(Signal::Logs).fields().iter().filter(|field| !field.is_nullable()) {
         assert_eq!(schema.field_with_name(field.name()).unwrap(), field.as_ref());
     }
     let times = batches[0].column_by_name("time").unwrap().as_primitive::<TimestampNanosecondType>();
@@ -442,6 +443,7 @@ async fn a_part_is_sorted_and_can_be_searched() {
     let column = |name: &str| group.columns().iter().find(|column| column.column_path().string() == name).unwrap();
     assert!(column("trace_id").bloom_filter_offset().is_some());
     assert!(column("linked_trace_id").bloom_filter_offset().is_some());
+    assert!(group.columns().iter().all(|column| column.column_path().string() != "parent_span_id"), "it has no value");
     assert!(column("service.name").bloom_filter_offset().is_none());
     assert!(column("duration_ns").column_index_offset().is_some() && column("duration_ns").statistics().is_some());
 }
@@ -466,4 +468,34 @@ async fn thousands_of_one_row_requests_are_few_batches() {
     store.flush().await.unwrap();
     assert_eq!(store.stats().memory_bytes, 0);
     assert_eq!(numbers(folder.path(), &logs(&store).await), list(0, 2_000));
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_part_is_found_named_and_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(options(folder.path())).await;
+    append(&store, 0, 50).await.unwrap();
+    store.flush().await.unwrap();
+    append(&store, 50, 50).await.unwrap();
+    store.flush().await.unwrap();
+    let snapshot = logs(&store).await;
+    let path = folder.path().join("parts").join(snapshot.parts[0].path.as_ref());
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 16;
+    fs::write(&path, &bytes).unwrap();
+    // Nothing of the part's only block is given out.
+    let objects = store.object_store();
+    let error = objects.get_range(&snapshot.parts[0].path, 0..4).await.unwrap_err().to_string();
+    assert!(error.contains("not what was written") && error.contains(snapshot.parts[0].path.as_ref()), "{error}");
+    objects.get_range(&snapshot.parts[1].path, 0..4).await.unwrap();
+    for _ in 0..2 {
+        let snapshot = logs(&store).await;
+        assert_eq!(numbers(folder.path(), &snapshot), list(50, 100));
+        assert_eq!(snapshot.damaged.len(), 1);
+        assert_eq!(store.stats().parts_damaged, 1);
+    }
+    let store = reopened(store, folder.path()).await;
+    assert_eq!(logs(&store).await.damaged.len(), 1);
+    assert!(path.exists(), "what is left of it is kept");
 }

@@ -8,3 +8,4 @@ mod crash;
 mod histories;
 mod journey;
 mod numbered;
+mod traces;

@@ -14,16 +14,19 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::limits::{COMMIT_QUEUE_MAX, GROUP_BYTES_MAX, RETRY_AFTER_SECONDS, WAL_SEGMENT_BYTES_MAX};
 use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory, Reservation};
+use crate::payload::Payload;
 use crate::wal::{WalFolder, WalWriter};
 
 /// What the commit thread shares with the store.
 pub(crate) struct Shared {
     pub memory: Arc<Memory>,
     pub wal: WalFolder,
+    pub disk: Arc<dyn Disk>,
     pub clock: Clock,
     /// Rings when there is enough to flush.
     pub flush_wanted: Notify,
@@ -32,6 +35,37 @@ pub(crate) struct Shared {
     pub counters: Counters,
     /// The folder is ours for as long as anything may write into it.
     pub lock: Mutex<Option<FolderLock>>,
+    pub log_state: Mutex<LogState>,
+}
+
+/// Whether the log takes records, as far as was heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogState {
+    #[default]
+    Fine,
+    /// The last write failed, and nothing has shown since that one would succeed.
+    Refusing(String),
+    /// Only a restart helps.
+    Poisoned(String),
+}
+
+impl Shared {
+    /// Sees whether a log that refused takes records again, so that a server nobody dares to write to says so.
+    pub fn probe_log(&self) {
+        if !matches!(*self.log_state.lock(), LogState::Refusing(_)) {
+            return;
+        }
+        let probed = self.wal.probe();
+        let mut state = self.log_state.lock();
+        match (&*state, probed) {
+            (LogState::Refusing(_), Ok(())) => {
+                tracing::info!("the write-ahead log can be written again");
+                *state = LogState::Fine;
+            }
+            (LogState::Refusing(_), Err(error)) => *state = LogState::Refusing(format!("cannot write to the log: {error}")),
+            _ => {}
+        }
+    }
 }
 
 #[derive(Default)]
@@ -55,12 +89,12 @@ enum Message {
     Close,
 }
 
-struct Append {
-    project: String,
-    payload: Vec<u8>,
-    chunks: Vec<(Signal, Chunk)>,
-    reservation: Reservation,
-    done: oneshot::Sender<Result<(), StoreError>>,
+pub(crate) struct Append {
+    pub project: String,
+    pub payload: Payload,
+    pub chunks: Vec<(Signal, Chunk)>,
+    pub reservation: Reservation,
+    pub done: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// The store's end of the queue to the commit thread. The thread ends when this is dropped or closed and the queue is empty.
@@ -80,7 +114,7 @@ impl CommitQueue {
     pub async fn append(
         &self,
         project: &str,
-        payload: Vec<u8>,
+        payload: Payload,
         chunks: Vec<(Signal, Chunk)>,
         reservation: Reservation,
     ) -> Result<(), StoreError> {
@@ -111,7 +145,7 @@ fn ended() -> StoreError {
     StoreError::Unavailable("store is closed".into())
 }
 
-fn run(shared: &Shared, mut writer: WalWriter, mut queue: mpsc::Receiver<Message>) {
+fn run(shared: &Arc<Shared>, mut writer: WalWriter, mut queue: mpsc::Receiver<Message>) {
     let mut group: Vec<Append> = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         let mut next = Some(first);
@@ -126,31 +160,52 @@ fn run(shared: &Shared, mut writer: WalWriter, mut queue: mpsc::Receiver<Message
                 Message::Close => queue.close(),
                 Message::Seal(done) => {
                     commit(shared, &mut writer, &mut group);
+                    seal(shared, &mut writer);
                     // The store may have stopped waiting; the segment is sealed all the same.
-                    let _ = done.send(seal(shared, &mut writer));
+                    let _ = done.send(Ok(()));
                 }
             }
         }
         commit(shared, &mut writer, &mut group);
+        if shared.wal.wants_spare(writer.number(), writer.bytes()) {
+            make_spare(Arc::clone(shared));
+        }
         shared.memory.coalesce();
+    }
+    shared.wal.close();
+}
+
+/// Prepares the next segment's file beside the commits. Rare: once a file is there, files are used again.
+fn make_spare(shared: Arc<Shared>) {
+    let made = std::thread::Builder::new().name("log ahead".into()).spawn(move || {
+        if let Err(error) = shared.wal.make_spare() {
+            tracing::warn!(%error, "no file could be prepared for the log; the next segment grows as it is written");
+        }
+    });
+    if let Err(error) = made {
+        tracing::warn!(%error, "no file could be prepared for the log; the next segment grows as it is written");
     }
 }
 
-fn commit(shared: &Shared, writer: &mut WalWriter, group: &mut Vec<Append>) {
+/// Makes a group durable and visible, and tells its senders; or none of it.
+pub(crate) fn commit(shared: &Shared, writer: &mut WalWriter, group: &mut Vec<Append>) {
     if group.is_empty() {
         return;
     }
-    if let Err(error) = writer.append(group.iter().map(|append| append.payload.as_slice())) {
-        tracing::error!(%error, appends = group.len(), "appends refused: they could not be written to the log");
+    if let Err(error) = writer.append(&shared.wal, group.iter().map(|append| append.payload.pieces())) {
+        refuse_log(shared, writer, &error, group.len());
         shared.counters.appends_refused.fetch_add(group.len() as u64, Ordering::Relaxed);
         for append in group.drain(..) {
             let _ = append.done.send(Err(StoreError::Unavailable(error.to_string())));
         }
         return;
     }
+    if let LogState::Refusing(_) = std::mem::take(&mut *shared.log_state.lock()) {
+        tracing::info!("the write-ahead log can be written again");
+    }
     let rows: usize = group.iter().flat_map(|append| &append.chunks).map(|(_, chunk)| chunk.rows()).sum();
     shared.wal.note_bytes(writer.number(), writer.bytes());
-    shared.counters.fsyncs.fetch_add(u64::from(writer.syncs()), Ordering::Relaxed);
+    shared.counters.fsyncs.fetch_add(u64::from(shared.disk.syncs()), Ordering::Relaxed);
     shared.counters.appends.fetch_add(group.len() as u64, Ordering::Relaxed);
     shared.counters.appended_rows.fetch_add(rows as u64, Ordering::Relaxed);
     let mut waiting = Vec::with_capacity(group.len());
@@ -163,18 +218,27 @@ fn commit(shared: &Shared, writer: &mut WalWriter, group: &mut Vec<Append>) {
         // A sender that went away hears nothing; its rows are kept.
         let _ = done.send(Ok(()));
     }
-    if shared.memory.active().0 >= shared.flush_bytes || writer.bytes() >= WAL_SEGMENT_BYTES_MAX {
+    if shared.memory.active_bytes() >= shared.flush_bytes || writer.bytes() >= WAL_SEGMENT_BYTES_MAX {
         shared.flush_wanted.notify_one();
     }
 }
 
-fn seal(shared: &Shared, writer: &mut WalWriter) -> Result<(), StoreError> {
-    if writer.is_empty() {
-        return Ok(());
+fn refuse_log(shared: &Shared, writer: &WalWriter, error: &StoreError, appends: usize) {
+    let reason = error.to_string();
+    let mut state = shared.log_state.lock();
+    if *state == LogState::Fine {
+        // Once; while it lasts the counter and readiness tell.
+        tracing::error!(%error, appends, "appends refused: they could not be written to the log");
     }
-    let mut next = shared.wal.create(writer.number() + 1)?;
-    next.inherit(writer);
+    *state = if writer.is_poisoned() { LogState::Poisoned(reason) } else { LogState::Refusing(reason) };
+}
+
+/// Closes the active segment, if it has records, so that its rows can become parts.
+pub(crate) fn seal(shared: &Shared, writer: &mut WalWriter) {
+    if writer.is_empty() {
+        return;
+    }
+    let next = writer.next();
     shared.memory.seal(next.number());
     *writer = next;
-    Ok(())
 }

@@ -10,6 +10,7 @@ mod checksums;
 mod clock;
 pub mod columns;
 mod commit;
+mod disk;
 mod error;
 mod flush;
 mod limits;
@@ -18,9 +19,12 @@ mod memory;
 mod part_writer;
 mod parts_folder;
 mod parts_reader;
+mod payload;
 mod recovery;
 mod registry;
 mod row_buffer;
+#[cfg(test)]
+mod simulation;
 mod snapshot;
 mod store;
 mod tasks;
@@ -30,6 +34,7 @@ mod wal;
 
 pub use clock::Clock;
 pub use error::StoreError;
+pub use payload::Payload;
 pub use row_buffer::{RowBuffer, RowContext};
 pub use snapshot::{Part, PartInfo, Snapshot, TimeRange};
 pub use store::{Store, StoreOptions, StoreStats};

@@ -41,6 +41,17 @@ pub const WAL_RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of a segment of the write-ahead log that force a flush, however few rows they made.
 pub const WAL_SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// Bytes of a segment of the write-ahead log from which its file is worth keeping as the next one's, and from which a spare
+/// is made: a store that is told little holds no file ready.
+pub const WAL_SPARE_FROM_BYTES: u64 = 256 * 1024;
+
+/// Bytes of a spare that is made ahead. Segments that outgrow it grow as any file does; from then on their own files, of the
+/// size they need, are used again.
+pub const WAL_SPARE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes written to see whether a disk that was full takes writes again: a few requests' worth.
+pub const WAL_PROBE_BYTES: u64 = 1024 * 1024;
+
 /// Bytes of a project's name: it is a folder's name, up to three times as long when encoded.
 pub const PROJECT_BYTES_MAX: usize = 64;
 

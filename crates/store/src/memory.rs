@@ -156,10 +156,26 @@ impl Memory {
         state.active.rows + state.sealed.iter().map(|segment| segment.rows).sum::<usize>()
     }
 
-    /// Bytes of the rows that are not sealed yet, and when the first of them came.
-    pub fn active(&self) -> (usize, Option<i64>) {
-        let state = self.state.read();
-        (state.active.bytes, state.active.first_at_unix_nano)
+    /// Bytes of the rows that are not sealed yet, and how many nanoseconds ago the first of them came.
+    ///
+    /// When the clock was set back since, they count as having come now: rows wait at most once more as long as they should,
+    /// instead of until the clock has caught up.
+    pub fn active(&self, now_unix_nano: i64) -> (usize, Option<u64>) {
+        let (bytes, first_at) = {
+            let state = self.state.read();
+            (state.active.bytes, state.active.first_at_unix_nano)
+        };
+        let Some(first_at) = first_at else { return (bytes, None) };
+        if now_unix_nano < first_at {
+            let mut state = self.state.write();
+            state.active.first_at_unix_nano = state.active.first_at_unix_nano.map(|first_at| first_at.min(now_unix_nano));
+        }
+        (bytes, Some(u64::try_from(now_unix_nano.saturating_sub(first_at)).unwrap_or(0)))
+    }
+
+    /// Bytes of the rows that are not sealed yet.
+    pub fn active_bytes(&self) -> usize {
+        self.state.read().active.bytes
     }
 
     /// Makes the rows of one group commit visible, all at once.

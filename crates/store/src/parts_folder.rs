@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::Signal;
 
+use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::wal::sync_folder;
 
@@ -24,6 +26,7 @@ const SIDECARS: [&str; 2] = [CHECKSUMS, TOKENS];
 pub(crate) struct PartsFolder {
     pub path: PathBuf,
     pub fsync: bool,
+    pub disk: Arc<dyn Disk>,
 }
 
 impl PartsFolder {

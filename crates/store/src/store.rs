@@ -14,7 +14,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock::Clock;
-use crate::commit::{CommitQueue, Counters, Shared};
+use crate::commit::{CommitQueue, Counters, LogState, Shared};
+use crate::disk::{Disk, RealDisk, sync_folder};
 use crate::error::StoreError;
 use crate::flush::{remove_parts, write_parts};
 use crate::limits::{PROJECT_BYTES_MAX, RETRY_AFTER_SECONDS, SHUTDOWN_FLUSH_MAX, WAL_RECORD_BYTES_MAX};
@@ -23,13 +24,15 @@ use crate::memory::{Chunk, Memory};
 use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
 use crate::parts_reader::{PartsObjects, PartsReader};
+use crate::payload::Payload;
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
 use crate::trace_index::TraceIndex;
-use crate::wal::{WalFolder, sync_folder};
+
+use crate::wal::{Previous, WalFolder, WalWriter};
 
 /// The name under which the catalog keeps this log's position.
 const WRITER: &str = "local";
@@ -110,6 +113,8 @@ pub(crate) struct Inner {
     /// Gone after shutdown.
     queue: RwLock<Option<Arc<CommitQueue>>>,
     commit_thread: Mutex<Option<JoinHandle<()>>>,
+    /// Of the last flush.
+    flush_failure: Mutex<Option<String>>,
     /// One flush at a time; holds the last segment whose rows are in parts.
     flushed: tokio::sync::Mutex<u64>,
     /// One look at what changed in the catalog at a time.
@@ -134,28 +139,40 @@ impl Store {
         metastore: Metastore,
         replay: impl Fn(&[u8]) -> Option<(String, RowBuffer)> + Send + Sync + 'static,
     ) -> Result<Store, StoreError> {
-        let folder = PartsFolder { path: options.data_dir.join("parts"), fsync: options.fsync };
-        std::fs::create_dir_all(&folder.path).map_err(StoreError::io(format!("create folder {}", folder.path.display())))?;
-        let lock = FolderLock::take(&options.data_dir)?;
+        Store::open_on(Arc::new(RealDisk { fsync: options.fsync }), options, metastore, replay).await
+    }
+
+    async fn open_on(
+        disk: Arc<dyn Disk>,
+        options: StoreOptions,
+        metastore: Metastore,
+        replay: impl Fn(&[u8]) -> Option<(String, RowBuffer)> + Send + Sync + 'static,
+    ) -> Result<Store, StoreError> {
+        let folder = PartsFolder { path: options.data_dir.join("parts"), fsync: options.fsync, disk: Arc::clone(&disk) };
+        disk.create_folder(&folder.path).map_err(StoreError::io(format!("create folder {}", folder.path.display())))?;
+        let lock = FolderLock::take(disk.as_ref(), &options.data_dir)?;
         check_identity(&folder, &metastore).await?;
         let (catalog, wal_position) = open_catalog(&folder, &metastore, WRITER).await?;
-        let wal = WalFolder::open(options.data_dir.join("wal"), options.fsync)?;
+        let wal = WalFolder::open(options.data_dir.join("wal"), Arc::clone(&disk))?;
         // The folders of log and parts must be there after a crash, and so must ours.
-        sync_folder(&options.data_dir, options.fsync)?;
+        sync_folder(disk.as_ref(), &options.data_dir)?;
         if let Some(parent) = options.data_dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_folder(parent, options.fsync)?;
+            sync_folder(disk.as_ref(), parent)?;
         }
         wal.remove_through(wal_position)?;
+        // Also above those in which nothing was written: a number is used once.
         let next_segment = wal.segments().last().copied().unwrap_or(0).max(wal_position) + 1;
         let shared = Arc::new(Shared {
             memory: Arc::new(Memory::new(catalog, next_segment)),
             wal,
+            disk,
             clock: options.clock,
             flush_wanted: Notify::new(),
             // Half of what may be in memory, so that a flush ends before appends are refused.
             flush_bytes: options.flush_bytes.min(options.memory_bytes_max / 2),
             counters: Counters::default(),
             lock: Mutex::new(Some(lock)),
+            log_state: Mutex::default(),
         });
         let folder = Arc::new(folder);
         let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
@@ -169,6 +186,7 @@ impl Store {
             place: Arc::new(PartsPlace { folder, traces: Arc::new(traces) }),
             queue: RwLock::new(None),
             commit_thread: Mutex::new(None),
+            flush_failure: Mutex::new(None),
             flushed: tokio::sync::Mutex::new(wal_position),
             refreshing: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
@@ -178,8 +196,8 @@ impl Store {
         };
         inner.count_parts();
         let inner = Arc::new(inner);
-        inner.recover(Arc::new(replay)).await?;
-        let (queue, thread) = CommitQueue::start(Arc::clone(&shared), shared.wal.create(next_segment)?)?;
+        let previous = inner.recover(Arc::new(replay)).await?;
+        let (queue, thread) = CommitQueue::start(Arc::clone(&shared), WalWriter::new(next_segment, previous))?;
         *inner.queue.write() = Some(Arc::new(queue));
         *inner.commit_thread.lock() = Some(thread);
         let flush = tasks::flush(Arc::downgrade(&inner), shared, options.flush_interval, inner.tasks.clone());
@@ -192,7 +210,8 @@ impl Store {
     ///
     /// Refuses: more rows than memory may hold ([`StoreError::Busy`]); a project without a name or with one too long; a
     /// buffer or payload beyond its limit.
-    pub async fn append(&self, project: &str, payload: Vec<u8>, rows: RowBuffer) -> Result<(), StoreError> {
+    pub async fn append(&self, project: &str, payload: impl Into<Payload>, rows: RowBuffer) -> Result<(), StoreError> {
+        let payload = payload.into();
         let refused = |error| {
             self.0.shared.counters.appends_refused.fetch_add(1, Ordering::Relaxed);
             error
@@ -278,6 +297,27 @@ impl Store {
         sealed.and(flushed)
     }
 
+    /// Why appends are refused now, or `None` when they are not. After a refusal for want of room it is found out in the
+    /// background, by trying, when there is room again.
+    pub fn refuses(&self) -> Option<String> {
+        if self.0.queue.read().is_none() {
+            return Some("store is shutting down".into());
+        }
+        match &*self.0.shared.log_state.lock() {
+            LogState::Refusing(reason) | LogState::Poisoned(reason) => return Some(reason.clone()),
+            LogState::Fine => {}
+        }
+        let memory_is_full = self.0.shared.memory.bytes() >= self.0.memory_bytes_max;
+        let failure = self.0.flush_failure.lock();
+        failure.as_ref().filter(|_| memory_is_full).map(|failure| format!("memory is full of rows: {failure}"))
+    }
+
+    /// Why rows could not be written to parts at the last attempt. They are safe in the log, and appends go on until memory
+    /// is full.
+    pub fn flush_failure(&self) -> Option<String> {
+        self.0.flush_failure.lock().clone()
+    }
+
     pub fn stats(&self) -> StoreStats {
         let shared = &self.0.shared;
         let counters = &shared.counters;
@@ -311,17 +351,22 @@ impl Store {
 }
 
 impl Inner {
-    /// Reads the log's segments into memory, writing parts on the way when they are more than memory should hold.
-    async fn recover(self: &Arc<Inner>, replay: Arc<Replay>) -> Result<(), StoreError> {
+    /// Reads the log's segments into memory, writing parts on the way when they are more than memory should hold. Returns the
+    /// newest segment with records.
+    async fn recover(self: &Arc<Inner>, replay: Arc<Replay>) -> Result<Option<Previous>, StoreError> {
         let segments = self.shared.wal.segments();
-        let mut rows = 0;
-        for number in &segments {
-            let (number, newest) = (*number, Some(number) == segments.last());
+        let (mut rows, mut previous) = (0, None);
+        for number in segments.iter().copied() {
             let (inner, replay) = (Arc::clone(self), Arc::clone(&replay));
-            let read = move || replay_segment(&inner.shared, &inner.registry, &replay, number, newest);
+            let read = move || replay_segment(&inner.shared, &inner.registry, &replay, number);
             let segment = blocking(read).await?;
-            rows += segment.rows;
-            self.shared.memory.add_sealed(segment);
+            if segment.is_unused {
+                self.shared.wal.remove(number)?;
+                continue;
+            }
+            previous = Some(segment.previous);
+            rows += segment.rows.rows;
+            self.shared.memory.add_sealed(segment.rows);
             if self.shared.memory.bytes() >= self.shared.flush_bytes {
                 Arc::clone(self).flush_sealed().await?;
             }
@@ -329,7 +374,7 @@ impl Inner {
         if !segments.is_empty() {
             tracing::info!(segments = segments.len(), rows, "write-ahead log replayed");
         }
-        Ok(())
+        Ok(previous)
     }
 
     /// Seals the active rows and writes everything sealed to parts. Goes on when the caller goes away.
@@ -351,6 +396,7 @@ impl Inner {
         if result.is_err() {
             self.shared.counters.flush_failures.fetch_add(1, Ordering::Relaxed);
         }
+        *self.flush_failure.lock() = result.as_ref().err().map(ToString::to_string);
         result
     }
 

@@ -16,9 +16,13 @@ use crate::store::Inner;
 const LOOK_MAX: Duration = Duration::from_secs(1);
 const LOOK_MIN: Duration = Duration::from_millis(5);
 
+/// Looks without a row in memory after which the log's spare file gives its room back.
+const LOOKS_UNTIL_QUIET: u32 = 30;
+
 /// Flushes when memory is full or old enough, until cancelled or the store is gone.
 pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Duration, cancelled: CancellationToken) {
     let look = (interval / 4).clamp(LOOK_MIN, LOOK_MAX);
+    let mut quiet_looks = 0;
     loop {
         tokio::select! {
             () = cancelled.cancelled() => return,
@@ -31,6 +35,15 @@ pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Dur
         }
         if let Err(error) = store.keep_damaged().await {
             tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
+        }
+        shared.probe_log();
+        if shared.memory.rows() > 0 {
+            quiet_looks = 0;
+        } else {
+            quiet_looks += 1;
+            if quiet_looks == LOOKS_UNTIL_QUIET {
+                shared.wal.remove_spare();
+            }
         }
         if !is_due(&shared, interval) {
             continue;
@@ -47,9 +60,8 @@ pub(crate) async fn flush(store: Weak<Inner>, shared: Arc<Shared>, interval: Dur
 }
 
 fn is_due(shared: &Shared, interval: Duration) -> bool {
-    let (bytes, first_at) = shared.memory.active();
-    let age = first_at.map_or(0, |first_at| shared.clock.now_unix_nano().saturating_sub(first_at));
-    let old = first_at.is_some() && u128::try_from(age).is_ok_and(|age| age >= interval.as_nanos());
+    let (bytes, age_ns) = shared.memory.active(shared.clock.now_unix_nano());
+    let old = age_ns.is_some_and(|age_ns| u128::from(age_ns) >= interval.as_nanos());
     let (_, wal_bytes) = shared.wal.size();
     old || bytes >= shared.flush_bytes || wal_bytes >= WAL_SEGMENT_BYTES_MAX || !shared.memory.sealed().is_empty()
 }

@@ -1,45 +1,69 @@
 //! The write-ahead log on disk: segments of records, written once and read again only after a crash.
 //!
-//! A segment `wal/<16 digits>.log` is the eight bytes [`SEGMENT_MAGIC`] and then records, each
+//! A segment is a file `wal/<16 digits>.log`: a header and then records, see [`record`] for the bytes. A record says which
+//! segment and which place in the file it was written for, so a file can be used again: when a segment's rows are in parts
+//! its file becomes the spare, which the next segment takes over and overwrites from its beginning. Writing to blocks that a
+//! file has already is what makes `fdatasync` even and large writes fast. While there is no spare, one is made ahead
+//! ([`WalFolder::make_spare`]), filled with zeros.
 //!
-//! ```text
-//! magic   4 bytes   finds the next record after a damaged one
-//! length  4 bytes   of the payload, little endian
-//! crc32   4 bytes   of length and payload, little endian
-//! payload
-//! ```
-//!
-//! What follows the last whole record of the newest segment is a write that was cut off and is removed: nobody was told
-//! that it was kept. A damaged record with whole ones after it is skipped, reported and counted, and the segment is set
-//! aside as `.damaged` instead of being deleted. The payload's meaning is the caller's affair.
+//! What follows the last whole record is a write that was cut off, or left over from before: nobody was told that it was
+//! kept. Damage before that is skipped, reported and counted, and the segment is set aside as `.damaged` instead of being
+//! deleted. The payload's meaning is the caller's affair.
+
+mod reader;
+mod record;
+#[cfg(test)]
+mod tests;
+mod version1;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+pub(crate) use self::record::Previous;
+use self::reader::read_segment;
+use self::record::{RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::disk::{self, Disk, DiskFile, may_pass};
 use crate::error::StoreError;
-use crate::limits::WAL_RECORD_BYTES_MAX;
+use crate::limits::{WAL_PROBE_BYTES, WAL_RECORD_BYTES_MAX, WAL_SPARE_BYTES, WAL_SPARE_FROM_BYTES};
 
-/// Begins every segment; the last digit is the format's version.
-const SEGMENT_MAGIC: [u8; 8] = *b"cupwal01";
+const SEGMENT_EXTENSION: &str = "log";
 
-/// Begins every record. Its first byte is no ASCII, so that payloads of text rarely look like one.
-const RECORD_MAGIC: [u8; 4] = [0xc5, b'r', b'e', b'c'];
+/// What a segment is called that could not be read as a whole, once its rows are in parts.
+const DAMAGED_EXTENSION: &str = "damaged";
 
-const RECORD_HEADER_BYTES: usize = 12;
+/// The file that the next segment takes over.
+const SPARE: &str = "spare";
 
-/// Buffers larger than this are not kept between commits.
-const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
+/// The same while it is being made.
+const SPARE_UNFINISHED: &str = "spare.tmp";
+
+/// Written to see whether there is room again.
+const PROBE: &str = "probe.tmp";
 
 /// The folder of segments, and how large each is.
 pub(crate) struct WalFolder {
     path: PathBuf,
-    fsync: bool,
-    segments: Mutex<BTreeMap<u64, Segment>>,
+    disk: Arc<dyn Disk>,
+    state: Mutex<State>,
+    /// Nothing is made ahead any more.
+    closing: AtomicBool,
+    /// [`WAL_SPARE_FROM_BYTES`] and [`WAL_SPARE_BYTES`], less only in tests.
+    pub spare_from: u64,
+    pub spare_bytes: u64,
+}
+
+#[derive(Default)]
+struct State {
+    segments: BTreeMap<u64, Segment>,
+    spare: bool,
+    /// The segment during which a spare was last asked for: once is enough.
+    spare_asked_at: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -47,143 +71,285 @@ struct Segment {
     bytes: u64,
     /// Holds records that could not be read: set aside instead of deleted.
     damaged: bool,
+    /// Begun by us, so its file may be used again.
+    ours: bool,
+}
+
+/// What reading a segment found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentRead {
+    pub records: u64,
+    /// Damaged stretches of what was once on disk.
+    pub corrupt: u64,
+    /// How much of it is known to have been on disk: for the header of the segment after it.
+    pub durable: u64,
 }
 
 impl WalFolder {
     /// Opens the folder, creating it where missing.
-    pub fn open(path: PathBuf, fsync: bool) -> Result<WalFolder, StoreError> {
-        fs::create_dir_all(&path).map_err(StoreError::io(format!("create folder {}", path.display())))?;
-        let folder = WalFolder { path, fsync, segments: Mutex::default() };
-        let mut segments = BTreeMap::new();
-        let failed = || StoreError::io(format!("list folder {}", folder.path.display()));
-        for entry in fs::read_dir(&folder.path).map_err(failed())? {
-            let entry = entry.map_err(failed())?;
-            if let Some(number) = segment_number(&entry.path()) {
-                let bytes = entry.metadata().map_err(failed())?.len();
-                segments.insert(number, Segment { bytes, damaged: false });
+    pub fn open(path: PathBuf, disk: Arc<dyn Disk>) -> Result<WalFolder, StoreError> {
+        disk.create_folder(&path).map_err(StoreError::io(format!("create folder {}", path.display())))?;
+        let mut state = State::default();
+        let entries = disk.list(&path).map_err(StoreError::io(format!("list folder {}", path.display())))?;
+        for entry in entries {
+            let file = path.join(&entry.name);
+            if let Some(number) = segment_number(&file) {
+                let bytes = disk.open_to_read(&file).and_then(|file| file.bytes());
+                let bytes = bytes.map_err(StoreError::io(format!("open log segment {}", file.display())))?;
+                state.segments.insert(number, Segment { bytes, ..Segment::default() });
+            } else if [SPARE, SPARE_UNFINISHED, PROBE].iter().any(|name| entry.name == *name)
+                && let Err(error) = disk.remove(&file)
+            {
+                tracing::warn!(%error, file = %file.display(), "cannot remove a left-over file of the log");
             }
         }
-        *folder.segments.lock() = segments;
-        Ok(folder)
+        Ok(WalFolder {
+            path,
+            disk,
+            state: Mutex::new(state),
+            closing: AtomicBool::new(false),
+            spare_from: WAL_SPARE_FROM_BYTES,
+            spare_bytes: WAL_SPARE_BYTES,
+        })
     }
 
     /// The segments there are, oldest first.
     pub fn segments(&self) -> Vec<u64> {
-        self.segments.lock().keys().copied().collect()
+        self.state.lock().segments.keys().copied().collect()
     }
 
     /// How many segments there are, and their bytes.
     pub fn size(&self) -> (u64, u64) {
-        let segments = self.segments.lock();
-        (segments.len() as u64, segments.values().map(|segment| segment.bytes).sum())
+        let state = self.state.lock();
+        (state.segments.len() as u64, state.segments.values().map(|segment| segment.bytes).sum())
     }
 
-    /// Creates a segment that is there after a crash. Its number must be new.
-    pub fn create(&self, number: u64) -> Result<WalWriter, StoreError> {
+    /// Calls `visit` with the payload of every whole record of a segment, in order.
+    pub fn read(&self, number: u64, visit: &mut dyn FnMut(&[u8])) -> Result<SegmentRead, StoreError> {
         let path = self.segment_path(number);
-        let failed = || StoreError::io(format!("create log segment {}", path.display()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path).map_err(failed())?;
-        file.write_all(&SEGMENT_MAGIC).map_err(failed())?;
-        if self.fsync {
-            file.sync_all().map_err(failed())?;
+        let failed = || StoreError::io(format!("read log segment {}", path.display()));
+        let file = self.disk.open_to_read(&path).map_err(failed())?;
+        let found = match read_segment(file.as_ref(), number, visit) {
+            Ok(found) => found,
+            Err(Ok(reason)) => return Err(StoreError::Corrupt(format!("{}: {reason}", path.display()))),
+            Err(Err(error)) => return Err(failed()(error)),
+        };
+        let newest = self.state.lock().segments.range(number + 1..).next().is_none();
+        let told = self.durable_told_after(number);
+        let known = told.unwrap_or(0).max(found.last_group);
+        let mut damage: Vec<Range<u64>> = found.gaps.iter().filter(|gap| gap.start < known).cloned().collect();
+        let file_bytes = file.bytes().map_err(failed())?;
+        match told {
+            Some(durable) if found.end < durable => damage.push(found.end..durable),
+            // Only the newest can have been cut off, and this format leaves nothing else behind its end.
+            None if found.version1 && !newest && found.end < file_bytes => damage.push(found.end..file_bytes),
+            _ => {}
         }
-        sync_folder(&self.path, self.fsync)?;
-        let bytes = SEGMENT_MAGIC.len() as u64;
-        self.segments.lock().insert(number, Segment { bytes, damaged: false });
-        Ok(WalWriter { file, number, bytes, fsync: self.fsync, buffer: Vec::new(), poison: None })
-    }
-
-    /// Reads a segment's records. In the newest segment, a write that was cut off is removed from the file.
-    pub fn read(&self, number: u64, newest: bool) -> Result<ReadSegment, StoreError> {
-        let path = self.segment_path(number);
-        let bytes = fs::read(&path).map_err(StoreError::io(format!("read log segment {}", path.display())))?;
-        let segment = decode_segment(bytes).map_err(|reason| StoreError::Corrupt(format!("{}: {reason}", path.display())))?;
-        for range in &segment.corrupt {
+        for range in &damage {
             let error = StoreError::Corrupt(format!("{}: bytes {}..{} are no record", path.display(), range.start, range.end));
             tracing::warn!(%error, "damaged record of the write-ahead log skipped");
         }
-        let torn = segment.bytes.len() - segment.whole_bytes;
-        if torn > 0 && newest {
-            tracing::info!(segment = number, torn, "write cut off by a crash removed from the write-ahead log");
-            self.truncate(&path, segment.whole_bytes as u64)?;
-            self.note_bytes(number, segment.whole_bytes as u64);
+        let torn = found.gaps.iter().any(|gap| gap.start >= known);
+        if torn {
+            tracing::info!(segment = number, "write cut off by a crash; what of it is whole is kept");
         }
-        Ok(segment)
+        let durable = if torn { known } else { found.end.max(known) };
+        self.note_bytes(number, found.end);
+        Ok(SegmentRead { records: found.records, corrupt: damage.len() as u64, durable })
     }
 
-    fn truncate(&self, path: &Path, bytes: u64) -> Result<(), StoreError> {
-        let failed = || StoreError::io(format!("truncate log segment {}", path.display()));
-        let mut file = OpenOptions::new().write(true).open(path).map_err(failed())?;
-        file.set_len(bytes).map_err(failed())?;
-        if bytes == 0 {
-            // Cut off before its own first bytes were on disk.
-            file.write_all(&SEGMENT_MAGIC).map_err(failed())?;
+    /// What the header of the segment after `number` says of how much of this one was on disk.
+    fn durable_told_after(&self, number: u64) -> Option<u64> {
+        let after = *self.state.lock().segments.range(number + 1..).next()?.0;
+        let file = self.disk.open_to_read(&self.segment_path(after)).ok()?;
+        let mut header = [0; SEGMENT_HEADER_BYTES];
+        let read = file.read_at(0, &mut header).ok()?;
+        match record::decode_segment_header(&header[..read], after) {
+            SegmentHeader::Whole(previous) => previous.filter(|previous| previous.number == number).map(|previous| previous.durable),
+            _ => None,
         }
-        if self.fsync { file.sync_all().map_err(failed()) } else { Ok(()) }
     }
 
     /// Has the segment set aside rather than deleted once its rows are in parts.
     pub fn mark_damaged(&self, number: u64) {
-        if let Some(segment) = self.segments.lock().get_mut(&number) {
+        if let Some(segment) = self.state.lock().segments.get_mut(&number) {
             segment.damaged = true;
         }
     }
 
     pub fn note_bytes(&self, number: u64, bytes: u64) {
-        if let Some(segment) = self.segments.lock().get_mut(&number) {
+        if let Some(segment) = self.state.lock().segments.get_mut(&number) {
             segment.bytes = bytes;
         }
     }
 
-    /// Removes the segments up to `number`, included: their rows are in parts.
+    /// Removes the segments up to `number`, included: their rows are in parts. One file may be kept as the spare.
+    ///
+    /// A crash may bring them back; the catalog's position says that they are over.
     pub fn remove_through(&self, number: u64) -> Result<(), StoreError> {
-        let old: Vec<(u64, Segment)> =
-            self.segments.lock().range(..=number).map(|(number, segment)| (*number, *segment)).collect();
-        for (number, segment) in &old {
-            let path = self.segment_path(*number);
-            let removed = match segment.damaged {
-                true => fs::rename(&path, path.with_extension("damaged")),
-                false => fs::remove_file(&path),
-            };
-            removed.map_err(StoreError::io(format!("remove log segment {}", path.display())))?;
-            self.segments.lock().remove(number);
+        let mut set_aside = false;
+        let mut state = self.state.lock();
+        while let Some((number, segment)) = state.segments.range(..=number).next().map(|(number, segment)| (*number, *segment)) {
+            let path = self.segment_path(number);
+            let failed = || StoreError::io(format!("remove log segment {}", path.display()));
+            if segment.damaged {
+                self.disk.rename(&path, &path.with_extension(DAMAGED_EXTENSION)).map_err(failed())?;
+                set_aside = true;
+            } else if segment.ours && !state.spare && segment.bytes >= self.spare_from {
+                self.disk.rename(&path, &self.path.join(SPARE)).map_err(failed())?;
+                state.spare = true;
+            } else {
+                self.disk.remove(&path).map_err(failed())?;
+            }
+            state.segments.remove(&number);
         }
-        if old.is_empty() { Ok(()) } else { sync_folder(&self.path, self.fsync) }
+        drop(state);
+        if set_aside { disk::sync_folder(self.disk.as_ref(), &self.path) } else { Ok(()) }
+    }
+
+    /// Removes a segment in which nothing was written.
+    pub fn remove(&self, number: u64) -> Result<(), StoreError> {
+        let path = self.segment_path(number);
+        self.disk.remove(&path).map_err(StoreError::io(format!("remove log segment {}", path.display())))?;
+        self.state.lock().segments.remove(&number);
+        Ok(())
+    }
+
+    /// Whether a spare should be made while segment `number` is written; says so once per segment.
+    pub fn wants_spare(&self, number: u64, bytes: u64) -> bool {
+        if bytes < self.spare_from {
+            return false;
+        }
+        let mut state = self.state.lock();
+        let wanted = !state.spare && state.spare_asked_at < number;
+        state.spare_asked_at = state.spare_asked_at.max(number);
+        wanted
+    }
+
+    /// Makes a spare filled with zeros, for the next segment. Slow: not for the commit thread. One at a time.
+    pub fn make_spare(&self) -> Result<(), StoreError> {
+        let (unfinished, spare) = (self.path.join(SPARE_UNFINISHED), self.path.join(SPARE));
+        let made = self.fill(&unfinished, self.spare_bytes).and_then(|()| {
+            let mut state = self.state.lock();
+            if state.spare || self.closing.load(Ordering::Relaxed) {
+                return self.disk.remove(&unfinished);
+            }
+            self.disk.rename(&unfinished, &spare)?;
+            state.spare = true;
+            Ok(())
+        });
+        if made.is_err() {
+            // It may not have come so far that there is one.
+            let _ = self.disk.remove(&unfinished);
+        }
+        made.map_err(StoreError::io(format!("prepare {}", spare.display())))
+    }
+
+    /// Makes nothing ahead any more and removes what was.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.remove_spare();
+    }
+
+    /// Gives the spare's room back, when nothing has been written for long.
+    pub fn remove_spare(&self) {
+        let mut state = self.state.lock();
+        if std::mem::take(&mut state.spare)
+            && let Err(error) = self.disk.remove(&self.path.join(SPARE))
+        {
+            tracing::warn!(%error, "cannot remove the log's spare file; the next start does");
+        }
+        state.spare_asked_at = 0;
+    }
+
+    /// Whether the disk takes a write of [`WAL_PROBE_BYTES`].
+    pub fn probe(&self) -> io::Result<()> {
+        let path = self.path.join(PROBE);
+        let wrote = self.fill(&path, WAL_PROBE_BYTES);
+        wrote.and(self.disk.remove(&path))
+    }
+
+    /// A file of zeros, on disk. Stops early when the log closes.
+    fn fill(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        /// Written at a time, so that a commit never waits behind much.
+        const STEP_BYTES: usize = 1024 * 1024;
+        let zeros = vec![0; STEP_BYTES.min(usize::try_from(bytes).unwrap_or(STEP_BYTES))];
+        let mut file = self.disk.create(path)?;
+        for offset in (0..bytes).step_by(STEP_BYTES) {
+            if self.closing.load(Ordering::Relaxed) {
+                break;
+            }
+            file.write_at(offset, &mut [IoSlice::new(&zeros)])?;
+            file.sync()?;
+        }
+        Ok(())
+    }
+
+    /// The file of a new segment, there after a crash: the spare, or a new one. Its number must be new.
+    fn begin(&self, number: u64) -> Result<Box<dyn DiskFile>, Begin> {
+        let path = self.segment_path(number);
+        let mut state = self.state.lock();
+        let file = if std::mem::take(&mut state.spare) {
+            self.disk.rename(&self.path.join(SPARE), &path).and_then(|()| self.disk.open_to_write(&path))
+        } else {
+            self.disk.create(&path)
+        };
+        let file = file.map_err(Begin::Create)?;
+        state.segments.insert(number, Segment { ours: true, ..Segment::default() });
+        drop(state);
+        self.disk.sync_folder(&self.path).map_err(Begin::Sync)?;
+        Ok(file)
     }
 
     fn segment_path(&self, number: u64) -> PathBuf {
-        self.path.join(format!("{number:016}.log"))
+        self.path.join(format!("{number:016}.{SEGMENT_EXTENSION}"))
     }
 }
 
+/// Why a segment could not be begun.
+enum Begin {
+    Create(io::Error),
+    Sync(io::Error),
+}
+
+/// Makes the names in a folder survive a crash.
+pub(crate) fn sync_folder(path: &Path, fsync: bool) -> Result<(), StoreError> {
+    disk::sync_folder(&disk::RealDisk { fsync }, path)
+}
+
 fn segment_number(path: &Path) -> Option<u64> {
-    if path.extension()? != "log" {
+    if path.extension()? != SEGMENT_EXTENSION {
         return None;
     }
     path.file_stem()?.to_str()?.parse().ok()
 }
 
-/// Makes the names in a folder survive a crash.
-pub(crate) fn sync_folder(path: &Path, fsync: bool) -> Result<(), StoreError> {
-    if !fsync {
-        return Ok(());
-    }
-    let synced = File::open(path).and_then(|folder| folder.sync_all());
-    synced.map_err(StoreError::io(format!("sync folder {}", path.display())))
-}
-
-/// Writes one segment.
+/// Writes one segment. Its file is begun with the first record, so a store that is told nothing writes nothing.
 pub(crate) struct WalWriter {
-    file: File,
     number: u64,
+    previous: Option<Previous>,
+    file: Option<Box<dyn DiskFile>>,
+    /// Of the file, on disk and acknowledged.
     bytes: u64,
-    fsync: bool,
-    buffer: Vec<u8>,
+    /// The file may hold more than that, of a write that failed.
+    dirty: bool,
     /// Why nothing can be written any more.
     poison: Option<String>,
+    headers: Vec<[u8; RECORD_HEADER_BYTES]>,
 }
 
 impl WalWriter {
+    /// For a segment of a number that was never used, after `previous`.
+    pub fn new(number: u64, previous: Option<Previous>) -> WalWriter {
+        WalWriter { number, previous, file: None, bytes: 0, dirty: false, poison: None, headers: Vec::new() }
+    }
+
+    /// For the segment after this one, with the misfortune of this one.
+    pub fn next(&self) -> WalWriter {
+        let previous = Previous { number: self.number, durable: self.bytes };
+        WalWriter { poison: self.poison.clone(), ..WalWriter::new(self.number + 1, Some(previous)) }
+    }
+
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -193,57 +359,75 @@ impl WalWriter {
         self.bytes
     }
 
-    /// Whether an append waits for the disk.
-    pub fn syncs(&self) -> bool {
-        self.fsync
-    }
-
     pub fn is_empty(&self) -> bool {
-        self.bytes == SEGMENT_MAGIC.len() as u64
+        self.bytes == 0
     }
 
-    /// Writes the records with one write and waits for the disk. Durable when it returns; on error none of them counts.
+    /// Whether only a restart helps.
+    pub fn is_poisoned(&self) -> bool {
+        self.poison.is_some()
+    }
+
+    /// Writes the records, each a payload in two pieces, with one write and waits for the disk. Durable when it returns; on
+    /// error none of them counts.
     ///
-    /// A write that fails is taken back. When that fails too, or the disk says that it could not sync, what is on disk is
-    /// unknown, and every later call fails: only a restart, which reads what is there, can tell.
-    pub fn append<'p>(&mut self, payloads: impl Iterator<Item = &'p [u8]>) -> Result<(), StoreError> {
+    /// A write that fails is taken back, before the next one at the latest, and the next one may succeed. When the disk says
+    /// that it could not sync, what is on it is unknown, and every later call fails: only a restart, which reads what is
+    /// there, can tell.
+    pub fn append<'p>(
+        &mut self,
+        folder: &WalFolder,
+        payloads: impl ExactSizeIterator<Item = [&'p [u8]; 2]> + Clone,
+    ) -> Result<(), StoreError> {
         if let Some(reason) = &self.poison {
             return Err(StoreError::Unavailable(reason.clone()));
         }
-        self.buffer.clear();
-        for payload in payloads {
-            encode_record(payload, &mut self.buffer)?;
+        if self.file.is_none() {
+            self.begin(folder)?;
         }
-        if let Err(error) = self.file.write_all(&self.buffer) {
-            let back = self.file.set_len(self.bytes).and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
-            if let Err(back) = back {
-                return Err(self.poisoned(format!("cannot take back a failed write to the log: {back}")));
-            }
-            return Err(StoreError::Unavailable(format!("cannot write to the log: {error}")));
+        let Some(file) = &mut self.file else { return Err(StoreError::Unavailable("the log has no file".into())) };
+        if self.dirty {
+            file.set_bytes(self.bytes).map_err(|error| unwritten("take back a failed write to the log", &error))?;
+            self.dirty = false;
         }
-        if self.fsync
-            && let Err(error) = self.sync()
-        {
+        let segment_header = record::encode_segment_header(self.number, self.previous);
+        let segment_header = if self.bytes == 0 { segment_header.as_slice() } else { &[] };
+        self.headers.clear();
+        let mut end = self.bytes + segment_header.len() as u64;
+        for payload in payloads.clone() {
+            let bytes = payload[0].len() + payload[1].len();
+            let too_large = StoreError::TooLarge { bytes, bytes_max: WAL_RECORD_BYTES_MAX };
+            let (Ok(length), true) = (u32::try_from(bytes), bytes <= WAL_RECORD_BYTES_MAX) else { return Err(too_large) };
+            let back = u32::try_from(end - self.bytes).map_err(|_| too_large)?;
+            self.headers.push(RecordHeader::of(payload, length, back).encode(self.number, end));
+            end += (RECORD_HEADER_BYTES + bytes) as u64;
+        }
+        let mut pieces = Vec::with_capacity(1 + 3 * self.headers.len());
+        pieces.push(IoSlice::new(segment_header));
+        for (header, [head, body]) in self.headers.iter().zip(payloads) {
+            pieces.extend([header.as_slice(), head, body].map(IoSlice::new));
+        }
+        if let Err(error) = file.write_at(self.bytes, &mut pieces) {
+            self.dirty = file.set_bytes(self.bytes).is_err();
+            return Err(unwritten("write to the log", &error));
+        }
+        if let Err(error) = file.sync() {
             return Err(self.poisoned(format!("cannot sync the log: {error}; restart to go on")));
         }
-        self.bytes += self.buffer.len() as u64;
-        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
-            self.buffer = Vec::new();
-        }
+        self.bytes = end;
         Ok(())
     }
 
-    /// Takes over from the writer of the segment before, with its misfortune.
-    pub fn inherit(&mut self, before: &WalWriter) {
-        self.poison.clone_from(&before.poison);
-    }
-
-    fn sync(&self) -> std::io::Result<()> {
-        #[cfg(test)]
-        if tests::SYNC_FAILS.with(std::cell::Cell::get) {
-            return Err(std::io::Error::other("the disk is gone"));
+    fn begin(&mut self, folder: &WalFolder) -> Result<(), StoreError> {
+        match folder.begin(self.number) {
+            Ok(file) => {
+                self.file = Some(file);
+                Ok(())
+            }
+            Err(Begin::Create(error)) => Err(unwritten("begin a segment of the log", &error)),
+            Err(Begin::Sync(error)) if may_pass(&error) => Err(unwritten("sync the folder of the log", &error)),
+            Err(Begin::Sync(error)) => Err(self.poisoned(format!("cannot sync the folder of the log: {error}; restart to go on"))),
         }
-        self.file.sync_data()
     }
 
     fn poisoned(&mut self, reason: String) -> StoreError {
@@ -253,238 +437,6 @@ impl WalWriter {
     }
 }
 
-fn encode_record(payload: &[u8], out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let too_large = || StoreError::TooLarge { bytes: payload.len(), bytes_max: WAL_RECORD_BYTES_MAX };
-    if payload.len() > WAL_RECORD_BYTES_MAX {
-        return Err(too_large());
-    }
-    let length = u32::try_from(payload.len()).map_err(|_| too_large())?.to_le_bytes();
-    out.extend_from_slice(&RECORD_MAGIC);
-    out.extend_from_slice(&length);
-    out.extend_from_slice(&record_crc(length, payload).to_le_bytes());
-    out.extend_from_slice(payload);
-    Ok(())
-}
-
-fn record_crc(length: [u8; 4], payload: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&length);
-    crc.update(payload);
-    crc.finalize()
-}
-
-/// What a segment's file holds.
-#[derive(Debug)]
-pub(crate) struct ReadSegment {
-    bytes: Vec<u8>,
-    /// Where each whole record's payload lies.
-    payloads: Vec<Range<usize>>,
-    /// What lies between whole records and is none.
-    corrupt: Vec<Range<usize>>,
-    /// Where the last whole record ends.
-    whole_bytes: usize,
-}
-
-impl ReadSegment {
-    pub fn payloads(&self) -> impl Iterator<Item = &[u8]> {
-        self.payloads.iter().map(|range| &self.bytes[range.clone()])
-    }
-
-    pub fn corrupt_records(&self) -> usize {
-        self.corrupt.len()
-    }
-
-    /// Whether something follows the last whole record.
-    pub fn is_torn(&self) -> bool {
-        self.whole_bytes < self.bytes.len()
-    }
-}
-
-fn decode_segment(bytes: Vec<u8>) -> Result<ReadSegment, String> {
-    let start = SEGMENT_MAGIC.len();
-    if is_torn_header(&bytes) {
-        return Ok(ReadSegment { bytes, payloads: Vec::new(), corrupt: Vec::new(), whole_bytes: 0 });
-    }
-    if !bytes.starts_with(&SEGMENT_MAGIC) {
-        let found = bytes[..bytes.len().min(start)].escape_ascii();
-        return Err(format!("begins with \"{found}\", expected \"{}\"", SEGMENT_MAGIC.escape_ascii()));
-    }
-    let mut segment = ReadSegment { bytes, payloads: Vec::new(), corrupt: Vec::new(), whole_bytes: start };
-    while let Some(payload) = next_record(&segment.bytes, segment.whole_bytes) {
-        let record_start = payload.start - RECORD_HEADER_BYTES;
-        if record_start > segment.whole_bytes {
-            segment.corrupt.push(segment.whole_bytes..record_start);
-        }
-        segment.whole_bytes = payload.end;
-        segment.payloads.push(payload);
-    }
-    Ok(segment)
-}
-
-/// Whether the crash came before the segment's own first bytes were on disk: they end early, in nothing or in zeros.
-fn is_torn_header(bytes: &[u8]) -> bool {
-    let written = bytes.iter().zip(SEGMENT_MAGIC).take_while(|(byte, expected)| *byte == expected).count();
-    written < SEGMENT_MAGIC.len() && bytes[written..].iter().all(|byte| *byte == 0)
-}
-
-/// The first whole record at or after `from`.
-fn next_record(bytes: &[u8], mut from: usize) -> Option<Range<usize>> {
-    loop {
-        if let Some(payload) = record_at(bytes, from) {
-            return Some(payload);
-        }
-        let rest = bytes.get(from + 1..)?;
-        from += 1 + rest.windows(RECORD_MAGIC.len()).position(|window| window == RECORD_MAGIC)?;
-    }
-}
-
-/// The payload of the whole record that begins exactly at `from`.
-fn record_at(bytes: &[u8], from: usize) -> Option<Range<usize>> {
-    let header = bytes.get(from..)?.get(..RECORD_HEADER_BYTES)?;
-    let (magic, rest) = header.split_first_chunk::<4>()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let crc = rest.first_chunk::<4>()?;
-    let payload_bytes = u32::from_le_bytes(*length) as usize;
-    if *magic != RECORD_MAGIC || payload_bytes > WAL_RECORD_BYTES_MAX {
-        return None;
-    }
-    let start = from + RECORD_HEADER_BYTES;
-    let payload = bytes.get(start..start + payload_bytes)?;
-    (record_crc(*length, payload) == u32::from_le_bytes(*crc)).then(|| start..start + payload_bytes)
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    thread_local! {
-        /// Makes the next syncs of this thread fail.
-        pub static SYNC_FAILS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-    }
-
-    fn segment_of(payloads: &[Vec<u8>]) -> Vec<u8> {
-        let mut bytes = SEGMENT_MAGIC.to_vec();
-        for payload in payloads {
-            encode_record(payload, &mut bytes).unwrap();
-        }
-        bytes
-    }
-
-    fn read(bytes: &[u8]) -> (Vec<Vec<u8>>, usize) {
-        let segment = decode_segment(bytes.to_vec()).unwrap();
-        (segment.payloads().map(<[u8]>::to_vec).collect(), segment.corrupt_records())
-    }
-
-    fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {
-        proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..6)
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_written_is_read(payloads in payloads()) {
-            prop_assert_eq!(read(&segment_of(&payloads)), (payloads, 0));
-        }
-
-        #[test]
-        fn a_tail_torn_anywhere_loses_only_what_was_torn(payloads in payloads()) {
-            let bytes = segment_of(&payloads);
-            let mut ends = vec![SEGMENT_MAGIC.len()];
-            for payload in &payloads {
-                ends.push(ends.last().unwrap() + RECORD_HEADER_BYTES + payload.len());
-            }
-            for cut in 0..=bytes.len() {
-                let whole = ends.iter().filter(|end| **end <= cut).count().saturating_sub(1);
-                prop_assert_eq!(read(&bytes[..cut]), (payloads[..whole].to_vec(), 0), "cut at {}", cut);
-                // A file system may have grown the file before the bytes came; only a payload of zeros can be whole then.
-                let mut grown = bytes[..cut].to_vec();
-                grown.resize(bytes.len() + 7, 0);
-                prop_assert!(read(&grown).0.len() >= whole);
-            }
-        }
-
-        #[test]
-        fn one_changed_byte_harms_one_record(payloads in payloads(), at in any::<proptest::sample::Index>(), bits in 1u8..) {
-            let mut bytes = segment_of(&payloads);
-            prop_assume!(!payloads.is_empty());
-            let at = SEGMENT_MAGIC.len() + at.index(bytes.len() - SEGMENT_MAGIC.len());
-            bytes[at] ^= bits;
-            let mut end = SEGMENT_MAGIC.len();
-            let harmed = payloads.iter().position(|payload| {
-                end += RECORD_HEADER_BYTES + payload.len();
-                at < end
-            });
-            let harmed = harmed.unwrap();
-            let mut left = payloads.clone();
-            left.remove(harmed);
-            let corrupt = usize::from(harmed + 1 < payloads.len());
-            prop_assert_eq!(read(&bytes), (left, corrupt));
-        }
-
-        #[test]
-        fn reading_anything_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode_segment(bytes.clone());
-            let mut segment = SEGMENT_MAGIC.to_vec();
-            segment.extend_from_slice(&RECORD_MAGIC);
-            segment.extend_from_slice(&bytes);
-            let _ = decode_segment(segment);
-        }
-    }
-
-    fn folder() -> (tempfile::TempDir, WalFolder) {
-        let folder = tempfile::tempdir().unwrap();
-        let wal = WalFolder::open(folder.path().join("wal"), true).unwrap();
-        (folder, wal)
-    }
-
-    #[test]
-    fn a_torn_tail_is_removed_and_a_later_format_refused() {
-        let (_folder, wal) = folder();
-        let mut writer = wal.create(7).unwrap();
-        writer.append([b"one".as_slice(), b"two"].into_iter()).unwrap();
-        let path = wal.segment_path(7);
-        let bytes = fs::read(&path).unwrap();
-        fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        let read = wal.read(7, true).unwrap();
-        assert_eq!(read.payloads().collect::<Vec<_>>(), [b"one"]);
-        let whole = fs::read(&path).unwrap();
-        assert_eq!(whole.len(), SEGMENT_MAGIC.len() + RECORD_HEADER_BYTES + 3);
-        assert!(!wal.read(7, true).unwrap().is_torn());
-        fs::write(&path, b"cupwal02").unwrap();
-        let error = wal.read(7, true).unwrap_err();
-        assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
-    }
-
-    #[test]
-    fn a_failed_sync_poisons_the_log() {
-        let (_folder, wal) = folder();
-        let mut writer = wal.create(1).unwrap();
-        writer.append([b"one".as_slice()].into_iter()).unwrap();
-        SYNC_FAILS.set(true);
-        assert!(matches!(writer.append([b"two".as_slice()].into_iter()), Err(StoreError::Unavailable(_))));
-        SYNC_FAILS.set(false);
-        assert!(matches!(writer.append([b"three".as_slice()].into_iter()), Err(StoreError::Unavailable(_))));
-        let mut next = wal.create(2).unwrap();
-        next.inherit(&writer);
-        assert!(matches!(next.append([b"four".as_slice()].into_iter()), Err(StoreError::Unavailable(_))));
-        assert_eq!(wal.read(1, true).unwrap().payloads().next().unwrap(), b"one");
-    }
-
-    #[test]
-    fn old_segments_go_and_damaged_ones_are_set_aside() {
-        let (_folder, wal) = folder();
-        for number in 1..=4 {
-            wal.create(number).unwrap();
-        }
-        wal.mark_damaged(2);
-        wal.remove_through(3).unwrap();
-        assert_eq!(wal.segments(), [4]);
-        let mut names: Vec<String> =
-            fs::read_dir(&wal.path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        assert_eq!(names, ["0000000000000002.damaged", "0000000000000004.log"]);
-        let again = WalFolder::open(wal.path, true).unwrap();
-        assert_eq!(again.segments(), [4]);
-    }
+fn unwritten(what: &str, error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("cannot {what}: {error}"))
 }

@@ -44,13 +44,13 @@ async fn live(steps: Vec<Step>) {
             Step::Flush => store.flush().await.unwrap(),
             Step::Restart => store = reopened(store, folder.path()).await,
             Step::Crash => {
-                // A copy is not of one moment, so nothing may be under way: what was replayed has become parts.
-                while store.stats().wal_segments > 1 {
-                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-                }
                 let copy = crashed(folder.path());
                 store = open(quick(copy.path())).await;
                 folder = copy;
+                // A copy is not of one moment, so nothing may be under way at the next: what was replayed becomes parts.
+                while store.stats().wal_segments > 0 {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
             }
         }
         assert!(numbers(folder.path(), &logs(&store).await).into_iter().eq(0..next));

@@ -17,7 +17,7 @@ enum Piece {
 /// questions there were. A block without answers, such as a schema, gets `None`.
 #[allow(clippy::disallowed_methods, reason = "UPDATE_EXPECT is how snapshot tests are told to write")]
 pub fn check(language: &str, mut answer: impl FnMut(&str, &str) -> Option<Vec<(&'static str, String)>>) -> usize {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/queries").join(language);
+    let folder = Path::new("../../fixtures/queries").join(language);
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut questions = 0;

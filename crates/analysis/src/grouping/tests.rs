@@ -18,7 +18,7 @@ fn group(r#type: &str, message: &str, stacktrace: &str) -> String {
 
 /// The groups of the stack texts in `fixtures/grouping/<case>`, of those files whose name has `part` in it.
 fn groups_of(case: &str, part: &str, r#type: &str, message: &str) -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/grouping").join(case);
+    let folder = Path::new("../../fixtures/grouping").join(case);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let chosen = files.filter(|path| path.file_name().unwrap().to_string_lossy().contains(part));
     chosen.map(|path| group(r#type, message, &fs::read_to_string(path).unwrap())).collect()

@@ -17,7 +17,7 @@ fn fixtures() {
 /// The texts that grouping is tested with are those printed here.
 #[test]
 fn grouping_is_tested_with_these_stack_texts() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let fixtures = Path::new("../../fixtures");
     for run in ["2023", "linked", "modern"] {
         for error in ["key-error", "name-error"] {
             let batch = std::fs::read_to_string(fixtures.join(format!("wire/rollbar/bootcamp-{run}-{error}/batch.txt"))).unwrap();

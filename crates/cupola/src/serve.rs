@@ -78,6 +78,7 @@ async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(A
     .await?;
     let addresses = listeners.addresses()?;
     std::fs::create_dir_all(&settings.data_dir).with_context(|| format!("cannot make {}", settings.data_dir.display()))?;
+    can_write(&settings.data_dir).with_context(|| format!("cannot write to {}", settings.data_dir.display()))?;
     let metastore = Metastore::open(&settings.data_dir).await.context("cannot open the catalog")?;
     let store = Store::open(store_options(&settings), metastore.clone(), server::ingest::replay)
         .await
@@ -91,6 +92,11 @@ async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(A
         Ok(())
     });
     Ok((addresses, served))
+}
+
+/// Whether files can be made in the folder: what is said here is clearer than what the catalog would say.
+fn can_write(folder: &std::path::Path) -> std::io::Result<()> {
+    std::fs::OpenOptions::new().create(true).append(true).open(folder.join("lock")).map(drop)
 }
 
 fn store_options(settings: &Settings) -> StoreOptions {

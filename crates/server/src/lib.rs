@@ -23,6 +23,7 @@ pub struct Services(Arc<ServicesInner>);
 pub struct ServicesInner {
     pub settings: Settings,
     pub ingest: ingest::Ingest,
+    pub store: store::Store,
     pub asker: engine::ask::Asker,
     pub metastore: metastore::Metastore,
     pub log_stream_activity: ingest::StreamActivity,
@@ -53,7 +54,8 @@ impl Services {
     ) -> Services {
         let project = settings.project.clone();
         Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store, project.clone()),
+            ingest: ingest::Ingest::new(store.clone(), project.clone()),
+            store,
             asker: engine::ask::Asker { engine, project },
             settings,
             metastore,

@@ -20,7 +20,12 @@ impl Server {
     }
 
     pub fn start_with(folder: &Path, arguments: &[&str]) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_cupola"))
+        Server::start_by(Command::new(env!("CARGO_BIN_EXE_cupola")), folder, arguments)
+    }
+
+    /// Starts by a command that runs the binary with what is added to it.
+    pub fn start_by(mut command: Command, folder: &Path, arguments: &[&str]) -> Server {
+        let mut child = command
             .arg("serve")
             .arg("--data-dir")
             .arg(folder)
@@ -38,6 +43,10 @@ impl Server {
             found.unwrap_or_else(|| panic!("no {name} in {line:?}")).to_owned()
         };
         Server { http: part("http"), otlp_http: part("otlp_http"), xray: part("xray"), child }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn kill(mut self) {

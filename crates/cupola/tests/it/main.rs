@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod crash;
+mod disk_full;
 mod harness;
 mod hostile;
 mod round_trip;

@@ -23,7 +23,6 @@ pub struct Services(Arc<ServicesInner>);
 pub struct ServicesInner {
     pub settings: Settings,
     pub ingest: ingest::Ingest,
-    pub store: store::Store,
     pub asker: engine::ask::Asker,
     pub metastore: metastore::Metastore,
     pub log_stream_activity: ingest::StreamActivity,
@@ -54,8 +53,7 @@ impl Services {
     ) -> Services {
         let project = settings.project.clone();
         Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store.clone(), project.clone()),
-            store,
+            ingest: ingest::Ingest::new(store, project.clone()),
             asker: engine::ask::Asker { engine, project },
             settings,
             metastore,

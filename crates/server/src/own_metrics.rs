@@ -37,6 +37,11 @@ pub async fn metrics(State(services): State<Services>) -> impl IntoResponse {
     family("cupola_store_memory_bytes", "Bytes of those rows.", "gauge", one(store.memory_bytes));
     family("cupola_store_appends_total", "Requests appended to the write-ahead log.", "counter", one(store.appends));
     family("cupola_store_fsyncs_total", "Commits of the write-ahead log.", "counter", one(store.fsyncs));
+    family("cupola_store_appends_refused_total", "Requests not kept.", "counter", one(store.appends_refused));
+    family("cupola_store_flush_failures_total", "Times rows could not become parts.", "counter", one(store.flush_failures));
+    family("cupola_store_wal_bytes", "Bytes of the write-ahead log.", "gauge", one(store.wal_bytes));
+    family("cupola_store_wal_records_corrupt", "Damaged records found at start.", "gauge", one(store.wal_records_corrupt));
+    family("cupola_store_wal_records_unreadable", "Records found at start of which no rows could be made.", "gauge", one(store.wal_records_unreadable));
     family("cupola_uptime_seconds", "Seconds since the start.", "gauge", one(services.started.elapsed().as_secs()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], out)
 }

@@ -45,10 +45,6 @@ impl Server {
         Server { http: part("http"), otlp_http: part("otlp_http"), xray: part("xray"), child }
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -34,7 +34,8 @@ pub async fn live() -> impl IntoResponse {
 /// Whether requests are taken in now, and if not, why. What is only put off, rows that cannot become parts, is told and
 /// counts as ready: they are safe in the log.
 pub async fn ready(State(services): State<Services>) -> impl IntoResponse {
-    match (services.store.refuses(), services.store.flush_failure()) {
+    let store = services.asker.engine.store();
+    match (store.refuses(), store.flush_failure()) {
         (Some(reason), _) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}")),
         (None, Some(reason)) => (StatusCode::OK, format!("ok, but rows cannot be written to parts: {reason}")),
         (None, None) => (StatusCode::OK, "ok".to_owned()),

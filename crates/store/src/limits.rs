@@ -73,3 +73,35 @@ pub const READ_GAP_BYTES_MAX: u64 = 64 * 1024;
 /// Runs of the trace index of like size that are merged into one: with eight a lookup in a thousand million traces asks some
 /// forty runs, and an entry is copied five times.
 pub const INDEX_RUN_FAN: usize = 8;
+
+/// Parts of like size that are merged into one: with ten a row is rewritten two or three times on its way into a large part,
+/// and a day has a few dozen parts at most.
+pub const COMPACTION_FAN: usize = 10;
+
+/// Parts of one merge: each has its footer in memory, and some of its rows if they overlap in time.
+pub const COMPACTION_PARTS_MAX: usize = 64;
+
+/// Bytes of a part that is not merged further: large enough to be one of few, small enough to be rewritten for the sake of
+/// some rows, and in seconds.
+pub const COMPACTED_PART_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Rows of such a part; rows that take next to nothing would make it slow to rewrite.
+pub const COMPACTED_PART_ROWS: u64 = 16 * 1024 * 1024;
+
+/// Rows from which a day's rows are worth a part of their own; stray ones of many days are better off together.
+pub const DAY_PART_ROWS_MIN: u64 = 64 * 1024;
+
+/// Rows of one nanosecond that are looked at together for duplicates. A sender without a clock makes more; then some stay.
+pub const TIED_ROWS_MAX: usize = 128 * 1024;
+
+/// Provisional spans of one merge that are held in memory until their complete ones are found; about 48 bytes each.
+pub const PROVISIONAL_SPANS_MAX: usize = 1_000_000;
+
+/// How often the background looks for parts to put together.
+pub const COMPACTION_LOOK: Duration = Duration::from_secs(2);
+
+/// How long after a failed compaction the next is tried.
+pub const COMPACTION_RETRY: Duration = Duration::from_secs(30);
+
+/// Rows a second from which ingest counts as busy, and compaction keeps to its share of a core.
+pub const BUSY_ROWS_PER_SECOND: f64 = 1_000.0;

@@ -24,7 +24,8 @@ use crate::checksums::SummingWriter;
 use crate::columns;
 use crate::error::StoreError;
 use crate::limits::ROW_GROUP_ROWS;
-use crate::parts_folder::{CHECKSUMS, PartsFolder, TEMPORARY};
+use crate::parts_folder::{CHECKSUMS, PartsFolder, TEMPORARY, TOKENS};
+use crate::token_filter::TokenFilterBuilder;
 use crate::trace_index::{Run, TraceIndex, TraceRows};
 use crate::wal::sync_folder;
 
@@ -63,6 +64,7 @@ pub(crate) struct PartWriter<'a> {
     temporary: Temporary,
     writer: ArrowWriter<SummingWriter<File>>,
     traces: TraceRows,
+    tokens: Option<TokenFilterBuilder>,
     rows: u64,
     min_time: i64,
     max_time: i64,
@@ -81,8 +83,9 @@ impl<'a> PartWriter<'a> {
         let writer_options = ArrowWriterOptions::new().with_properties(properties(options.level)).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(SummingWriter::new(file), Arc::clone(&schema), writer_options)?;
         let traces = TraceRows::default();
+        let tokens = (options.signal == Signal::Logs).then(TokenFilterBuilder::new);
         let (min_time, max_time) = (i64::MAX, i64::MIN);
-        Ok(PartWriter { place, options, schema, path, temporary, writer, traces, rows: 0, min_time, max_time })
+        Ok(PartWriter { place, options, schema, path, temporary, writer, traces, tokens, rows: 0, min_time, max_time })
     }
 
     /// Adds rows that are not older than those before.
@@ -101,12 +104,20 @@ impl<'a> PartWriter<'a> {
         self.rows += rows.num_rows() as u64;
         self.writer.write(rows)?;
         self.traces.push(rows);
+        if let Some(tokens) = &mut self.tokens {
+            tokens.push(rows);
+        }
         Ok(())
     }
 
     /// Rows written so far.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// The newest row so far.
+    pub fn max_time(&self) -> i64 {
+        self.max_time
     }
 
     /// Roughly the bytes of the file if it ended here.
@@ -130,8 +141,14 @@ impl<'a> PartWriter<'a> {
         drop(file);
         verify(&temporary.0, self.rows, sums.file_bytes())?;
         let path = folder.path.join(&self.path);
-        let beside = sums.to_bytes();
-        let result = folder.write_file(&path.with_extension(CHECKSUMS), &beside).and_then(|()| {
+        let mut sidecar_bytes = 0;
+        let mut beside = |extension: &str, bytes: &[u8]| {
+            sidecar_bytes += bytes.len() as u64;
+            folder.write_file(&path.with_extension(extension), bytes)
+        };
+        let result = beside(CHECKSUMS, &sums.to_bytes());
+        let result = result.and_then(|()| self.tokens.map_or(Ok(()), |tokens| beside(TOKENS, &tokens.finish())));
+        let result = result.and_then(|()| {
             fs::rename(&temporary.0, &path).map_err(StoreError::io(format!("rename part to {}", path.display())))?;
             sync_folder(path.parent().unwrap_or(&folder.path), folder.fsync)
         });
@@ -146,7 +163,7 @@ impl<'a> PartWriter<'a> {
             path: self.path,
             rows: self.rows,
             bytes: sums.file_bytes(),
-            sidecar_bytes: beside.len() as u64,
+            sidecar_bytes,
             min_time: self.min_time,
             max_time: self.max_time,
             level: options.level,

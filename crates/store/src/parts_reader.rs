@@ -28,23 +28,67 @@ use crate::checksums::Checksums;
 use crate::error::StoreError;
 use crate::limits::{OPEN_PARTS_MAX, READ_GAP_BYTES_MAX};
 use crate::memory::Memory;
-use crate::parts_folder::{CHECKSUMS, PartsFolder};
+use crate::parts_folder::{CHECKSUMS, PartsFolder, TOKENS};
+use crate::token_filter::TokenFilters;
 
 /// The folder of parts, read only.
 pub(crate) struct PartsReader {
     folder: Arc<PartsFolder>,
     /// Answers what has nothing to do with a part's bytes.
     files: LocalFileSystem,
-    open: Mutex<OpenParts>,
-    memory: Arc<Memory>,
-    /// Parts that were set aside, of which the metastore does not know.
-    damaged: Mutex<Vec<(u64, String)>>,
+    open: Mutex<Recent<Arc<PartFile>>>,
+    tokens: Mutex<Recent<Option<Arc<TokenFilters>>>>,
+    damage: Arc<Damage>,
 }
 
-#[derive(Default)]
-struct OpenParts {
-    parts: HashMap<Path, (Arc<PartFile>, u64)>,
+/// Sets parts aside.
+struct Damage {
+    memory: Arc<Memory>,
+    /// Parts that were set aside, of which the metastore does not know.
+    parts: Mutex<Vec<(u64, String)>>,
+}
+
+impl Damage {
+    /// Sets the part aside if the outcome says that it is damaged.
+    fn noting<T>(&self, path: &Path, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error @ StoreError::Corrupt(_)) = &outcome
+            && let Some(part) = self.memory.set_damaged(path)
+        {
+            tracing::error!(%path, rows = part.rows, %error, "part is damaged; it is set aside and its rows are missing");
+            self.parts.lock().push((part.id, error.to_string()));
+        }
+        outcome
+    }
+}
+
+/// What was made of the parts that were used last.
+struct Recent<V> {
+    of: HashMap<Path, (V, u64)>,
     uses: u64,
+}
+
+impl<V: Clone> Recent<V> {
+    fn new() -> Recent<V> {
+        Recent { of: HashMap::new(), uses: 0 }
+    }
+
+    fn get(&mut self, path: &Path) -> Option<V> {
+        self.uses += 1;
+        let (value, used) = self.of.get_mut(path)?;
+        *used = self.uses;
+        Some(value.clone())
+    }
+
+    /// Keeps it, and lets go of the half that was not used for longest when there are too many.
+    fn keep(&mut self, path: &Path, value: V) {
+        if self.of.len() >= OPEN_PARTS_MAX {
+            let mut uses: Vec<u64> = self.of.values().map(|(_, used)| *used).collect();
+            uses.sort_unstable();
+            let middle = uses[uses.len() / 2];
+            self.of.retain(|_, (_, used)| *used > middle);
+        }
+        self.of.insert(path.clone(), (value, self.uses));
+    }
 }
 
 impl PartsReader {
@@ -53,88 +97,71 @@ impl PartsReader {
         Ok(PartsReader {
             files: files.map_err(|error| StoreError::Unavailable(error.to_string()))?,
             folder,
-            open: Mutex::default(),
-            memory,
-            damaged: Mutex::default(),
+            open: Mutex::new(Recent::new()),
+            tokens: Mutex::new(Recent::new()),
+            damage: Arc::new(Damage { memory, parts: Mutex::default() }),
         })
     }
 
     /// The part's file; the same one for as long as it is in use.
     pub fn open(&self, path: &Path) -> Result<Arc<PartFile>, StoreError> {
-        {
-            let mut open = self.open.lock();
-            open.uses += 1;
-            let now = open.uses;
-            if let Some((file, used)) = open.parts.get_mut(path) {
-                *used = now;
-                return Ok(Arc::clone(file));
-            }
+        if let Some(file) = self.open.lock().get(path) {
+            return Ok(file);
         }
-        let file = Arc::new(PartFile::open(self.folder.path.join(path.as_ref()))?);
-        let mut open = self.open.lock();
-        if open.parts.len() >= OPEN_PARTS_MAX {
-            let mut uses: Vec<u64> = open.parts.values().map(|(_, used)| *used).collect();
-            uses.sort_unstable();
-            let middle = uses[uses.len() / 2];
-            open.parts.retain(|_, (_, used)| *used > middle);
-        }
-        let now = open.uses;
-        open.parts.insert(path.clone(), (Arc::clone(&file), now));
+        let file = Arc::new(PartFile::open(&self.folder, path, &self.damage)?);
+        self.open.lock().keep(path, Arc::clone(&file));
         Ok(file)
     }
 
-    /// Lets go of a part's file, which is about to be removed.
-    pub fn close(&self, path: &Path) {
-        self.open.lock().parts.remove(path);
+    /// The words of the part, if it has such filters and they are sound.
+    pub fn token_filters(&self, path: &Path) -> Option<Arc<TokenFilters>> {
+        if let Some(filters) = self.tokens.lock().get(path) {
+            return filters;
+        }
+        let file = self.folder.path.join(path.as_ref()).with_extension(TOKENS);
+        let filters = match TokenFilters::open(&file) {
+            Ok(filters) => Some(Arc::new(filters)),
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!(%error, "token filters are damaged; the part is searched without them");
+                None
+            }
+        };
+        self.tokens.lock().keep(path, filters.clone());
+        filters
     }
 
-    /// Sets a part aside if the outcome says that it is damaged.
-    pub fn noting<T>(&self, path: &Path, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if let Err(error) = &outcome
-            && is_damage(error)
-            && let Some(part) = self.memory.set_damaged(path)
-        {
-            tracing::error!(%path, rows = part.rows, %error, "part is damaged; it is set aside and its rows are missing");
-            self.damaged.lock().push((part.id, error.to_string()));
-        }
-        outcome
+    /// Lets go of a part's files, which are about to be removed.
+    pub fn close(&self, path: &Path) {
+        self.open.lock().of.remove(path);
+        self.tokens.lock().of.remove(path);
     }
 
     /// The parts that were set aside since this was asked the last time, and why.
     pub fn take_damaged(&self) -> Vec<(u64, String)> {
-        std::mem::take(&mut *self.damaged.lock())
+        std::mem::take(&mut *self.damage.parts.lock())
     }
 
     /// Ranges of a part, read together where they lie close.
     fn ranges(&self, path: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, StoreError> {
-        self.noting(path, self.open(path).and_then(|file| file.ranges(ranges)))
-    }
-}
-
-/// Whether the error means that a file is not what was written. Parquet wraps ours, and has its own for what it cannot read.
-pub(crate) fn is_damage(error: &StoreError) -> bool {
-    match error {
-        StoreError::Corrupt(_) => true,
-        StoreError::Parquet(ParquetError::External(inner)) => match inner.downcast_ref::<StoreError>() {
-            Some(inner) => is_damage(inner),
-            None => false,
-        },
-        StoreError::Parquet(ParquetError::EOF(_)) => true,
-        _ => false,
+        self.open(path)?.ranges(ranges)
     }
 }
 
 /// One part's file.
 pub(crate) struct PartFile {
+    location: Path,
     path: PathBuf,
     file: File,
     bytes: u64,
     /// Nothing, when they are lost: then what is read is taken as it is.
     sums: Option<Checksums>,
+    damage: Arc<Damage>,
 }
 
 impl PartFile {
-    fn open(path: PathBuf) -> Result<PartFile, StoreError> {
+    fn open(folder: &PartsFolder, location: &Path, damage: &Arc<Damage>) -> Result<PartFile, StoreError> {
+        let path = folder.path.join(location.as_ref());
         let failed = || StoreError::io(format!("open part {}", path.display()));
         let file = File::open(&path).map_err(failed())?;
         let bytes = file.metadata().map_err(failed())?.len();
@@ -143,15 +170,20 @@ impl PartFile {
             None => tracing::warn!(path = %path.display(), "the checksums of a part are lost; it is read unchecked"),
             Some(sums) if sums.file_bytes() != bytes => {
                 let expected = sums.file_bytes();
-                return Err(StoreError::Corrupt(format!("{}: has {bytes} bytes, expected {expected}", path.display())));
+                let error = StoreError::Corrupt(format!("{}: has {bytes} bytes, expected {expected}", path.display()));
+                return damage.noting(location, Err(error));
             }
             Some(_) => {}
         }
-        Ok(PartFile { path, file, bytes, sums })
+        Ok(PartFile { location: location.clone(), path, file, bytes, sums, damage: Arc::clone(damage) })
     }
 
-    /// Bytes `start..end`, every block of which is what was written.
+    /// Bytes `start..end`, every block of which is what was written. If one is not, the part is set aside.
     pub fn read(&self, start: u64, end: u64) -> Result<Bytes, StoreError> {
+        self.damage.noting(&self.location, self.read_checked(start, end))
+    }
+
+    fn read_checked(&self, start: u64, end: u64) -> Result<Bytes, StoreError> {
         match &self.sums {
             Some(sums) => sums.read(&self.file, &self.path, start, end),
             None => {

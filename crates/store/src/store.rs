@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::clock::Clock;
 use crate::commit::{CommitQueue, Counters, LogState, Shared};
+use crate::compaction::Compaction;
 use crate::disk::{Disk, RealDisk};
 use crate::error::StoreError;
 use crate::flush::{remove_parts, write_parts};
@@ -31,6 +32,7 @@ use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
+use crate::token_filter::TokenFilters;
 use crate::trace_index::TraceIndex;
 use crate::wal::{Previous, WalWriter, open_log};
 
@@ -43,6 +45,10 @@ pub struct StoreOptions {
     pub flush_interval: Duration,
     /// Above this, appends are answered [`StoreError::Busy`].
     pub memory_bytes_max: usize,
+    /// The share of one core that putting parts together may take while rows come in.
+    pub compaction_cpu_share: f64,
+    /// Whether parts are put together in the background; [`Store::compact_now`] does it in any case.
+    pub compaction: bool,
     /// Whether appends wait for the disk. False only in tests.
     pub fsync: bool,
     pub clock: Clock,
@@ -62,6 +68,8 @@ impl StoreOptions {
             flush_bytes: 64 * 1024 * 1024,
             flush_interval: Duration::from_secs(10),
             memory_bytes_max: 512 * 1024 * 1024,
+            compaction_cpu_share: 0.3,
+            compaction: true,
             fsync: true,
             clock: Clock::system(),
         }
@@ -94,6 +102,14 @@ pub struct StoreStats {
     pub fsyncs: u64,
     pub flushes: u64,
     pub flush_failures: u64,
+    pub compactions: u64,
+    pub compaction_failures: u64,
+    /// Rows that compactions read, and of those the ones that were there twice and are so no more.
+    pub compacted_rows: u64,
+    pub rows_folded: u64,
+    /// Of the parts that compactions read and wrote.
+    pub compaction_bytes_in: u64,
+    pub compaction_bytes_out: u64,
 }
 
 /// The store of one folder. Cheap to clone.
@@ -114,6 +130,7 @@ pub(crate) struct Inner {
     flush_failure: Mutex<Option<String>>,
     /// One flush at a time; holds the last segment whose rows are in parts.
     flushed: tokio::sync::Mutex<u64>,
+    pub(crate) compaction: Arc<Compaction>,
     /// One look at what changed in the catalog at a time.
     refreshing: tokio::sync::Mutex<()>,
     /// Parts that no later snapshot sees, and whose files are removed when no earlier one is held.
@@ -177,6 +194,7 @@ impl Store {
             commit_thread: Mutex::new(None),
             flush_failure: Mutex::new(None),
             flushed: tokio::sync::Mutex::new(wal_position),
+            compaction: Arc::new(Compaction::new(options.compaction_cpu_share)),
             refreshing: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
             stop: Arc::default(),
@@ -191,6 +209,9 @@ impl Store {
         *inner.commit_thread.lock() = Some(thread);
         let flush = tasks::flush(Arc::downgrade(&inner), shared, options.flush_interval, inner.tasks.clone());
         tokio::spawn(flush);
+        if options.compaction {
+            inner.compaction.start(Arc::downgrade(&inner), tokio::runtime::Handle::current())?;
+        }
         Ok(Store(inner))
     }
 
@@ -247,6 +268,11 @@ impl Store {
         })
     }
 
+    /// Which words each row group of the part holds; nothing, when that is not known: then any may hold any.
+    pub fn token_filters(&self, part: &Part) -> Option<Arc<TokenFilters>> {
+        self.0.reader.token_filters(&part.path)
+    }
+
     /// Writes the rows in memory to parts now. Rows that were visible stay so throughout.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.0.flush().await
@@ -257,6 +283,7 @@ impl Store {
     pub async fn shutdown(&self) -> Result<(), StoreError> {
         let queue = self.0.queue.write().take();
         self.0.tasks.cancel();
+        let compaction = self.0.compaction.end();
         let Some(queue) = queue else { return Ok(()) };
         let sealed = queue.seal().await;
         queue.close().await;
@@ -275,7 +302,7 @@ impl Store {
             tracing::warn!(%error, "cannot note which parts are damaged; they are found again");
         }
         let thread = self.0.commit_thread.lock().take();
-        if let Some(thread) = thread {
+        for thread in thread.into_iter().chain(compaction) {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         // A flush of the background task may be at it still, or about to be; the folder is let go of only when none can.
@@ -309,7 +336,7 @@ impl Store {
 
     pub fn stats(&self) -> StoreStats {
         let shared = &self.0.shared;
-        let counters = &shared.counters;
+        let (counters, compaction) = (&shared.counters, &self.0.compaction.counters);
         let (wal_segments, wal_bytes) = shared.wal.size();
         StoreStats {
             memory_rows: shared.memory.rows() as u64,
@@ -329,6 +356,12 @@ impl Store {
             fsyncs: counters.fsyncs.load(Ordering::Relaxed),
             flushes: counters.flushes.load(Ordering::Relaxed),
             flush_failures: counters.flush_failures.load(Ordering::Relaxed),
+            compactions: compaction.compactions.load(Ordering::Relaxed),
+            compaction_failures: compaction.failures.load(Ordering::Relaxed),
+            compacted_rows: compaction.rows.load(Ordering::Relaxed),
+            rows_folded: compaction.rows_folded.load(Ordering::Relaxed),
+            compaction_bytes_in: compaction.bytes_in.load(Ordering::Relaxed),
+            compaction_bytes_out: compaction.bytes_out.load(Ordering::Relaxed),
         }
     }
 

@@ -10,7 +10,6 @@ use model::Signal;
 
 use crate::columns;
 use crate::error::StoreError;
-use crate::parts_reader::is_damage;
 use crate::snapshot::{Part, TimeRange};
 use crate::store::{Store, blocking};
 use crate::trace_index::may_hold;
@@ -59,8 +58,8 @@ impl Store {
             match may_hold(&inner.reader, &part, &trace_id) {
                 Ok(true) => parts.push(TracePart { rows: 0..part.rows, part }),
                 Ok(false) => {}
-                // It has been set aside.
-                Err(error) if is_damage(&error) => {}
+                // It has just been set aside.
+                Err(_) if inner.shared.memory.catalog().is_damaged(&part) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -140,10 +140,6 @@ impl TraceIndex {
         self.tables.read().values().flat_map(|table| table.runs.iter()).map(|run| run.bytes()).sum()
     }
 
-    pub fn runs(&self) -> u64 {
-        self.tables.read().values().map(|table| table.runs.len() as u64).sum()
-    }
-
     /// The parts of the table that may hold the trace, by what the runs say.
     pub fn find(&self, catalog: &Catalog, project: &str, signal: Signal, trace_id: &[u8; 16]) -> Places {
         let hash = hash_of(trace_id);
@@ -421,34 +417,28 @@ impl TraceRows {
 
 /// The traces of a part that is there.
 fn traces_of(reader: &PartsReader, part: &Part) -> Result<TraceRows, StoreError> {
-    let read = || -> Result<TraceRows, StoreError> {
-        let mut traces = TraceRows::default();
-        let builder = ParquetRecordBatchReaderBuilder::try_new(PartChunks(reader.open(&part.path)?))?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), columns::TRACE_IDS);
-        for rows in builder.with_projection(mask).build()? {
-            traces.push(&rows?);
-        }
-        Ok(traces)
-    };
-    reader.noting(&part.path, read())
+    let mut traces = TraceRows::default();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(PartChunks(reader.open(&part.path)?))?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns::TRACE_IDS);
+    for rows in builder.with_projection(mask).build()? {
+        traces.push(&rows?);
+    }
+    Ok(traces)
 }
 
 /// Whether a part's bloom filters allow that it holds the trace. One that cannot be asked may hold it.
 pub(crate) fn may_hold(reader: &PartsReader, part: &Part, trace_id: &[u8; 16]) -> Result<bool, StoreError> {
-    let read = || -> Result<bool, StoreError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(PartChunks(reader.open(&part.path)?))?;
-        let schema = builder.parquet_schema();
-        let id = FixedLenByteArray::from(trace_id.to_vec());
-        for name in columns::TRACE_IDS {
-            let Some(column) = (0..schema.num_columns()).find(|place| schema.column(*place).name() == name) else { continue };
-            for group in 0..builder.metadata().num_row_groups() {
-                match builder.get_row_group_column_bloom_filter(group, column)? {
-                    Some(filter) if !filter.check(&id) => {}
-                    _ => return Ok(true),
-                }
+    let builder = ParquetRecordBatchReaderBuilder::try_new(PartChunks(reader.open(&part.path)?))?;
+    let schema = builder.parquet_schema();
+    let id = FixedLenByteArray::from(trace_id.to_vec());
+    for name in columns::TRACE_IDS {
+        let Some(column) = (0..schema.num_columns()).find(|place| schema.column(*place).name() == name) else { continue };
+        for group in 0..builder.metadata().num_row_groups() {
+            match builder.get_row_group_column_bloom_filter(group, column)? {
+                Some(filter) if !filter.check(&id) => {}
+                _ => return Ok(true),
             }
         }
-        Ok(false)
-    };
-    reader.noting(&part.path, read())
+    }
+    Ok(false)
 }

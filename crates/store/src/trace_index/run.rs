@@ -301,6 +301,7 @@ impl Run {
         }
     }
 
+    #[cfg(test)]
     pub fn path(&self) -> &Path {
         &self.path
     }

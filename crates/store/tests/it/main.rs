@@ -3,6 +3,7 @@
 // Helpers of tests may panic as tests do; clippy's exemption sees only functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+mod compaction;
 mod concurrency;
 mod crash;
 mod histories;

@@ -42,9 +42,9 @@ pub async fn append(store: &Store, first: i64, count: i64) -> Result<(), StoreEr
     store.append(&project, payload, rows).await
 }
 
-/// Options that leave flushing to the test.
+/// Options that leave flushing and compaction to the test.
 pub fn options(folder: &Path) -> StoreOptions {
-    StoreOptions { flush_interval: Duration::from_secs(3600), ..StoreOptions::new(folder) }
+    StoreOptions { flush_interval: Duration::from_secs(3600), compaction: false, ..StoreOptions::new(folder) }
 }
 
 pub async fn open(options: StoreOptions) -> Store {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use model::{Attribute, RowSink, Signal, Span, SpanId, TraceContext, TraceId, Value};
 use proptest::prelude::*;

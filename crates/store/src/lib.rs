@@ -39,3 +39,4 @@ pub use row_buffer::{RowBuffer, RowContext};
 pub use snapshot::{Part, PartInfo, Snapshot, TimeRange};
 pub use store::{Store, StoreOptions, StoreStats};
 pub use traces::{TracePart, TraceParts};
+pub use wal::inspect;

@@ -20,6 +20,7 @@ mod part_writer;
 mod parts_folder;
 mod parts_reader;
 mod payload;
+mod publish;
 mod recovery;
 mod registry;
 mod row_buffer;

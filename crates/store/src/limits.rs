@@ -73,3 +73,14 @@ pub const READ_GAP_BYTES_MAX: u64 = 64 * 1024;
 /// Runs of the trace index of like size that are merged into one: with eight a lookup in a thousand million traces asks some
 /// forty runs, and an entry is copied five times.
 pub const INDEX_RUN_FAN: usize = 8;
+
+/// How often the published tables are compared with the catalog, which costs nothing when it has not changed.
+pub const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a published file stays after a later version of its table removed it: as long as a query of another program may
+/// take that began with the version before. Its rows take disk space until then.
+pub const REMOVED_FILES_KEPT: Duration = Duration::from_secs(5 * 60);
+
+/// Versions of a published table between two checkpoints of its log; a reader goes through at most so many, and the log
+/// keeps at most twice as many.
+pub const CHECKPOINT_VERSIONS: i64 = 50;

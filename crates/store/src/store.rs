@@ -25,13 +25,13 @@ use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
 use crate::parts_reader::{PartsObjects, PartsReader};
 use crate::payload::Payload;
+use crate::publish::{Publisher, unpublish};
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
 use crate::trace_index::TraceIndex;
-
 use crate::wal::{Previous, WalFolder, WalWriter};
 
 /// The name under which the catalog keeps this log's position.
@@ -48,6 +48,8 @@ pub struct StoreOptions {
     pub memory_bytes_max: usize,
     /// Whether appends wait for the disk. False only in tests.
     pub fsync: bool,
+    /// Whether compacted parts are published as Delta tables, in `delta/`.
+    pub publish: bool,
     pub clock: Clock,
 }
 
@@ -66,6 +68,7 @@ impl StoreOptions {
             flush_interval: Duration::from_secs(10),
             memory_bytes_max: 512 * 1024 * 1024,
             fsync: true,
+            publish: true,
             clock: Clock::system(),
         }
     }
@@ -121,6 +124,8 @@ pub(crate) struct Inner {
     refreshing: tokio::sync::Mutex<()>,
     /// Parts that no later snapshot sees, and whose files are removed when no earlier one is held.
     ended: Mutex<Vec<Part>>,
+    /// Absent when nothing is published.
+    publisher: Option<tokio::sync::Mutex<Publisher>>,
     /// No flush may write any more: a running one ends soon, a later one does not begin.
     pub(crate) stop: Arc<AtomicBool>,
     tasks: CancellationToken,
@@ -176,6 +181,13 @@ impl Store {
         });
         let folder = Arc::new(folder);
         let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
+        let publisher = match options.publish {
+            true => Some(tokio::sync::Mutex::new(Publisher::new(&options.data_dir, options.fsync))),
+            false => {
+                unpublish(&options.data_dir)?;
+                None
+            }
+        };
         let tasks = CancellationToken::new();
         let inner = Inner {
             registry: Registry::new(metastore.attributes().await?),
@@ -190,6 +202,7 @@ impl Store {
             flushed: tokio::sync::Mutex::new(wal_position),
             refreshing: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
+            publisher,
             stop: Arc::default(),
             _tasks_end_with_us: tasks.clone().drop_guard(),
             tasks,
@@ -202,6 +215,7 @@ impl Store {
         *inner.commit_thread.lock() = Some(thread);
         let flush = tasks::flush(Arc::downgrade(&inner), shared, options.flush_interval, inner.tasks.clone());
         tokio::spawn(flush);
+        tokio::spawn(tasks::publish(Arc::downgrade(&inner), inner.tasks.clone()));
         Ok(Store(inner))
     }
 
@@ -261,6 +275,13 @@ impl Store {
     /// Writes the rows in memory to parts now. Rows that were visible stay so throughout.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.0.flush().await
+    }
+
+    /// Brings the published tables in line with the parts there are now, and returns how many versions that took. Published
+    /// files of parts that are gone lose their place on disk at once rather than after a while, which a reader of an older
+    /// version would notice: for a deletion that must be complete when it is told, and for tests.
+    pub async fn publish(&self) -> Result<u64, StoreError> {
+        self.0.publish(true).await
     }
 
     /// Refuses further appends, commits those on their way, writes memory to parts as far as that goes within
@@ -521,6 +542,27 @@ impl Inner {
             }
         }
         Ok(self.metastore.forget_parts(&removed).await?)
+    }
+
+    /// Writes the next versions of the published tables, where there is anything to say.
+    pub async fn publish(self: &Arc<Inner>, at_once: bool) -> Result<u64, StoreError> {
+        let (inner, catalog) = (Arc::clone(self), self.shared.memory.catalog());
+        let publish = move || {
+            let Some(publisher) = &inner.publisher else { return Ok(0) };
+            let mut publisher = publisher.blocking_lock();
+            if inner.stop.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("store is closed".into()));
+            }
+            let count = catalog.all().filter(|part| !catalog.is_damaged(part)).count();
+            if publisher.is_done(catalog.snapshot, count) {
+                return Ok(0);
+            }
+            let sound: Vec<Part> = catalog.all().filter(|part| !catalog.is_damaged(part)).cloned().collect();
+            let versions = publisher.publish(&sound, inner.shared.clock.now_unix_nano(), at_once)?;
+            publisher.note_done(catalog.snapshot, count);
+            Ok(versions)
+        };
+        blocking(publish).await
     }
 
     /// Tells the metastore which parts were set aside for being damaged.

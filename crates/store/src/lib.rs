@@ -31,6 +31,7 @@ mod store;
 mod tasks;
 mod trace_index;
 mod traces;
+mod transfer;
 mod wal;
 
 pub use clock::Clock;
@@ -40,4 +41,5 @@ pub use row_buffer::{RowBuffer, RowContext};
 pub use snapshot::{Part, PartInfo, Snapshot, TimeRange};
 pub use store::{Store, StoreOptions, StoreStats};
 pub use traces::{TracePart, TraceParts};
+pub use transfer::{ExportRange, ImportOutcome, MANIFEST, Manifest, ManifestFile};
 pub use wal::inspect;

@@ -84,3 +84,12 @@ pub const REMOVED_FILES_KEPT: Duration = Duration::from_secs(5 * 60);
 /// Versions of a published table between two checkpoints of its log; a reader goes through at most so many, and the log
 /// keeps at most twice as many.
 pub const CHECKPOINT_VERSIONS: i64 = 50;
+
+/// Rows of one exported file: a few hundred megabytes at most, which every tool opens.
+pub const EXPORT_FILE_ROWS: usize = 1_000_000;
+
+/// Rows of an imported file that become one part: they are sorted in memory.
+pub const IMPORT_PART_ROWS: usize = 4 * ROW_GROUP_ROWS;
+
+/// Bytes in memory of such rows, for files with long ones.
+pub const IMPORT_PART_BYTES: usize = 256 * 1024 * 1024;

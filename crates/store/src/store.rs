@@ -108,7 +108,7 @@ pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
-    metastore: Metastore,
+    pub(crate) metastore: Metastore,
     pub(crate) registry: Registry,
     memory_bytes_max: usize,
     pub(crate) place: Arc<PartsPlace>,
@@ -502,7 +502,7 @@ impl Inner {
     }
 
     /// Tells the trace index of parts that the catalog shows.
-    fn index(&self, written: Vec<WrittenPart>) {
+    pub fn index(&self, written: Vec<WrittenPart>) {
         for written in written {
             if let Some(run) = written.run {
                 self.place.traces.add(&written.part.project, written.signal, run);
@@ -512,7 +512,7 @@ impl Inner {
 
     /// Shows queries what the catalog holds now. What it says of the log is of the same moment, so that a row is never seen
     /// both in memory and in a part, whoever committed.
-    async fn refresh(&self) -> Result<(), StoreError> {
+    pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.refreshing.lock().await;
         let before = self.shared.memory.catalog();
         let changes = self.metastore.part_changes(before.snapshot, WRITER).await?;

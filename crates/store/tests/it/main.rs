@@ -9,3 +9,4 @@ mod histories;
 mod journey;
 mod numbered;
 mod traces;
+mod transfer;

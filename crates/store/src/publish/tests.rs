@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::*;
 use crate::columns;
+use crate::disk::RealDisk;
 use crate::limits::CHECKPOINT_VERSIONS;
-use crate::part_writer::{PartOptions, PartWriter};
+use crate::part_writer::{PartOptions, PartWriter, PartsPlace};
 use crate::parts_folder::PartsFolder;
 use crate::snapshot::PartInfo;
+use crate::trace_index::TraceIndex;
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -38,9 +40,12 @@ impl Stage {
         let first = i64::try_from(self.next_id).unwrap() * SECOND;
         let time = TimestampNanosecondArray::from_iter_values((0..rows).map(|row| first + row as i64)).with_timezone("UTC");
         let batch = RecordBatch::try_from_iter([(columns::TIME, Arc::new(time) as ArrayRef), attribute]).unwrap();
-        let folder = PartsFolder { path: self.folder.path().join("parts"), fsync: false };
+        let disk = Arc::new(RealDisk { fsync: false });
+        let folder = Arc::new(PartsFolder { path: self.folder.path().join("parts"), fsync: false, disk });
+        let traces = Arc::new(TraceIndex::open(self.folder.path().join("index"), false).unwrap());
+        let place = PartsPlace { folder, traces };
         let options = PartOptions { project: "default", signal: Signal::Logs, level, stop: &AtomicBool::new(false) };
-        let mut writer = PartWriter::create(&folder, options, batch.schema()).unwrap();
+        let mut writer = PartWriter::create(&place, options, batch.schema()).unwrap();
         writer.write(&batch).unwrap();
         let written = writer.finish().unwrap().part;
         self.next_id += 1;

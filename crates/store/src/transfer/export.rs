@@ -57,7 +57,8 @@ impl Store {
                 )));
             }
             let (reader, stop) = (Arc::clone(&self.0.reader), Arc::clone(&self.0.stop));
-            let export = Export { signal: *signal, time: what.time, folder: folder.to_path_buf(), fsync: self.0.place.folder.fsync };
+            let export =
+                Export { signal: *signal, time: what.time, folder: folder.to_path_buf(), fsync: self.0.place.folder.fsync };
             files.append(&mut blocking(move || export.write(&snapshot, &reader, &stop)).await?);
         }
         let manifest = Manifest {

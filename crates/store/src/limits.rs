@@ -77,6 +77,10 @@ pub const INDEX_RUN_FAN: usize = 8;
 /// How often the published tables are compared with the catalog, which costs nothing when it has not changed.
 pub const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long after it was written a fresh part is published although nothing was made of it: a store that takes in little has
+/// nothing to compact.
+pub const FRESH_PART_PUBLISHED_AFTER: Duration = Duration::from_secs(10 * 60);
+
 /// How long a published file stays after a later version of its table removed it: as long as a query of another program may
 /// take that began with the version before. Its rows take disk space until then.
 pub const REMOVED_FILES_KEPT: Duration = Duration::from_secs(5 * 60);

@@ -25,7 +25,7 @@ use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
 use crate::parts_reader::{PartsObjects, PartsReader};
 use crate::payload::Payload;
-use crate::publish::{Publisher, unpublish};
+use crate::publish::{Publish, Publisher, unpublish};
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
@@ -277,11 +277,11 @@ impl Store {
         self.0.flush().await
     }
 
-    /// Brings the published tables in line with the parts there are now, and returns how many versions that took. Published
-    /// files of parts that are gone lose their place on disk at once rather than after a while, which a reader of an older
-    /// version would notice: for a deletion that must be complete when it is told, and for tests.
+    /// Brings the published tables in line with the parts there are now, fresh ones too, and returns how many versions that
+    /// took. Published files of parts that are gone lose their place on disk at once rather than after a while, which a
+    /// reader of an older version would notice: for a deletion that must be complete when it is told, and for tests.
     pub async fn publish(&self) -> Result<u64, StoreError> {
-        self.0.publish(true).await
+        self.0.publish(Publish::AllNow).await
     }
 
     /// Refuses further appends, commits those on their way, writes memory to parts as far as that goes within
@@ -545,7 +545,7 @@ impl Inner {
     }
 
     /// Writes the next versions of the published tables, where there is anything to say.
-    pub async fn publish(self: &Arc<Inner>, at_once: bool) -> Result<u64, StoreError> {
+    pub async fn publish(self: &Arc<Inner>, which: Publish) -> Result<u64, StoreError> {
         let (inner, catalog) = (Arc::clone(self), self.shared.memory.catalog());
         let publish = move || {
             let Some(publisher) = &inner.publisher else { return Ok(0) };
@@ -554,11 +554,11 @@ impl Inner {
                 return Err(StoreError::Unavailable("store is closed".into()));
             }
             let count = catalog.all().filter(|part| !catalog.is_damaged(part)).count();
-            if publisher.is_done(catalog.snapshot, count) {
+            if which == Publish::Settled && publisher.is_done(catalog.snapshot, count) {
                 return Ok(0);
             }
             let sound: Vec<Part> = catalog.all().filter(|part| !catalog.is_damaged(part)).cloned().collect();
-            let versions = publisher.publish(&sound, inner.shared.clock.now_unix_nano(), at_once)?;
+            let versions = publisher.publish(&sound, inner.shared.clock.now_unix_nano(), which)?;
             publisher.note_done(catalog.snapshot, count);
             Ok(versions)
         };

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commit::Shared;
 use crate::limits::{FLUSH_RETRY, PUBLISH_INTERVAL, WAL_SEGMENT_BYTES_MAX};
+use crate::publish::Publish;
 use crate::store::Inner;
 
 /// Looks at the age of memory at least this often, and four times per flush interval.
@@ -76,7 +77,7 @@ pub(crate) async fn publish(store: Weak<Inner>, cancelled: CancellationToken) {
             () = tokio::time::sleep(PUBLISH_INTERVAL) => {}
         }
         let Some(store) = store.upgrade() else { return };
-        match store.publish(false).await {
+        match store.publish(Publish::Settled).await {
             Ok(_) => has_failed = false,
             Err(error) if !has_failed && !cancelled.is_cancelled() => {
                 tracing::warn!(%error, "cannot publish parts as tables; what is published stays as it is");

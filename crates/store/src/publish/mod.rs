@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::StoreError;
-use crate::limits::REMOVED_FILES_KEPT;
+use crate::limits::{FRESH_PART_PUBLISHED_AFTER, REMOVED_FILES_KEPT};
 use crate::parts_folder::PART;
 use crate::snapshot::Part;
 use crate::wal::sync_folder;
@@ -28,8 +28,17 @@ use log::{Change, DeltaLog, PublishedFile, State};
 /// The folder of all tables, in the data folder.
 pub(crate) const FOLDER: &str = "delta";
 
-/// Parts below this level are gone again within minutes.
+/// Parts below this level are published only when they have become old: mostly they are gone again within minutes.
 const LEVEL_MIN: u8 = 1;
+
+/// Which parts are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Publish {
+    /// Compacted ones, and fresh ones that nothing has been made of for [`FRESH_PART_PUBLISHED_AFTER`].
+    Settled,
+    /// All there are; and files that a table no longer names go now rather than after [`REMOVED_FILES_KEPT`].
+    AllNow,
+}
 
 /// Writes the tables of one data folder.
 pub(crate) struct Publisher {
@@ -44,6 +53,8 @@ pub(crate) struct Publisher {
     column_sets: HashSet<Arc<FileColumns>>,
     /// The catalog's snapshot and its number of sound parts when everything was last published.
     published: Option<(u64, usize)>,
+    /// Parts that were too fresh.
+    fresh: usize,
 }
 
 /// One table: what its newest version says, and the columns of its files as far as they were read.
@@ -58,12 +69,12 @@ struct Table {
 impl Publisher {
     pub fn new(data_dir: &Path, fsync: bool) -> Publisher {
         let (folder, parts) = (data_dir.join(FOLDER), data_dir.join("parts"));
-        Publisher { folder, parts, fsync, tables: HashMap::new(), column_sets: HashSet::new(), published: None }
+        Publisher { folder, parts, fsync, tables: HashMap::new(), column_sets: HashSet::new(), published: None, fresh: 0 }
     }
 
-    /// Whether everything of the catalog's snapshot with so many sound parts is published, and nothing waits to be removed.
+    /// Whether everything of the catalog's snapshot with so many sound parts is published, and nothing waits for its time.
     pub fn is_done(&self, snapshot: u64, parts: usize) -> bool {
-        self.published == Some((snapshot, parts)) && self.tables.values().all(|table| table.leaving.is_empty())
+        self.published == Some((snapshot, parts)) && self.fresh == 0 && self.tables.values().all(|table| table.leaving.is_empty())
     }
 
     /// Notes that everything of the snapshot is published.
@@ -73,15 +84,20 @@ impl Publisher {
 
     /// Brings every table in line with `parts`, all sound parts of one moment. Returns how many versions were written.
     ///
-    /// Tables that had parts and have none become empty, they do not go away. With `at_once`, files that were removed from
-    /// a table go now rather than after [`REMOVED_FILES_KEPT`].
-    pub fn publish(&mut self, parts: &[Part], now_unix_nano: i64, at_once: bool) -> Result<u64, StoreError> {
+    /// Tables that had parts and have none become empty, they do not go away. A part that was published stays so until it
+    /// ends.
+    pub fn publish(&mut self, parts: &[Part], now_unix_nano: i64, which: Publish) -> Result<u64, StoreError> {
         let mut wanted: BTreeMap<String, Vec<&Part>> =
             self.known_tables()?.into_iter().map(|table| (table, Vec::new())).collect();
-        for part in parts.iter().filter(|part| part.level >= LEVEL_MIN) {
+        self.fresh = 0;
+        for part in parts {
             let path = part.path.as_ref();
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            wanted.entry(folder.to_owned()).or_default().push(part);
+            if which == Publish::AllNow || part.level >= LEVEL_MIN || self.is_old(part, folder, now_unix_nano) {
+                wanted.entry(folder.to_owned()).or_default().push(part);
+            } else {
+                self.fresh += 1;
+            }
         }
         let mut versions = 0;
         for (folder, parts) in wanted {
@@ -90,7 +106,7 @@ impl Publisher {
                 None => self.open_table(&folder, now_unix_nano)?,
             };
             let wrote = self.publish_table(&mut table, &parts, now_unix_nano);
-            let swept = table.sweep(now_unix_nano, at_once);
+            let swept = table.sweep(now_unix_nano, which == Publish::AllNow);
             // A table that failed is read from its log again next time.
             versions += u64::from(wrote?);
             swept?;
@@ -98,6 +114,20 @@ impl Publisher {
         }
         self.forget_column_sets();
         Ok(versions)
+    }
+
+    /// Whether a part is published already, or has become so old that nothing else may come of it soon.
+    fn is_old(&self, part: &Part, folder: &str, now_unix_nano: i64) -> bool {
+        let name = file_name(part);
+        if self.tables.get(folder).is_some_and(|table| table.state.files.contains_key(name)) {
+            return true;
+        }
+        if self.folder.join(folder).join(name).exists() {
+            return true;
+        }
+        let written = modified_ms(&self.parts.join(part.path.as_ref())).unwrap_or(i64::MAX);
+        let age_ms = (now_unix_nano / 1_000_000).saturating_sub(written);
+        u128::try_from(age_ms).is_ok_and(|age_ms| age_ms >= FRESH_PART_PUBLISHED_AFTER.as_millis())
     }
 
     fn known_tables(&self) -> Result<Vec<String>, StoreError> {
@@ -178,10 +208,7 @@ impl Publisher {
             // A part's name is never used again, so what has it is the part.
             _ => {}
         }
-        let modified = fs::metadata(name).and_then(|metadata| metadata.modified());
-        let modified = modified.map_err(StoreError::io(format!("look at {}", name.display())))?;
-        let since_1970 = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+        modified_ms(name)
     }
 
     fn column_set(&mut self, columns: FileColumns) -> Arc<FileColumns> {
@@ -232,6 +259,14 @@ pub(crate) fn unpublish(data_dir: &Path) -> Result<(), StoreError> {
         }
         _ => Ok(()),
     }
+}
+
+/// When a file was written, in milliseconds since 1970.
+fn modified_ms(path: &Path) -> Result<i64, StoreError> {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let modified = modified.map_err(StoreError::io(format!("look at {}", path.display())))?;
+    let since_1970 = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn file_name(part: &Part) -> &str {

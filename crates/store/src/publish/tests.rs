@@ -77,7 +77,7 @@ impl Stage {
 
     fn publish(&mut self, parts: &[&Part], seconds: i64) -> u64 {
         let parts: Vec<Part> = parts.iter().map(|part| (*part).clone()).collect();
-        let versions = self.publisher.publish(&parts, seconds * SECOND, false).unwrap();
+        let versions = self.publisher.publish(&parts, seconds * SECOND, Publish::Settled).unwrap();
         let state = self.state();
         // What a version names is there, and is the part.
         for (name, file) in &state.files {
@@ -99,7 +99,7 @@ fn a_table_follows_the_parts() {
     let mut stage = Stage::new();
     let (first, second) = (stage.numbers(), stage.numbers());
     let fresh = stage.part(0, ("n", Arc::new(Int64Array::from(vec![4]))));
-    assert_eq!(stage.publisher.publish(std::slice::from_ref(&fresh), 0, false).unwrap(), 0);
+    assert_eq!(stage.publisher.publish(std::slice::from_ref(&fresh), 0, Publish::Settled).unwrap(), 0);
     assert!(!stage.folder.path().join("delta").exists());
     assert_eq!(stage.publish(&[&first, &second, &fresh], 1), 1);
     assert_eq!(stage.publish(&[&first, &second, &fresh], 2), 0);
@@ -140,7 +140,7 @@ fn a_removed_file_stays_for_readers_that_have_begun_and_then_goes() {
     stage.publish(&[&new], 10 + kept);
     assert_eq!(stage.files(), [file_name(&new)]);
     // At once, when asked.
-    stage.publisher.publish(&[], 20 * SECOND, true).unwrap();
+    stage.publisher.publish(&[], 20 * SECOND, Publish::AllNow).unwrap();
     assert_eq!(stage.files(), Vec::<String>::new());
 }
 
@@ -232,7 +232,7 @@ fn a_version_that_somebody_else_wrote_is_not_overwritten() {
     let path = stage.table().join("_delta_log/00000000000000000001.json");
     fs::write(&path, foreign).unwrap();
     let both = [first.clone(), second.clone()];
-    stage.publisher.publish(&both, SECOND, false).unwrap_err();
+    stage.publisher.publish(&both, SECOND, Publish::Settled).unwrap_err();
     assert_eq!(fs::read_to_string(&path).unwrap(), foreign);
     // The log is read again, and the next version comes after theirs.
     assert_eq!(stage.publish(&[&first, &second], 2), 1);
@@ -248,4 +248,24 @@ fn turning_publishing_off_removes_the_tables() {
     unpublish(stage.folder.path()).unwrap();
     assert!(!stage.folder.path().join("delta").exists());
     assert!(stage.folder.path().join("parts").join(part.path.as_ref()).exists());
+}
+
+#[test]
+fn fresh_parts_are_published_when_they_are_old_or_asked_for_and_then_stay() {
+    let mut stage = Stage::new();
+    let fresh = stage.part(0, ("n", Arc::new(Int64Array::from(vec![4]))));
+    let written = modified_ms(&stage.folder.path().join("parts").join(fresh.path.as_ref())).unwrap() * 1_000_000;
+    let after = i64::try_from(FRESH_PART_PUBLISHED_AFTER.as_nanos()).unwrap();
+    let parts = std::slice::from_ref(&fresh);
+    let publisher = &mut stage.publisher;
+    assert_eq!(publisher.publish(parts, written + after - 1_000_000, Publish::Settled).unwrap(), 0);
+    assert_eq!(publisher.fresh, 1);
+    assert_eq!(publisher.publish(parts, written + after, Publish::Settled).unwrap(), 1);
+    let newer = stage.part(0, ("n", Arc::new(Int64Array::from(vec![5]))));
+    let both = [fresh.clone(), newer];
+    assert_eq!(stage.publisher.publish(&both, 0, Publish::AllNow).unwrap(), 1);
+    assert_eq!(stage.publisher.publish(&both, 0, Publish::Settled).unwrap(), 0);
+    stage.restart();
+    assert_eq!(stage.publisher.publish(&both, 0, Publish::Settled).unwrap(), 0);
+    assert_eq!(stage.state().files.len(), 2);
 }

@@ -22,6 +22,10 @@ pub enum Command {
     Serve(Settings),
     /// Serve with a small instrumented app and its traffic, in a folder that is thrown away at the end.
     Demo(DemoSettings),
+    /// Write rows to Parquet files, from a data folder that no server holds.
+    Export(ExportSettings),
+    /// Take rows from Parquet files into a data folder that no server holds. Repeating it changes nothing.
+    Import(ImportSettings),
     /// Print the OpenAPI document of the API.
     Openapi,
     /// Print the settings reference.
@@ -86,6 +90,11 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_QUERY_SECONDS", value_name = "SECONDS", default_value_t = 30)]
     pub query_seconds: u64,
 
+    /// Publish compacted parts as Delta tables in `delta/` of the data folder, for other programs to read. They are the same
+    /// files under a second name.
+    #[arg(long, env = "CUPOLA_DELTA_PUBLISH", default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "true|false")]
+    pub delta_publish: bool,
+
     /// Where the built page lies, when it is not inside the binary.
     #[arg(long, env = "CUPOLA_WEB_DIR", value_name = "FOLDER", default_value = "web/dist")]
     pub web_dir: PathBuf,
@@ -113,6 +122,52 @@ pub struct DemoSettings {
     pub demo_seconds: u64,
 }
 
+#[derive(Clone, Debug, Args)]
+pub struct ExportSettings {
+    /// The data folder.
+    #[arg(long, env = "CUPOLA_DATA_DIR", value_name = "FOLDER", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// A folder that is empty or not there yet.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+
+    /// spans, logs or metrics; may be given several times. Everything without it.
+    #[arg(long, value_name = "SIGNAL")]
+    pub signal: Vec<String>,
+
+    /// Rows from this time on, such as 2026-01-02T03:04:05Z.
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+
+    /// Rows before this time.
+    #[arg(long, value_name = "TIME")]
+    pub end: Option<String>,
+
+    /// Whose rows.
+    #[arg(long, value_name = "PROJECT", default_value = "default")]
+    pub project: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ImportSettings {
+    /// The data folder; made when it is missing.
+    #[arg(long, env = "CUPOLA_DATA_DIR", value_name = "FOLDER", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// What `cupola export` wrote, or a Parquet file, or a folder of them.
+    #[arg(long, value_name = "FOLDER|FILE")]
+    pub from: PathBuf,
+
+    /// What the files hold, where no manifest says so: spans, logs or metrics. Of an export, only these.
+    #[arg(long, value_name = "SIGNAL")]
+    pub signal: Option<String>,
+
+    /// Whose rows they become; without it, whose they were in the export.
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<String>,
+}
+
 /// Reads flags, environment and file.
 pub fn read() -> anyhow::Result<CommandLine> {
     let matches = CommandLine::command().get_matches();
@@ -133,7 +188,7 @@ pub fn read() -> anyhow::Result<CommandLine> {
     let line = CommandLine::from_arg_matches(&with_file)?;
     match &line.command {
         Command::Serve(settings) | Command::Demo(DemoSettings { settings, .. }) => settings.check()?,
-        Command::Openapi | Command::Settings => {}
+        Command::Export(_) | Command::Import(_) | Command::Openapi | Command::Settings => {}
     }
     Ok(line)
 }

@@ -1,7 +1,7 @@
 //! The wiring of one server, top to bottom, and its end in the opposite order.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{DemoSettings, Settings};
 
 /// Rows without a key belong to this project.
-const PROJECT: &str = "default";
+pub const PROJECT: &str = "default";
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -99,12 +99,21 @@ fn can_write(folder: &std::path::Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().create(true).append(true).open(folder.join("lock")).map(drop)
 }
 
+/// Opens a data folder for a command that is not a server; refused while one runs.
+pub async fn open_stopped(data_dir: &Path) -> anyhow::Result<Store> {
+    let metastore = Metastore::open(data_dir).await.context("cannot open the catalog")?;
+    Store::open(StoreOptions::new(data_dir), metastore, server::ingest::replay)
+        .await
+        .with_context(|| format!("cannot open {}", data_dir.display()))
+}
+
 fn store_options(settings: &Settings) -> StoreOptions {
     const MEGABYTE: usize = 1024 * 1024;
     StoreOptions {
         flush_bytes: settings.flush_megabytes * MEGABYTE,
         flush_interval: Duration::from_secs(settings.flush_seconds),
         memory_bytes_max: settings.memory_megabytes * MEGABYTE,
+        publish: settings.delta_publish,
         ..StoreOptions::new(&settings.data_dir)
     }
 }

@@ -1,4 +1,4 @@
-//! Relational state: the catalog of parts, the registry of attributes, log groups and streams.
+//! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -7,6 +7,7 @@
 mod attributes;
 mod database;
 mod error;
+mod imports;
 mod log_groups;
 mod migrations;
 mod parts;
@@ -14,6 +15,7 @@ mod parts;
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use database::Metastore;
 pub use error::MetastoreError;
+pub use imports::ImportedFile;
 pub use log_groups::{
     LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,
 };

@@ -64,6 +64,18 @@ const MIGRATIONS: &[&[&str]] = &[
         "create index parts_by_begin on parts (begin_snapshot)",
         "create index parts_by_end on parts (end_snapshot) where end_snapshot is not null",
     ],
+    &[
+        // Which files were imported, by their contents, so that none is imported twice.
+        "create table imports (
+        project text not null,
+        signal text not null,
+        sha256 text not null,
+        name text not null,
+        rows bigint not null,
+        imported_at bigint not null,
+        primary key (project, signal, sha256)
+    )",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -283,7 +283,7 @@ async fn wal_position(transaction: &mut Transaction<'_, Sqlite>, writer: &str) -
 }
 
 /// Adds to a counter and returns its new value.
-async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i64) -> Result<i64, MetastoreError> {
+pub(crate) async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i64) -> Result<i64, MetastoreError> {
     Ok(sqlx::query_scalar("update counters set value = value + $1 where name = $2 returning value")
         .bind(by)
         .bind(counter)
@@ -291,7 +291,11 @@ async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i
         .await?)
 }
 
-async fn insert_parts(transaction: &mut Transaction<'_, Sqlite>, parts: &[NewPart], snapshot: i64) -> Result<(), MetastoreError> {
+pub(crate) async fn insert_parts(
+    transaction: &mut Transaction<'_, Sqlite>,
+    parts: &[NewPart],
+    snapshot: i64,
+) -> Result<(), MetastoreError> {
     let next_part = advance(transaction, "next_part", parts.len() as i64).await?;
     for (id, part) in (next_part - parts.len() as i64..).zip(parts) {
         sqlx::query(

@@ -105,3 +105,27 @@ pub const COMPACTION_RETRY: Duration = Duration::from_secs(30);
 
 /// Rows a second from which ingest counts as busy, and compaction keeps to its share of a core.
 pub const BUSY_ROWS_PER_SECOND: f64 = 1_000.0;
+
+/// How often the published tables are compared with the catalog, which costs nothing when it has not changed.
+pub const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long after it was written a fresh part is published although nothing was made of it: a store that takes in little has
+/// nothing to compact.
+pub const FRESH_PART_PUBLISHED_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// How long a published file stays after a later version of its table removed it: as long as a query of another program may
+/// take that began with the version before. Its rows take disk space until then.
+pub const REMOVED_FILES_KEPT: Duration = Duration::from_secs(5 * 60);
+
+/// Versions of a published table between two checkpoints of its log; a reader goes through at most so many, and the log
+/// keeps at most twice as many.
+pub const CHECKPOINT_VERSIONS: i64 = 50;
+
+/// Rows of one exported file: a few hundred megabytes at most, which every tool opens.
+pub const EXPORT_FILE_ROWS: usize = 1_000_000;
+
+/// Rows of an imported file that become one part: they are sorted in memory.
+pub const IMPORT_PART_ROWS: usize = 4 * ROW_GROUP_ROWS;
+
+/// Bytes in memory of such rows, for files with long ones.
+pub const IMPORT_PART_BYTES: usize = 256 * 1024 * 1024;

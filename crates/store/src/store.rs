@@ -27,6 +27,7 @@ use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
 use crate::parts_reader::{PartsObjects, PartsReader};
 use crate::payload::Payload;
+use crate::publish::{Publish, Publisher, unpublish};
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
 use crate::row_buffer::RowBuffer;
@@ -51,6 +52,8 @@ pub struct StoreOptions {
     pub compaction: bool,
     /// Whether appends wait for the disk. False only in tests.
     pub fsync: bool,
+    /// Whether compacted parts are published as Delta tables, in `delta/`.
+    pub publish: bool,
     pub clock: Clock,
 }
 
@@ -71,6 +74,7 @@ impl StoreOptions {
             compaction_cpu_share: 0.3,
             compaction: true,
             fsync: true,
+            publish: true,
             clock: Clock::system(),
         }
     }
@@ -118,7 +122,7 @@ pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
-    metastore: Metastore,
+    pub(crate) metastore: Metastore,
     pub(crate) registry: Registry,
     memory_bytes_max: usize,
     pub(crate) place: Arc<PartsPlace>,
@@ -135,6 +139,8 @@ pub(crate) struct Inner {
     refreshing: tokio::sync::Mutex<()>,
     /// Parts that no later snapshot sees, and whose files are removed when no earlier one is held.
     ended: Mutex<Vec<Part>>,
+    /// Absent when nothing is published.
+    publisher: Option<tokio::sync::Mutex<Publisher>>,
     /// No flush may write any more: a running one ends soon, a later one does not begin.
     pub(crate) stop: Arc<AtomicBool>,
     tasks: CancellationToken,
@@ -182,6 +188,13 @@ impl Store {
         });
         let folder = Arc::new(folder);
         let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
+        let publisher = match options.publish {
+            true => Some(tokio::sync::Mutex::new(Publisher::new(&options.data_dir, options.fsync))),
+            false => {
+                unpublish(&options.data_dir)?;
+                None
+            }
+        };
         let tasks = CancellationToken::new();
         let inner = Inner {
             registry: Registry::new(metastore.attributes().await?),
@@ -197,6 +210,7 @@ impl Store {
             compaction: Arc::new(Compaction::new(options.compaction_cpu_share)),
             refreshing: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
+            publisher,
             stop: Arc::default(),
             _tasks_end_with_us: tasks.clone().drop_guard(),
             tasks,
@@ -212,6 +226,7 @@ impl Store {
         if options.compaction {
             inner.compaction.start(Arc::downgrade(&inner), tokio::runtime::Handle::current())?;
         }
+        tokio::spawn(tasks::publish(Arc::downgrade(&inner), inner.tasks.clone()));
         Ok(Store(inner))
     }
 
@@ -276,6 +291,13 @@ impl Store {
     /// Writes the rows in memory to parts now. Rows that were visible stay so throughout.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.0.flush().await
+    }
+
+    /// Brings the published tables in line with the parts there are now, fresh ones too, and returns how many versions that
+    /// took. Published files of parts that are gone lose their place on disk at once rather than after a while, which a
+    /// reader of an older version would notice: for a deletion that must be complete when it is told, and for tests.
+    pub async fn publish(&self) -> Result<u64, StoreError> {
+        self.0.publish(Publish::AllNow).await
     }
 
     /// Refuses further appends, commits those on their way, writes memory to parts as far as that goes within
@@ -451,7 +473,7 @@ impl Inner {
     }
 
     /// Tells the trace index of parts that the catalog shows.
-    fn index(&self, written: Vec<WrittenPart>) {
+    pub fn index(&self, written: Vec<WrittenPart>) {
         for written in written {
             if let Some(run) = written.run {
                 self.place.traces.add(&written.part.project, written.signal, run);
@@ -461,7 +483,7 @@ impl Inner {
 
     /// Shows queries what the catalog holds now. What it says of the log is of the same moment, so that a row is never seen
     /// both in memory and in a part, whoever committed.
-    async fn refresh(&self) -> Result<(), StoreError> {
+    pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.refreshing.lock().await;
         let before = self.shared.memory.catalog();
         let changes = self.metastore.part_changes(before.snapshot, WRITER).await?;
@@ -491,6 +513,27 @@ impl Inner {
             }
         }
         Ok(self.metastore.forget_parts(&removed).await?)
+    }
+
+    /// Writes the next versions of the published tables, where there is anything to say.
+    pub async fn publish(self: &Arc<Inner>, which: Publish) -> Result<u64, StoreError> {
+        let (inner, catalog) = (Arc::clone(self), self.shared.memory.catalog());
+        let publish = move || {
+            let Some(publisher) = &inner.publisher else { return Ok(0) };
+            let mut publisher = publisher.blocking_lock();
+            if inner.stop.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("store is closed".into()));
+            }
+            let count = catalog.all().filter(|part| !catalog.is_damaged(part)).count();
+            if which == Publish::Settled && publisher.is_done(catalog.snapshot, count) {
+                return Ok(0);
+            }
+            let sound: Vec<Part> = catalog.all().filter(|part| !catalog.is_damaged(part)).cloned().collect();
+            let versions = publisher.publish(&sound, inner.shared.clock.now_unix_nano(), which)?;
+            publisher.note_done(catalog.snapshot, count);
+            Ok(versions)
+        };
+        blocking(publish).await
     }
 
     /// Tells the metastore which parts were set aside for being damaged.

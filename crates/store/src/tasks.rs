@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commit::Shared;
 use crate::error::StoreError;
-use crate::limits::{FLUSH_RETRY, WAL_SEGMENT_BYTES_MAX};
+use crate::limits::{FLUSH_RETRY, PUBLISH_INTERVAL, WAL_SEGMENT_BYTES_MAX};
+use crate::publish::Publish;
 use crate::store::{Inner, blocking};
 
 /// Looks at the age of memory at least this often, and four times per flush interval.
@@ -76,4 +77,25 @@ fn is_due(shared: &Shared, interval: Duration) -> bool {
     let old = age_ns.is_some_and(|age_ns| u128::from(age_ns) >= interval.as_nanos());
     let (_, wal_bytes) = shared.wal.size();
     old || bytes >= shared.flush_bytes || wal_bytes >= WAL_SEGMENT_BYTES_MAX || !shared.memory.sealed().is_empty()
+}
+
+/// Publishes what compaction and retention made of the parts, until cancelled or the store is gone. What fails is tried
+/// again; it is said once until it succeeds, as it may be a disk without hard links.
+pub(crate) async fn publish(store: Weak<Inner>, cancelled: CancellationToken) {
+    let mut has_failed = false;
+    loop {
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = tokio::time::sleep(PUBLISH_INTERVAL) => {}
+        }
+        let Some(store) = store.upgrade() else { return };
+        match store.publish(Publish::Settled).await {
+            Ok(_) => has_failed = false,
+            Err(error) if !has_failed && !cancelled.is_cancelled() => {
+                tracing::warn!(%error, "cannot publish parts as tables; what is published stays as it is");
+                has_failed = true;
+            }
+            Err(_) => {}
+        }
+    }
 }

@@ -10,6 +10,7 @@
 //! kept. Damage before that is skipped, reported and counted, and the segment is set aside as `.damaged` instead of being
 //! deleted. The payload's meaning is the caller's affair.
 
+pub mod inspect;
 mod reader;
 mod record;
 #[cfg(test)]

@@ -8,3 +8,4 @@ mod harness;
 mod hostile;
 mod round_trip;
 mod shutdown;
+mod transfer;

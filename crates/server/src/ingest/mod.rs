@@ -1,7 +1,6 @@
 //! The journey in: a request becomes rows on disk, and only then an answer.
 
 mod activity;
-mod envelope;
 mod log_stream_activity;
 mod pipeline;
 mod recent;
@@ -10,12 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use model::{Counted, Signal};
-use receivers::{Failure, Incoming, Receiver, Reply};
+use receivers::{Envelope, Failure, Incoming, Receiver, Reply};
 use store::{RowBuffer, RowContext, Store, StoreError};
 use tokio::sync::watch;
 
 pub use activity::{Activity, ReceiverActivity, RefusalSeen, ServiceSeen};
-pub use envelope::Envelope;
 pub use log_stream_activity::StreamActivity;
 
 use crate::limits;

@@ -10,3 +10,4 @@ mod histories;
 mod journey;
 mod numbered;
 mod traces;
+mod transfer;

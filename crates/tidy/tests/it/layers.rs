@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("server", &["model", "metastore", "receivers", "analysis", "languages", "store", "engine"]),
     ("demo", &[]),
     ("cupola", &["model", "metastore", "receivers", "analysis", "languages", "store", "engine", "server", "demo"]),
+    ("fuzzing", &["model", "receivers", "analysis", "languages", "store"]),
     ("tidy", &[]),
     ("unify", &[]),
 ];

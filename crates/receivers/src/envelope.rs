@@ -4,7 +4,8 @@
 //! pairs of texts; remote address as text; received_at i64; trace context (0, 1 = trace id, 2 = trace and span id); body.
 
 use model::{SpanId, TraceContext, TraceId};
-use receivers::{Headers, Incoming};
+
+use crate::incoming::{Headers, Incoming};
 
 /// Changes when the layout does; older versions stay readable.
 const VERSION: u8 = 1;

@@ -7,4 +7,5 @@ mod disk_full;
 mod harness;
 mod hostile;
 mod round_trip;
+mod settle;
 mod shutdown;

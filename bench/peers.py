@@ -3,7 +3,7 @@
 Reads a JSON object on standard input and writes one on standard output:
   in   engine ("duckdb" | "clickhouse"), mode ("files" | "native"), threads, repeats, folder (for native tables),
        sets: {"spans": [paths], "lines": [paths]}, questions: [{"id", "over", "sql" with {t} for the table}]
-  out  {"version", "bytes": {set: bytes on disk}, "answers": {id: {"cpu_ms": [...], "rows": n} | {"error": "..."}}}
+  out  {"version", "bytes": {set: bytes on disk}, "answers": {id: {"cpu_ms": [...], "rows": n, "first": first cell} | {"error": "..."}}}
 
 CPU time is that of this process, all threads, by getrusage. The first of each list is the first time the question was asked.
 """
@@ -58,7 +58,8 @@ class DuckDb:
         return f"read_parquet([{listed}], union_by_name=true)"
 
     def rows(self, name, sql):
-        return len(self.connections[name].execute(sql).fetchall())
+        rows = self.connections[name].execute(sql).fetchall()
+        return len(rows), str(rows[0][0]) if rows else ""
 
 
 class ClickHouse:
@@ -74,13 +75,12 @@ class ClickHouse:
     }
 
     def __init__(self):
-        import chdb
         from chdb import session
 
-        self.version = chdb.__version__
         self.sizes = {}
         self.native = ASKED["mode"] == "native"
         self.session = session.Session(f"{ASKED['folder']}/clickhouse" if self.native else None)
+        self.version = self.session.query("select version()", "TabSeparated").data().strip()
         self.settings = self.SETTINGS.format(threads=ASKED["threads"])
         self.folders = {}
         for name, files in ASKED["sets"].items():
@@ -119,8 +119,8 @@ class ClickHouse:
         return f"bench.{name}" if self.native else self.file(name)
 
     def rows(self, name, sql):
-        answer = self.session.query(f"{sql} settings {self.settings}", "JSONCompactEachRow")
-        return len(answer.data().splitlines())
+        lines = self.session.query(f"{sql} settings {self.settings}", "TabSeparated").bytes().splitlines()
+        return len(lines), lines[0].split(b"\t")[0].decode() if lines else ""
 
 
 def main():
@@ -131,13 +131,13 @@ def main():
     answers = {}
     for question in ASKED["questions"]:
         sql = question["sql"].replace("{t}", engine.table(question["over"]))
-        spent, rows = [], None
+        spent, rows, first = [], None, None
         try:
             for _ in range(ASKED["repeats"]):
                 before = cpu_ms()
-                rows = engine.rows(question["over"], sql)
+                rows, first = engine.rows(question["over"], sql)
                 spent.append(round(cpu_ms() - before, 3))
-            answers[question["id"]] = {"cpu_ms": spent, "rows": rows}
+            answers[question["id"]] = {"cpu_ms": spent, "rows": rows, "first": first}
         except Exception as error:  # one question that fails must not take the others with it
             answers[question["id"]] = {"error": str(error).splitlines()[0][:200]}
     json.dump({"version": engine.version, "bytes": engine.sizes, "answers": answers}, out)

@@ -38,8 +38,8 @@ pub struct PeerAnswers {
     pub version: String,
     /// CPU milliseconds by question, the median of the warm ones; or why there is none.
     pub cpu_ms: BTreeMap<String, Result<f64, String>>,
-    /// Rows of each answer.
-    pub rows: BTreeMap<String, u64>,
+    /// Rows and the first cell of each answer.
+    pub told: BTreeMap<String, (usize, String)>,
     /// Bytes on disk of its own tables.
     pub bytes: BTreeMap<String, u64>,
 }
@@ -62,7 +62,7 @@ pub struct Material {
 pub fn python(cache: &Path) -> anyhow::Result<PathBuf> {
     let folder = cache.join("venv");
     let python = folder.join("bin/python");
-    let has_both = || Command::new(&python).args(["-c", "import chdb, duckdb"]).stderr(Stdio::null()).status();
+    let has_both = || Command::new(&python).args(["-c", "import chdb, duckdb, pytz"]).stderr(Stdio::null()).status();
     if has_both().is_ok_and(|status| status.success()) {
         return Ok(python);
     }
@@ -70,9 +70,9 @@ pub fn python(cache: &Path) -> anyhow::Result<PathBuf> {
     if !made.success() {
         bail!("cannot make a Python environment in {}", folder.display());
     }
-    let installed = Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb", "chdb"]).status()?;
+    let installed = Command::new(&python).args(["-m", "pip", "install", "-q", "duckdb", "chdb", "pytz"]).status()?;
     if !installed.success() {
-        bail!("cannot install duckdb and chdb");
+        bail!("cannot install duckdb, chdb and pytz");
     }
     Ok(python)
 }
@@ -137,7 +137,8 @@ fn read(answer: &Value) -> anyhow::Result<PeerAnswers> {
         let all: Vec<f64> = answered["cpu_ms"].as_array().context("times")?.iter().filter_map(Value::as_f64).collect();
         // The first time warms up.
         out.cpu_ms.insert(id.clone(), Ok(median(all.get(1..).unwrap_or_default())));
-        out.rows.insert(id.clone(), answered["rows"].as_u64().unwrap_or(0));
+        let rows = answered["rows"].as_u64().unwrap_or(0) as usize;
+        out.told.insert(id.clone(), (rows, answered["first"].as_str().unwrap_or_default().to_owned()));
     }
     for (name, bytes) in answer["bytes"].as_object().into_iter().flatten() {
         out.bytes.insert(name.clone(), bytes.as_u64().unwrap_or(0));

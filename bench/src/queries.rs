@@ -18,6 +18,17 @@ pub struct Question {
     /// `{t}` stands for the table.
     pub duckdb: String,
     pub clickhouse: String,
+    pub agreed: Agreed,
+}
+
+/// What everybody's answers must have in common, so that nobody is fast by being wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreed {
+    /// Nothing: each has buckets of its own.
+    Nothing,
+    Rows,
+    /// Rows and the first cell.
+    First,
 }
 
 /// The service whose heatmap is drawn and whose slow requests are compared.
@@ -46,6 +57,7 @@ pub fn questions() -> Vec<Question> {
             clickhouse: "select \"service.name\", \"http.route\", count(*), quantiles(0.5, 0.95, 0.99)(duration_ns) \
                          from {t} group by 1, 2"
                 .into(),
+            agreed: Agreed::Rows,
         },
         Question {
             id: "heatmap",
@@ -61,13 +73,14 @@ pub fn questions() -> Vec<Question> {
                 ),
             ],
             duckdb: format!(
-                "select time_bucket(interval '10 minutes', \"time\"), floor(ln(duration_ns) * 10), count(*) from {{t}} \
+                "select epoch_ns(\"time\") // 600000000000, floor(ln(duration_ns) * 10), count(*) from {{t}} \
                  where \"service.name\" = '{SERVICE}' group by 1, 2"
             ),
             clickhouse: format!(
                 "select toStartOfInterval(\"time\", interval 10 minute), floor(log(duration_ns) * 10), count(*) from {{t}} \
                  where \"service.name\" = '{SERVICE}' group by 1, 2"
             ),
+            agreed: Agreed::Nothing,
         },
         alike("top users", What::Spans, "select \"user.id\", count(*) as spans from {t} group by 1 order by 2 desc, 1 limit 20"),
         Question {
@@ -81,12 +94,13 @@ pub fn questions() -> Vec<Question> {
                  where status_code = 'error' group by 1, 2"
                     .into(),
             ],
-            duckdb: "select time_bucket(interval '10 minutes', \"time\"), \"service.name\", count(*) from {t} \
+            duckdb: "select epoch_ns(\"time\") // 600000000000, \"service.name\", count(*) from {t} \
                      where status_code = 'error' group by 1, 2"
                 .into(),
             clickhouse: "select toStartOfInterval(\"time\", interval 10 minute), \"service.name\", count(*) from {t} \
                          where status_code = 'error' group by 1, 2"
                 .into(),
+            agreed: Agreed::Rows,
         },
         token("token, 19 hits", RARE_TOKEN),
         token("token, absent", ABSENT_TOKEN),
@@ -102,7 +116,9 @@ pub fn questions() -> Vec<Question> {
 /// The same words for everybody.
 fn alike(id: &'static str, over: What, query: &str) -> Question {
     let table = if over == What::Spans { "spans" } else { "logs" };
-    Question { id, over, ours: vec![query.replace("{t}", table)], duckdb: query.into(), clickhouse: query.into() }
+    // A moment is written differently by each.
+    let agreed = if query.contains("order by \"time\"") { Agreed::Rows } else { Agreed::First };
+    Question { id, over, ours: vec![query.replace("{t}", table)], duckdb: query.into(), clickhouse: query.into(), agreed }
 }
 
 fn token(id: &'static str, word: &str) -> Question {
@@ -115,6 +131,7 @@ fn token(id: &'static str, word: &str) -> Question {
         ],
         duckdb: format!("select count(*) from {{t}} where contains(body, '{word}')"),
         clickhouse: format!("select count(*) from {{t}} where hasToken(body, '{word}')"),
+        agreed: Agreed::First,
     }
 }
 

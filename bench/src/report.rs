@@ -10,7 +10,7 @@ use crate::measure::answers::{Answers, Asked};
 use crate::measure::ingest::{Ingested, UnderQuery};
 use crate::measure::lifecycle::Lifecycle;
 use crate::peers::{Engine, Mode, Peers};
-use crate::queries::questions;
+use crate::queries::{Agreed, questions};
 
 const TEMPLATE: &str = include_str!("../report-template.md");
 
@@ -38,7 +38,7 @@ pub struct Findings {
     pub visible: Measured<BTreeMap<&'static str, f64>>,
     /// Hit and miss.
     pub traces: Measured<(Asked, Asked)>,
-    /// Bounded in time, and the plan of everything.
+    /// Bounded in time, and any row of all parts.
     pub planning: Measured<(Asked, Measured<Asked>)>,
     pub answers: Measured<Answers>,
     /// Bytes a row in the settled sets, spans and lines, with their parts.
@@ -95,7 +95,7 @@ impl Findings {
     pub fn missing(&self) -> Vec<String> {
         let goals = self.goals().into_iter();
         let missing = goals.filter_map(|goal| goal.measured.err().map(|why| format!("{}: {why}", goal.what)));
-        missing.chain(self.peers_failed.iter().cloned()).collect()
+        missing.chain(self.peers_failed.iter().cloned()).chain(self.disagreements()).collect()
     }
 
     fn goals(&self) -> Vec<Goal> {
@@ -489,7 +489,7 @@ impl Findings {
         let parts = grouped(self.sizes.many_parts as f64);
         line(&format!("one second of {parts} parts"), self.planning.as_ref().map(|it| &it.0).map_err(Clone::clone));
         let whole = self.planning.as_ref().map_err(Clone::clone).and_then(|it| it.1.as_ref().map_err(Clone::clone));
-        line(&format!("the plan over all of {parts} parts"), whole);
+        line(&format!("any row of {parts} parts"), whole);
         out
     }
 
@@ -523,6 +523,32 @@ impl Findings {
         }
         for failed in &self.peers_failed {
             let _ = writeln!(out, "\nNot measured: {}", in_cell(failed));
+        }
+        for disagreement in self.disagreements() {
+            let _ = writeln!(out, "\nAnswers differ: {}", in_cell(&disagreement));
+        }
+        out
+    }
+
+    /// Peers whose answers are not ours: then one of both is wrong, and its speed means nothing.
+    fn disagreements(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        let Ok(answers) = &self.answers else { return out };
+        for question in questions() {
+            let Some(Ok(ours)) = answers.get(question.id) else { continue };
+            for ((engine, mode), peer) in &self.peers {
+                let Some((rows, first)) = peer.told.get(question.id) else { continue };
+                let differs = match question.agreed {
+                    Agreed::Nothing => false,
+                    Agreed::Rows => *rows != ours.rows,
+                    Agreed::First => *rows != ours.rows || *first != ours.first,
+                };
+                if differs {
+                    let peer = peer_name(*engine, *mode);
+                    let (id, our_rows, our_first) = (question.id, ours.rows, &ours.first);
+                    out.push(format!("{id}: {our_rows} rows from {our_first:?} on, {peer} has {rows} from {first:?} on"));
+                }
+            }
         }
         out
     }

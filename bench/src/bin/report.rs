@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
 use bench::clock::today;
@@ -38,9 +38,18 @@ struct Options {
     only: Vec<String>,
 }
 
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("report: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 #[allow(clippy::print_stdout, reason = "a program that prints what is missing")]
-fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+fn run(options: Options) -> anyhow::Result<ExitCode> {
     let cores = std::thread::available_parallelism()?.get();
     if cores > 1 {
         pin_self(1)?;
@@ -60,8 +69,8 @@ fn main() -> anyhow::Result<()> {
     let missing = findings.missing();
     missing.iter().for_each(|line| println!("not measured: {line}"));
     println!("written: {}", options.out.display());
-    anyhow::ensure!(!options.quick || missing.is_empty(), "{} rows without a number", missing.len());
-    Ok(())
+    // A quick run is a test: all there is to say is whether every row has its number.
+    Ok(if options.quick && !missing.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 struct Run {

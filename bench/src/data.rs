@@ -61,10 +61,9 @@ pub struct Written {
 const MANIFEST: &str = "bench.json";
 
 impl DataSet {
-    /// Where the set lies below the cache folder.
-    pub fn folder(&self, cache: &Path) -> anyhow::Result<PathBuf> {
+    /// Where the set lies below the cache folder; `root` is that of the project.
+    fn folder(&self, root: &Path, cache: &Path) -> anyhow::Result<PathBuf> {
         let mut sources = Vec::new();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for folder in
             ["bench/src/world.rs", "bench/src/lines.rs", "bench/src/data.rs", "crates/store/src", "crates/metastore/src"]
         {
@@ -75,8 +74,8 @@ impl DataSet {
     }
 
     /// The folder of the set and what is in it; writes it first when it is not there.
-    pub async fn ensure(&self, cache: &Path) -> anyhow::Result<(PathBuf, Written)> {
-        let folder = self.folder(cache)?;
+    pub async fn ensure(&self, root: &Path, cache: &Path) -> anyhow::Result<(PathBuf, Written)> {
+        let folder = self.folder(root, cache)?;
         if let Ok(text) = fs::read_to_string(folder.join(MANIFEST)) {
             return Ok((folder, serde_json::from_str(&text)?));
         }

@@ -17,6 +17,8 @@ use crate::server::Stage;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub stage: Stage,
+    /// The project's folder.
+    pub root: PathBuf,
     /// Data sets, peers and their tables; kept from run to run.
     pub cache: PathBuf,
     /// Folders of servers, on the same disk as the cache; removed at the end.

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::data::What;
-use crate::measure::median;
+use crate::measure::{Plan, median};
 use crate::queries::{Question, comparison, trace};
 use crate::server::all_cores;
 
@@ -79,14 +79,14 @@ pub fn python(cache: &Path) -> anyhow::Result<PathBuf> {
 
 /// Asks one peer everything.
 pub fn ask(
-    cache: &Path,
+    plan: &Plan,
     (engine, mode): (Engine, Mode),
     questions: &[Question],
     material: &Material,
     repeats: usize,
 ) -> anyhow::Result<PeerAnswers> {
-    let python = python(cache)?;
-    let folder = cache.join("peers").join(&material.key);
+    let python = python(&plan.cache)?;
+    let folder = plan.cache.join("peers").join(&material.key);
     fs::create_dir_all(&folder)?;
     let mut asked = Vec::new();
     for question in questions {
@@ -110,7 +110,7 @@ pub fn ask(
         "sets": {"spans": material.spans, "lines": material.lines},
         "questions": asked,
     });
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers.py");
+    let script = plan.root.join("bench/peers.py");
     let mut child = all_cores(THREADS, python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     child.stdin.take().context("its input")?.write_all(request.to_string().as_bytes())?;
     let output = child.wait_with_output()?;

@@ -23,6 +23,9 @@ struct Options {
     parts: Option<u64>,
     #[arg(long)]
     cache: PathBuf,
+    /// The project's folder: a set is named by the sources that write it.
+    #[arg(long, default_value = ".")]
+    root: PathBuf,
 }
 
 #[tokio::main]
@@ -34,7 +37,7 @@ async fn main() -> anyhow::Result<()> {
         Rows::Lines => ("adhoc-lines", What::Lines),
     };
     let set = DataSet { name, what, rows: options.rows, parts: options.parts };
-    let (folder, written) = set.ensure(&options.cache).await?;
+    let (folder, written) = set.ensure(&options.root, &options.cache).await?;
     println!("{} ({} rows in {} parts)", folder.display(), written.rows, written.parts);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Wants a machine with nothing else to do, and at least two cores. A quick run only shows that everything works.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
@@ -30,6 +30,9 @@ struct Options {
     cache: PathBuf,
     #[arg(long, default_value = "bench/REPORT.md")]
     out: PathBuf,
+    /// The project's folder: scripts, and the sources that data sets are named by.
+    #[arg(long, default_value = ".")]
+    root: PathBuf,
     /// Everything once and small: shows that all rows yield numbers, which mean nothing.
     #[arg(long)]
     quick: bool,
@@ -58,6 +61,7 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&scratch)?;
     let plan = Plan {
         stage: Stage { cupola: fs::canonicalize(&options.cupola).context("no such program")?, core: (cores > 1).then_some(0) },
+        root: fs::canonicalize(&options.root)?,
         cache: fs::canonicalize(&options.cache)?,
         scratch: fs::canonicalize(&scratch)?,
         sizes: if options.quick { Sizes::quick() } else { Sizes::full() },
@@ -132,7 +136,7 @@ impl Run {
                         miss: "0123456789abcdef".repeat(2),
                         key,
                     };
-                    ask(&self.plan.cache, (engine, mode), &questions(), &material, sizes.repeats)
+                    ask(&self.plan, (engine, mode), &questions(), &material, sizes.repeats)
                 });
                 match asked {
                     Ok(asked) => {
@@ -194,13 +198,14 @@ impl Run {
         anyhow::ensure!(parts.iter().any(|part| self.wants(part)), "left out of this run");
         eprintln!("bench: data set {}", set.name);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let (folder, written): (PathBuf, Written) = runtime.block_on(set.ensure(&self.plan.cache.join("sets")))?;
+        let (folder, written): (PathBuf, Written) =
+            runtime.block_on(set.ensure(&self.plan.root, &self.plan.cache.join("sets")))?;
         Ok(Set { folder, written })
     }
 
     /// What a newcomer feels, by the script that measures it.
     fn house(&self) -> anyhow::Result<String> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("house.py");
+        let script = self.plan.root.join("bench/house.py");
         let output =
             all_cores(self.cores, "python3").arg(script).arg(&self.plan.stage.cupola).stderr(Stdio::inherit()).output()?;
         anyhow::ensure!(output.status.success(), "house.py ended with {}", output.status);

@@ -9,7 +9,7 @@ use store::{Store, StoreOptions, TimeRange};
 async fn a_set_has_its_rows_and_parts_and_is_written_once() {
     let cache = tempfile::tempdir().unwrap();
     let set = DataSet { name: "spans", what: What::Spans, rows: 5_000, parts: Some(10) };
-    let (folder, written) = set.ensure(cache.path()).await.unwrap();
+    let (folder, written) = set.ensure(std::path::Path::new(".."), cache.path()).await.unwrap();
     assert_eq!((written.rows, written.parts), (5_000, 10));
     assert!(written.traces.len() >= 10 && written.traces.iter().all(|id| id.len() == 32), "{written:?}");
 
@@ -21,12 +21,12 @@ async fn a_set_has_its_rows_and_parts_and_is_written_once() {
 
     let modified = |folder: &std::path::Path| std::fs::metadata(folder.join("bench.json")).unwrap().modified().unwrap();
     let before = modified(&folder);
-    assert_eq!(set.ensure(cache.path()).await.unwrap().0, folder);
+    assert_eq!(set.ensure(std::path::Path::new(".."), cache.path()).await.unwrap().0, folder);
     assert_eq!(modified(&folder), before);
 
     // Another size is another set, and takes the place of the one before.
     let smaller = DataSet { rows: 1_000, ..set };
-    let (other, _) = smaller.ensure(cache.path()).await.unwrap();
+    let (other, _) = smaller.ensure(std::path::Path::new(".."), cache.path()).await.unwrap();
     assert_ne!(other, folder);
     assert!(!folder.exists());
 }
@@ -35,7 +35,7 @@ async fn a_set_has_its_rows_and_parts_and_is_written_once() {
 async fn lines_become_a_set_of_their_own() {
     let cache = tempfile::tempdir().unwrap();
     let set = DataSet { name: "lines", what: What::Lines, rows: 4_000, parts: None };
-    let (folder, written) = set.ensure(cache.path()).await.unwrap();
+    let (folder, written) = set.ensure(std::path::Path::new(".."), cache.path()).await.unwrap();
     assert_eq!(written.rows, 4_000);
     let metastore = Metastore::open(&folder).await.unwrap();
     let store = Store::open(StoreOptions::new(&folder), metastore, |_| None).await.unwrap();

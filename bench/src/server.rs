@@ -26,6 +26,17 @@ pub struct Stage {
     pub cupola: PathBuf,
     /// The core of the server; `None` on a machine that has only one.
     pub core: Option<usize>,
+    /// Flags of a server over a data set that is to stay as it is.
+    pub at_rest: Vec<&'static str>,
+}
+
+impl Stage {
+    pub fn new(cupola: PathBuf, core: Option<usize>) -> anyhow::Result<Stage> {
+        let help = Command::new(&cupola).args(["serve", "--help"]).output();
+        let help = help.with_context(|| format!("cannot start {}", cupola.display()))?;
+        let can_rest = String::from_utf8_lossy(&help.stdout).contains("--compaction ");
+        Ok(Stage { cupola, core, at_rest: if can_rest { vec!["--compaction", "false"] } else { Vec::new() } })
+    }
 }
 
 /// A running server.

@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
         pin_self(1)?;
     }
     std::fs::create_dir(&options.folder)?;
-    let measured = measure(&options, &Stage { cupola: options.cupola.clone(), core });
+    let measured = measure(&options, &Stage::new(options.cupola.clone(), core)?);
     std::fs::remove_dir_all(&options.folder)?;
     measured
 }

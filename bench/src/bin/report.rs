@@ -60,7 +60,7 @@ fn run(options: Options) -> anyhow::Result<ExitCode> {
     let scratch = options.cache.join(format!("scratch-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
     let plan = Plan {
-        stage: Stage { cupola: fs::canonicalize(&options.cupola).context("no such program")?, core: (cores > 1).then_some(0) },
+        stage: Stage::new(fs::canonicalize(&options.cupola).context("no such program")?, (cores > 1).then_some(0))?,
         root: fs::canonicalize(&options.root)?,
         cache: fs::canonicalize(&options.cache)?,
         scratch: fs::canonicalize(&scratch)?,

@@ -15,9 +15,6 @@ use crate::queries::{SELECTED, questions};
 use crate::server::{JSON, Server};
 use crate::world::{COMPARED, hex, trace_id};
 
-/// Flags of a server over a data set that is to stay as it is.
-pub const AT_REST: &[&str] = &[];
-
 /// What one question cost.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -48,7 +45,7 @@ pub fn settled(plan: &Plan, spans: &Set, lines: &Set) -> anyhow::Result<Answers>
     let mut answers = Answers::new();
     for (set, what) in [(spans, What::Spans), (lines, What::Lines)] {
         let folder = plan.borrow(&set.folder, "settled")?;
-        let server = Server::start(&plan.stage, &folder, AT_REST)?;
+        let server = Server::start(&plan.stage, &folder, &plan.stage.at_rest)?;
         server.wait_until_idle()?;
         for question in questions().iter().filter(|question| question.over == what) {
             let asked = first_understood(&server, &question.ours, plan.sizes.repeats);
@@ -67,7 +64,7 @@ pub fn settled(plan: &Plan, spans: &Set, lines: &Set) -> anyhow::Result<Answers>
 /// Traces by id among many parts: ids that are there, and ids that are not.
 pub fn traces(plan: &Plan, set: &Set) -> anyhow::Result<(Asked, Asked)> {
     let folder = plan.borrow(&set.folder, "traces")?;
-    let server = Server::start(&plan.stage, &folder, AT_REST)?;
+    let server = Server::start(&plan.stage, &folder, &plan.stage.at_rest)?;
     server.wait_until_idle()?;
     let mut connection = server.connection()?;
     let mut rng = Rng::with_seed(9);
@@ -93,7 +90,7 @@ pub fn traces(plan: &Plan, set: &Set) -> anyhow::Result<(Asked, Asked)> {
 /// Planning over many parts: a question about one second of the day, and one about all of it that ends with the first row.
 pub fn planning(plan: &Plan, set: &Set) -> anyhow::Result<(Asked, Result<Asked, String>)> {
     let folder = plan.borrow(&set.folder, "planning")?;
-    let server = Server::start(&plan.stage, &folder, AT_REST)?;
+    let server = Server::start(&plan.stage, &folder, &plan.stage.at_rest)?;
     server.wait_until_idle()?;
     let noon = (DAY_START_UNIX_NANO + DAY_NS / 2) / 1_000_000_000;
     let bounded =

@@ -24,7 +24,7 @@ pub fn lifecycle(plan: &Plan, many_parts: &Path, parts: u64) -> anyhow::Result<L
     let (mut starts, mut start_cpus, mut stops, mut memories, mut shares) = (vec![], vec![], vec![], vec![], vec![]);
     for seed in 0..plan.sizes.runs.max(3) as u64 {
         let folder = plan.borrow(many_parts, "start")?;
-        let server = Server::start(&plan.stage, &folder, super::answers::AT_REST)?;
+        let server = Server::start(&plan.stage, &folder, &plan.stage.at_rest)?;
         starts.push(server.ready_after.as_secs_f64());
         start_cpus.push(server.cpu()?.total().as_secs_f64());
         drop(server);

@@ -1453,17 +1453,30 @@ export interface components {
             fsyncs: number;
             /**
              * Format: int64
+             * @description Of the trace index.
+             */
+            index_bytes: number;
+            /**
+             * Format: int64
              * @description Includes rows on their way to the log.
              */
             memory_bytes: number;
             /** Format: int64 */
             memory_rows: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description With what lies beside the parts.
+             */
             part_bytes: number;
             /** Format: int64 */
             part_rows: number;
             /** Format: int64 */
             parts: number;
+            /**
+             * Format: int64
+             * @description Parts whose files are not what was written: no question sees them.
+             */
+            parts_damaged: number;
             /** Format: int64 */
             wal_bytes: number;
             /** Format: int64 */

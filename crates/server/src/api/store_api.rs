@@ -18,7 +18,12 @@ pub struct StoreState {
     pub memory_bytes: u64,
     pub parts: u64,
     pub part_rows: u64,
+    /// With what lies beside the parts.
     pub part_bytes: u64,
+    /// Parts whose files are not what was written: no question sees them.
+    pub parts_damaged: u64,
+    /// Of the trace index.
+    pub index_bytes: u64,
     pub wal_segments: u64,
     pub wal_bytes: u64,
     pub appends: u64,
@@ -37,6 +42,8 @@ impl From<StoreStats> for StoreState {
             parts: stats.parts,
             part_rows: stats.part_rows,
             part_bytes: stats.part_bytes,
+            parts_damaged: stats.parts_damaged,
+            index_bytes: stats.index_bytes,
             wal_segments: stats.wal_segments,
             wal_bytes: stats.wal_bytes,
             appends: stats.appends,

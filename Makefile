@@ -11,7 +11,9 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/cupola/target
 SELECTION := --workspace --features cupola/embed-web
 CUPOLA := $(CARGO_TARGET_DIR)/debug/cupola
-# More flags for `make run`, e.g. ARGS="--http-listen 127.0.0.1:9000".
+BENCH_CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/cupola/bench
+BENCHED := $(CARGO_TARGET_DIR)/$(if $(BENCH_QUICK),debug,release)
+# More flags for `make run`, e.g. ARGS="--http-listen 127.0.0.1:9000", or for `make bench`, e.g. ARGS="--only ingest,answers".
 ARGS ?=
 
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
@@ -76,9 +78,12 @@ gen: build ## write again what is generated: OpenAPI document, its TypeScript ty
 	mkdir -p docs/reference && $(CUPOLA) settings > docs/reference/settings.md
 	cd web && npm run gen
 
-bench: web ## whole-system measurements, optimised build (half an hour when cold)
-	cargo build $(SELECTION) --release
-	bench/house.py $(CARGO_TARGET_DIR)/release/cupola
+# The smoke run shows that every row of the report gets a number, for which the build of the tests is good enough.
+bench: web ## measure everything into bench/REPORT.md, optimised build, on an idle machine; BENCH_QUICK=1 for a smoke run
+	cargo build $(SELECTION) $(if $(BENCH_QUICK),,--release)
+	mkdir -p $(BENCH_CACHE)
+	$(BENCHED)/report --cupola $(BENCHED)/cupola --cache $(BENCH_CACHE) $(if $(BENCH_QUICK),--quick) \
+		--out $(if $(BENCH_QUICK),$(BENCH_CACHE)/QUICK.md,bench/REPORT.md) $(ARGS)
 
 setup: ## install what a Debian machine lacks (as root), say what is missing elsewhere
 	@.ci/setup

@@ -23,6 +23,9 @@ pub struct Services(Arc<ServicesInner>);
 pub struct ServicesInner {
     pub settings: Settings,
     pub ingest: ingest::Ingest,
+    pub store: store::Store,
+    /// Held while the store is being settled.
+    pub settling: tokio::sync::Mutex<()>,
     pub asker: engine::ask::Asker,
     pub metastore: metastore::Metastore,
     pub log_stream_activity: ingest::StreamActivity,
@@ -53,7 +56,9 @@ impl Services {
     ) -> Services {
         let project = settings.project.clone();
         Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store, project.clone()),
+            ingest: ingest::Ingest::new(store.clone(), project.clone()),
+            store,
+            settling: tokio::sync::Mutex::default(),
             asker: engine::ask::Asker { engine, project },
             settings,
             metastore,

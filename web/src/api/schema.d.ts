@@ -683,6 +683,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/store": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the store holds. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StoreState"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/store/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Writes the rows in memory to parts and does all compaction that is due; answers when there is nothing left to do.
+         * @description Heavy, so it is for measurements on the machine itself: from loopback, with the header `X-Requested-By`, one at a time.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description any value */
+                    "X-Requested-By": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StoreState"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/traces": {
         parameters: {
             query?: never;
@@ -1168,7 +1260,7 @@ export interface components {
             error: components["schemas"]["RefusalBody"];
         };
         RefusalBody: {
-            /** @description For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`. */
+            /** @description For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `forbidden`, `conflict`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`. */
             code: string;
             /** @description For people. */
             message: string;
@@ -1344,6 +1436,51 @@ export interface components {
             sampled: boolean;
             /** @description Why the answer is not whole, if it is not. */
             truncated?: string | null;
+        };
+        /** @description What the store holds now, and counters since the server started. */
+        StoreState: {
+            /** Format: int64 */
+            appended_rows: number;
+            /** Format: int64 */
+            appends: number;
+            /** Format: int64 */
+            appends_refused: number;
+            /** Format: int64 */
+            flush_failures: number;
+            /** Format: int64 */
+            flushes: number;
+            /** Format: int64 */
+            fsyncs: number;
+            /**
+             * Format: int64
+             * @description Of the trace index.
+             */
+            index_bytes: number;
+            /**
+             * Format: int64
+             * @description Includes rows on their way to the log.
+             */
+            memory_bytes: number;
+            /** Format: int64 */
+            memory_rows: number;
+            /**
+             * Format: int64
+             * @description With what lies beside the parts.
+             */
+            part_bytes: number;
+            /** Format: int64 */
+            part_rows: number;
+            /** Format: int64 */
+            parts: number;
+            /**
+             * Format: int64
+             * @description Parts whose files are not what was written: no question sees them.
+             */
+            parts_damaged: number;
+            /** Format: int64 */
+            wal_bytes: number;
+            /** Format: int64 */
+            wal_segments: number;
         };
         Trace: {
             /** Format: int64 */

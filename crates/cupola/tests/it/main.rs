@@ -7,5 +7,6 @@ mod disk_full;
 mod harness;
 mod hostile;
 mod round_trip;
+mod settle;
 mod shutdown;
 mod transfer;

@@ -12,6 +12,7 @@ mod receivers_api;
 mod refusal;
 mod services_api;
 mod sql;
+mod store_api;
 mod tail;
 mod traces;
 
@@ -45,6 +46,8 @@ pub fn router(services: Services) -> Router {
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
         .route("/api/sql", post(sql::query))
+        .route("/api/store", get(store_api::state))
+        .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
         .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())

@@ -27,6 +27,8 @@ use utoipa::OpenApi;
         super::attributes::values,
         super::receivers_api::list,
         super::sql::query,
+        super::store_api::state,
+        super::store_api::settle,
     )
 )]
 struct Document;

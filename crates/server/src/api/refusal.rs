@@ -19,7 +19,7 @@ pub struct Refusal {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefusalBody {
-    /// For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`.
+    /// For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `forbidden`, `conflict`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`.
     pub code: &'static str,
     /// For people.
     pub message: String,
@@ -28,7 +28,7 @@ pub struct RefusalBody {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
         Refusal { status, error: RefusalBody { code, message: message.into(), position: None } }
     }
 

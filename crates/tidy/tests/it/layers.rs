@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("demo", &[]),
     ("cupola", &["model", "metastore", "receivers", "analysis", "languages", "store", "engine", "server", "demo"]),
     ("fuzzing", &["model", "receivers", "analysis", "languages", "store"]),
+    ("bench", &["model", "metastore", "store"]),
     ("tidy", &[]),
     ("unify", &[]),
 ];
@@ -32,16 +33,20 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("object_store", &["store", "engine"], "files belong to the store, scans to the engine"),
     ("sqlx", &["metastore"], "relational state has one owner"),
     ("axum", &["server", "demo"], "sockets belong to the server"),
-    ("tonic", &["server"], "sockets belong to the server"),
+    ("tonic", &["server", "bench"], "sockets belong to the server"),
     ("hyper-util", &["server"], "sockets belong to the server"),
     ("tower", &["server", "demo"], "sockets belong to the server"),
     ("tower-http", &["server"], "sockets belong to the server"),
-    ("tokio", &["metastore", "store", "engine", "server", "demo", "cupola"], "model, receivers, analysis and languages do no IO"),
+    (
+        "tokio",
+        &["metastore", "store", "engine", "server", "demo", "cupola", "bench"],
+        "model, receivers, analysis and languages do no IO",
+    ),
     ("prost", &[], "the OTLP walk is written by hand; prost is the oracle of its tests"),
     ("opentelemetry-proto", &["unify"], "the OTLP walk is written by hand; prost is the oracle of its tests"),
     ("opentelemetry", &["demo"], "the demo is an app like any other; our own telemetry goes through tracing"),
-    ("anyhow", &["cupola", "demo"], "a crate border has an enum a caller can act on"),
-    ("clap", &["cupola"], "configuration is read at the edge"),
+    ("anyhow", &["cupola", "demo", "bench"], "a crate border has an enum a caller can act on"),
+    ("clap", &["cupola", "bench"], "configuration is read at the edge"),
 ];
 
 #[test]

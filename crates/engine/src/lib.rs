@@ -10,6 +10,7 @@ mod answer;
 pub mod ask;
 mod engine;
 mod error;
+mod functions;
 mod id_literals;
 pub mod limits;
 mod table;

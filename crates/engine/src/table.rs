@@ -57,7 +57,7 @@ impl SignalTable {
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
-            .with_expr_adapter(Some(Arc::new(dictionaries::Adapters)))
+            .with_expr_adapter(Some(Arc::new(dictionaries::Adapters::over(None))))
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }

@@ -19,35 +19,68 @@ use super::{dictionary_type, is_dictionary};
 
 /// Makes the adapter of each file.
 #[derive(Debug)]
-pub struct Adapters;
+pub struct Adapters {
+    inner: Arc<dyn PhysicalExprAdapterFactory>,
+}
+
+impl Adapters {
+    /// What `inner` does, DataFusion's own unless another is given, and dictionaries kept.
+    pub fn over(inner: Option<Arc<dyn PhysicalExprAdapterFactory>>) -> Adapters {
+        Adapters { inner: inner.unwrap_or_else(|| Arc::new(DefaultPhysicalExprAdapterFactory)) }
+    }
+}
 
 impl PhysicalExprAdapterFactory for Adapters {
     fn create(&self, logical: SchemaRef, physical: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
-        let stock = DefaultPhysicalExprAdapterFactory.create(logical, Arc::clone(&physical))?;
-        Ok(Arc::new(Adapter { stock, physical }))
+        let inner = self.inner.create(in_texts(&logical), Arc::clone(&physical))?;
+        Ok(Arc::new(Adapter { inner, logical, physical }))
     }
+}
+
+/// The schema with plain texts for dictionaries.
+fn in_texts(schema: &SchemaRef) -> SchemaRef {
+    if !schema.fields().iter().any(|field| is_dictionary(field.data_type())) {
+        return Arc::clone(schema);
+    }
+    let fields = schema.fields().iter().map(|field| {
+        let data_type = if is_dictionary(field.data_type()) { DataType::Utf8 } else { field.data_type().clone() };
+        Arc::new(field.as_ref().clone().with_data_type(data_type))
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), schema.metadata().clone()))
 }
 
 #[derive(Debug)]
 struct Adapter {
-    stock: Arc<dyn PhysicalExprAdapter>,
+    /// Knows texts only.
+    inner: Arc<dyn PhysicalExprAdapter>,
+    logical: SchemaRef,
     physical: SchemaRef,
 }
 
 impl PhysicalExprAdapter for Adapter {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
-        over_dictionaries(self.stock.rewrite(expr)?, &self.physical)
+        let column = expr.downcast_ref::<Column>().and_then(|column| self.logical.field_with_name(column.name()).ok());
+        let wants_codes = column.is_some_and(|field| is_dictionary(field.data_type()));
+        let adapted = over_dictionaries(self.inner.rewrite(expr)?, &self.physical)?;
+        if !wants_codes {
+            return Ok(adapted);
+        }
+        if let Some(cast) = adapted.downcast_ref::<CastExpr>()
+            && is_dictionary(&cast.expr().data_type(&self.physical)?)
+        {
+            return Ok(Arc::clone(cast.expr()));
+        }
+        Ok(Arc::new(OwnCodes::new(adapted)))
     }
 }
 
-/// The expression with what depends on one dictionary column of `schema` evaluated over its values, and with texts that have
-/// no dictionary given one for free.
+/// The expression with what depends on one dictionary column of `schema` evaluated over its values.
 pub fn over_dictionaries(expr: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
     let rewritten = expr.transform_down(|expr| {
         if let Some(cast) = expr.downcast_ref::<CastExpr>() {
-            if is_dictionary(cast.cast_type()) && cast.expr().data_type(schema)? == DataType::Utf8 {
+            if *cast.cast_type() == DataType::Utf8 && cast.expr().data_type(schema)? == DataType::Utf8 {
                 let texts = over_dictionaries(Arc::clone(cast.expr()), schema)?;
-                return Ok(Transformed::new(Arc::new(OwnCodes { texts }), true, TreeNodeRecursion::Jump));
+                return Ok(Transformed::new(texts, true, TreeNodeRecursion::Jump));
             }
             if *cast.cast_type() == DataType::Utf8 && cast.expr().downcast_ref::<Column>().is_some() {
                 // Nothing but the text is asked for.

@@ -2,6 +2,7 @@
 //!
 //! No IO, no engine, no clock: everything here is a function of its arguments, and total.
 
+pub mod bubble_up;
 mod grouping;
 pub mod linking;
 pub mod severity;

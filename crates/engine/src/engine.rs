@@ -85,11 +85,11 @@ impl Engine {
 
     fn base(&self) -> &SessionState {
         self.base.get_or_init(|| {
-            SessionStateBuilder::new()
+            let state = SessionStateBuilder::new()
                 .with_config(session_config(self.options.threads))
                 .with_runtime_env(Arc::clone(&self.env))
-                .with_default_features()
-                .build()
+                .with_default_features();
+            crate::functions::register(state).build()
         })
     }
 

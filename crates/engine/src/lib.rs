@@ -8,8 +8,11 @@
 
 mod answer;
 pub mod ask;
+mod dictionaries;
 mod engine;
 mod error;
+mod functions;
+mod grouping;
 mod id_literals;
 pub mod limits;
 mod table;

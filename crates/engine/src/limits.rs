@@ -32,3 +32,19 @@ pub const QUERY_THREADS_MIN: usize = 2;
 
 /// Plans are trees that DataFusion walks recursively; a long chain of conditions overflows the usual 2 MiB in a debug build.
 pub const QUERY_THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of a column's dictionary in one row group, compressed, up to which it is read as a dictionary. Beyond it the texts
+/// hardly repeat and codes save nothing.
+pub const DICTIONARY_PAGE_BYTES_MAX: i64 = 64 * 1024;
+
+/// Bytes of such a dictionary that are never too many, however few the rows.
+pub const DICTIONARY_PAGE_BYTES_MIN: i64 = 1024;
+
+/// Files whose footers are looked at to see which columns repeat; the largest ones speak for the rest.
+pub const DICTIONARY_SAMPLE_FILES: usize = 2;
+
+/// Groups that the first stage of a grouping on codes holds before it passes their states on: a table that stays in the cache.
+pub const GROUPS_AT_ONCE_MAX: usize = 64 * 1024;
+
+/// Cells of the table that finds a group from the codes of two columns, 4 bytes each; beyond it a hash map does.
+pub const GROUP_TABLE_CELLS_MAX: usize = 4 * 1024 * 1024;

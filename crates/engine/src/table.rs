@@ -22,6 +22,8 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use store::{Part, Snapshot};
 
+use crate::{dictionaries, limits};
+
 /// The scheme under which the store's parts are registered with every session.
 pub const PARTS_URL: &str = "cupola://parts";
 
@@ -35,7 +37,7 @@ impl SignalTable {
         SignalTable { snapshot }
     }
 
-    fn parquet_scan(
+    async fn parquet_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
@@ -45,14 +47,17 @@ impl SignalTable {
         let url = ObjectStoreUrl::parse(PARTS_URL)?;
         let env = state.runtime_env();
         let readers = CachedParquetFileReaderFactory::new(env.object_store(&url)?, env.cache_manager.get_file_metadata_cache());
+        let readers = dictionaries::Readers::new(Arc::new(readers));
+        let mut groups = spread(parts, state.config().target_partitions());
+        readers.note_repeating(&mut groups, limits::DICTIONARY_SAMPLE_FILES).await?;
         let source = ParquetSource::new(Arc::clone(&self.snapshot.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));
-        let groups = spread(parts, state.config().target_partitions());
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
+            .with_expr_adapter(Some(Arc::new(dictionaries::Adapters::over(None))))
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
@@ -89,7 +94,7 @@ impl TableProvider for SignalTable {
         let parts: Vec<&Part> = self.snapshot.parts.iter().filter(|part| part.max_time >= from && part.min_time <= to).collect();
         let mut inputs = Vec::with_capacity(2);
         if !parts.is_empty() {
-            inputs.push(self.parquet_scan(state, projection, parts, limit)?);
+            inputs.push(self.parquet_scan(state, projection, parts, limit).await?);
         }
         if !self.snapshot.memory.is_empty() {
             inputs.push(self.memory_scan(projection)?);

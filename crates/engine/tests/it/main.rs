@@ -2,5 +2,7 @@
 #![cfg(test)]
 
 mod asking;
+mod codes;
+mod percentiles;
 mod sql;
 mod stage;

@@ -23,4 +23,4 @@ pub mod xray;
 
 pub use body::{BodyError, ContentEncoding, decompress};
 pub use incoming::{Headers, Incoming};
-pub use receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route, all, by_name};
+pub use receiver::{CorsPolicy, Decoded, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route, all, by_name};

@@ -41,6 +41,8 @@ pub struct Settings {
     pub account_id: String,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
+    /// Bytes that the bodies of all requests may take while they are read and written.
+    pub body_bytes_max: usize,
 }
 
 impl Services {
@@ -50,10 +52,11 @@ impl Services {
         engine: engine::Engine,
         metastore: metastore::Metastore,
         addresses: Addresses,
+        retries: Arc<ingest::Retries>,
     ) -> Services {
         let project = settings.project.clone();
         Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store, project.clone()),
+            ingest: ingest::Ingest::new(store, project.clone(), retries, settings.body_bytes_max),
             asker: engine::ask::Asker { engine, project },
             settings,
             metastore,

@@ -2,8 +2,12 @@
 
 #![cfg(test)]
 
+mod back_pressure;
 mod crash;
+mod grpc;
 mod harness;
 mod hostile;
+mod retries;
 mod round_trip;
+mod secrets;
 mod shutdown;

@@ -2,17 +2,22 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use engine::{Engine, EngineOptions};
 use metastore::Metastore;
+use server::ingest::{Retries, RetriesFile};
 use server::{Addresses, Listeners, Services};
 use store::{Store, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{DemoSettings, Settings};
+
+/// How often kept requests are noted. What came after the last time is in the log, unless a flush was just then.
+const RETRIES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Rows without a key belong to this project.
 pub const PROJECT: &str = "default";
@@ -80,14 +85,20 @@ async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(A
     std::fs::create_dir_all(&settings.data_dir).with_context(|| format!("cannot make {}", settings.data_dir.display()))?;
     can_write(&settings.data_dir).with_context(|| format!("cannot write to {}", settings.data_dir.display()))?;
     let metastore = Metastore::open(&settings.data_dir).await.context("cannot open the catalog")?;
-    let store = Store::open(store_options(&settings), metastore.clone(), server::ingest::replay)
+    let retries = Arc::<Retries>::default();
+    let retries_file = RetriesFile::open(&settings.data_dir, &retries);
+    let replayed = Arc::clone(&retries);
+    let replay = move |payload: &[u8]| server::ingest::replay_into(payload, &replayed);
+    let store = Store::open(store_options(&settings), metastore.clone(), replay)
         .await
         .with_context(|| format!("cannot open {}", settings.data_dir.display()))?;
     let engine = Engine::new(store.clone(), engine_options(&settings))?;
-    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses);
+    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, Arc::clone(&retries));
     let served = tokio::spawn(async move {
-        server::serve(listeners, services, stop).await;
+        let serving = server::serve(listeners, services, stop);
+        serve_and_remember(serving, &retries_file, &retries).await;
         store.shutdown().await.context("cannot close the store")?;
+        remember(&retries_file, &retries).await;
         tracing::info!("stopped");
         Ok(())
     });
@@ -105,6 +116,24 @@ pub async fn open_stopped(data_dir: &Path) -> anyhow::Result<Store> {
     Store::open(StoreOptions::new(data_dir), metastore, server::ingest::replay)
         .await
         .with_context(|| format!("cannot open {}", data_dir.display()))
+}
+
+/// Writes what requests were kept every second, so that repeats are known after a restart.
+async fn serve_and_remember(serving: impl Future<Output = ()>, file: &RetriesFile, retries: &Retries) {
+    tokio::pin!(serving);
+    let mut every = tokio::time::interval(RETRIES_INTERVAL);
+    loop {
+        tokio::select! {
+            () = &mut serving => return,
+            _ = every.tick() => remember(file, retries).await,
+        }
+    }
+}
+
+async fn remember(file: &RetriesFile, retries: &Retries) {
+    if let Err(error) = file.save(retries).await {
+        tracing::warn!(%error, "kept requests were not noted; sent again after a restart, they would be kept twice");
+    }
 }
 
 fn store_options(settings: &Settings) -> StoreOptions {
@@ -134,6 +163,7 @@ fn server_settings(settings: &Settings) -> server::Settings {
         region: settings.aws_region.clone(),
         account_id: settings.aws_account_id.clone(),
         web_dir: Some(PathBuf::from(&settings.web_dir)),
+        body_bytes_max: settings.memory_megabytes * 1024 * 1024 / server::limits::BODY_SHARE_OF_MEMORY,
     }
 }
 

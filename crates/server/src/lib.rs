@@ -44,6 +44,8 @@ pub struct Settings {
     pub account_id: String,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
+    /// Bytes that the bodies of all requests may take while they are read and written.
+    pub body_bytes_max: usize,
 }
 
 impl Services {
@@ -53,10 +55,11 @@ impl Services {
         engine: engine::Engine,
         metastore: metastore::Metastore,
         addresses: Addresses,
+        retries: Arc<ingest::Retries>,
     ) -> Services {
         let project = settings.project.clone();
         Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store.clone(), project.clone()),
+            ingest: ingest::Ingest::new(store.clone(), project.clone(), retries, settings.body_bytes_max),
             store,
             settling: tokio::sync::Mutex::default(),
             asker: engine::ask::Asker { engine, project },

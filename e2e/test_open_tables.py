@@ -75,7 +75,8 @@ COLUMNS = ["time", "span_id", "trace_id", "name", "duration_ns", "status_code", 
 def ours(server) -> list[tuple]:
     quoted = ", ".join(f'"{name}"' for name in COLUMNS[3:])
     rows = server.api.sql(f"SELECT CAST(time AS BIGINT) AS time, span_id, trace_id, {quoted} FROM spans ORDER BY time")
-    return [tuple(row.values()) for row in rows]
+    # Whole numbers that JSON cannot hold exactly come as texts.
+    return [(int(time), *rest) for time, *rest in (row.values() for row in rows)]
 
 
 def as_ours(rows) -> list[tuple]:

@@ -327,10 +327,20 @@ impl Store {
         for thread in thread.into_iter().chain(compaction) {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
-        // A flush of the background task may be at it still, or about to be; the folder is let go of only when none can.
+        // A flush of the background task may be at it still, or about to be, and so may publishing; the folder is let go of only
+        // when none can.
         if let Ok(_no_flush) = tokio::time::timeout(SHUTDOWN_FLUSH_MAX / 2, self.0.flushed.lock()).await {
             self.0.stop.store(true, Ordering::Relaxed);
-            *self.0.shared.lock.lock() = None;
+            let publisher = self.0.publisher.as_ref();
+            let ended = async {
+                match publisher {
+                    Some(publisher) => drop(publisher.lock().await),
+                    None => {}
+                }
+            };
+            if tokio::time::timeout(SHUTDOWN_FLUSH_MAX / 2, ended).await.is_ok() {
+                *self.0.shared.lock.lock() = None;
+            }
         }
         sealed.and(flushed)
     }

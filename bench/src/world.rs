@@ -324,7 +324,7 @@ fn attributes<'w>(
     out.push(Attribute::str("app.region", REGIONS[request.region]));
     out.push(Attribute::str("app.plan", PLANS[(request.user % 200 % 3) as usize]));
     out.push(Attribute::str("app.build", BUILDS[request.build]));
-    out.push(Attribute::new("app.beta", Value::Bool(request.user % 7 == 0)));
+    out.push(Attribute::new("app.beta", Value::Bool(request.user.is_multiple_of(7))));
     out.push(Attribute::str("thread.name", THREADS[request.thread]));
     match kind {
         SpanKind::Server => {

@@ -150,7 +150,7 @@ async fn fill(store: &Store, spans: u64) {
         let mut rows = RowBuffer::new(RowContext { receiver: "otlp", received_at_unix_nano: START + DAY, request: None });
         (from..to).for_each(|number| words.push(&mut rows, number, spans));
         store.append(PROJECT, Vec::new(), rows).await.unwrap();
-        if to % SPANS_PER_PART == 0 || to == spans {
+        if to.is_multiple_of(SPANS_PER_PART) || to == spans {
             store.flush().await.unwrap();
         }
     }

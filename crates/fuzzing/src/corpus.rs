@@ -234,6 +234,13 @@ fn compressed() -> Vec<Vec<u8>> {
     inputs
 }
 
+/// The envelope as the log has it: its head, and the body behind.
+pub(crate) fn written(envelope: &Envelope<'_>) -> Vec<u8> {
+    let mut bytes = envelope.encode_head();
+    bytes.extend(envelope.incoming.body);
+    bytes
+}
+
 fn envelopes() -> Vec<Vec<u8>> {
     let mut envelopes = Vec::new();
     for (receiver, endpoint, content_type) in [
@@ -248,7 +255,7 @@ fn envelopes() -> Vec<Vec<u8>> {
                 Headers(vec![("content-type", content_type), ("x-honeycomb-team", "key"), ("x-rollbar-access-token", "t")]);
             let incoming =
                 Incoming { headers, rest: "data", ..Incoming::new(endpoint, 1_767_323_045_678_901_234, &capture.body) };
-            envelopes.push(Envelope { project: "default", receiver, incoming }.encode());
+            envelopes.push(written(&Envelope { project: "default", receiver, incoming }));
         }
     }
     envelopes

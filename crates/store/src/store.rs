@@ -333,9 +333,8 @@ impl Store {
             self.0.stop.store(true, Ordering::Relaxed);
             let publisher = self.0.publisher.as_ref();
             let ended = async {
-                match publisher {
-                    Some(publisher) => drop(publisher.lock().await),
-                    None => {}
+                if let Some(publisher) = publisher {
+                    drop(publisher.lock().await);
                 }
             };
             if tokio::time::timeout(SHUTDOWN_FLUSH_MAX / 2, ended).await.is_ok() {

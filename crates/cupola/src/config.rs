@@ -82,6 +82,10 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_MEMORY_MEGABYTES", value_name = "MB", default_value_t = 512)]
     pub memory_megabytes: usize,
 
+    /// The share of one core that putting parts together may take while telemetry comes in, from 0.01 to 1.
+    #[arg(long, env = "CUPOLA_COMPACTION_CPU_SHARE", value_name = "SHARE", default_value_t = 0.3)]
+    pub compaction_cpu_share: f64,
+
     /// Memory that all running queries share, in megabytes.
     #[arg(long, env = "CUPOLA_QUERY_MEMORY_MEGABYTES", value_name = "MB", default_value_t = 512)]
     pub query_memory_megabytes: usize,

@@ -143,6 +143,7 @@ fn store_options(settings: &Settings) -> StoreOptions {
         flush_interval: Duration::from_secs(settings.flush_seconds),
         memory_bytes_max: settings.memory_megabytes * MEGABYTE,
         publish: settings.delta_publish,
+        compaction_cpu_share: settings.compaction_cpu_share,
         ..StoreOptions::new(&settings.data_dir)
     }
 }

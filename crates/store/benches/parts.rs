@@ -35,7 +35,9 @@ fn main() {
     let with_columns = words.iter().any(|word| word == "columns");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     for signal in [Signal::Spans, Signal::Logs] {
-        if !words.iter().any(|word| Signal::ALL.iter().any(|known| known.table() == word)) || words.iter().any(|word| word == signal.table()) {
+        if !words.iter().any(|word| Signal::ALL.iter().any(|known| known.table() == word))
+            || words.iter().any(|word| word == signal.table())
+        {
             runtime.block_on(measure(signal, rows, with_columns));
         }
     }
@@ -192,7 +194,14 @@ impl World {
                 (format!("{verb} /api/v{}/{thing}/{{id}}/{}", number / 40, number % 7), format!("/api/v{}/{thing}/", number / 40))
             })
             .collect();
-        World { signal, random: 88_172_645_463_325_252, traces: 0, pods: vec![Vec::new(); SERVICES * PODS], ready: Vec::new(), names }
+        World {
+            signal,
+            random: 88_172_645_463_325_252,
+            traces: 0,
+            pods: vec![Vec::new(); SERVICES * PODS],
+            ready: Vec::new(),
+            names,
+        }
     }
 
     fn next(&mut self) -> u64 {
@@ -320,10 +329,30 @@ impl World {
         let (user, draw) = (row.user, row.draw);
         let body = match draw % 5 {
             0 => format!("request {name} of user-{user} done in {} us with status {}", row.duration / 1000, row.status),
-            1 => format!("cache miss for key cart:{user}:{:08x}, loading {} items from the primary database", draw >> 32, draw % 90),
-            2 => format!("payment {:016x} of {}.{:02} EUR authorised by provider in {} ms", draw, draw % 900, draw % 100, draw % 777),
-            3 => format!("connection to ip-10-0-{}-{}.eu-west-1.compute.internal:5432 taken from pool, {} idle", draw % 9, draw % 200, draw % 20),
-            _ => format!("message {:012x} consumed from orders.events partition {} at offset {}", draw >> 16, draw % 32, row.trace * 3),
+            1 => format!(
+                "cache miss for key cart:{user}:{:08x}, loading {} items from the primary database",
+                draw >> 32,
+                draw % 90
+            ),
+            2 => format!(
+                "payment {:016x} of {}.{:02} EUR authorised by provider in {} ms",
+                draw,
+                draw % 900,
+                draw % 100,
+                draw % 777
+            ),
+            3 => format!(
+                "connection to ip-10-0-{}-{}.eu-west-1.compute.internal:5432 taken from pool, {} idle",
+                draw % 9,
+                draw % 200,
+                draw % 20
+            ),
+            _ => format!(
+                "message {:012x} consumed from orders.events partition {} at offset {}",
+                draw >> 16,
+                draw % 32,
+                row.trace * 3
+            ),
         };
         let thrown = Exception {
             r#type: "PaymentDeclined".into(),

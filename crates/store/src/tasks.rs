@@ -1,7 +1,5 @@
-//! Background work, each a named loop. So far one: `flush`.
-//!
-//! Absent: compaction of small parts into large ones, retention, and the trace index. They will be loops of their own here;
-//! the catalog has their `level` and `end_snapshot` already.
+//! Background work of the runtime, each a named loop. What takes a processor for long has a thread of its own: see
+//! `compaction`.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

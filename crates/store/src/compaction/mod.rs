@@ -34,6 +34,8 @@ use fold::Folding;
 use merge::{Merge, times};
 use plan::{Moment, day_of, plan};
 
+const MINUTE_NANOS: i64 = 60 * 1_000_000_000;
+
 /// What the background does and how fast.
 pub(crate) struct Compaction {
     /// The share of one core it may take while rows come in.
@@ -46,6 +48,8 @@ pub(crate) struct Compaction {
     /// Parts that could not be rewritten although they are not damaged; they are left as they are until the next start.
     passed_over: Mutex<HashSet<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// When there was nothing to do: the catalog's snapshot and the minute.
+    idle: Mutex<Option<(u64, i64)>>,
     pub counters: CompactionCounters,
 }
 
@@ -178,6 +182,7 @@ impl Compaction {
             job: Mutex::default(),
             passed_over: Mutex::default(),
             thread: Mutex::default(),
+            idle: Mutex::default(),
             counters: CompactionCounters::default(),
         }
     }
@@ -262,11 +267,19 @@ fn step(store: &Arc<Inner>, runtime: &Handle, is_busy: bool) -> Result<bool, Sto
     if compaction.is_stopped() {
         return Ok(false);
     }
+    // With thousands of parts looking is work too, and seldom anything has changed.
+    let now_unix_nano = store.shared.clock.now_unix_nano();
+    let seen = (store.shared.memory.catalog().snapshot, now_unix_nano / MINUTE_NANOS);
+    if *compaction.idle.lock() == Some(seen) {
+        return Ok(false);
+    }
     if store.place.traces.tidy(&|| store.shared.memory.catalog(), &store.reader, &compaction.stop)? {
         return Ok(true);
     }
-    let moment = Moment::At { now_unix_nano: store.shared.clock.now_unix_nano() };
-    let Some((parts, waiting)) = next_job(store, None, moment) else { return Ok(false) };
+    let Some((parts, waiting)) = next_job(store, None, Moment::At { now_unix_nano }) else {
+        *compaction.idle.lock() = Some(seen);
+        return Ok(false);
+    };
     // With much to catch up on it takes what it needs: many small parts cost every query more.
     let share = if is_busy && waiting < COMPACTION_PARTS_MAX * 4 { compaction.cpu_share } else { 1.0 };
     compact(store, runtime, parts, share)?;

@@ -14,6 +14,10 @@ use metastore::Metastore;
 use model::{Attribute, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId, Value};
 use store::{RowBuffer, RowContext, Store, StoreOptions};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PROJECT: &str = "default";
 /// 2026-11-21T00:00:00Z.
 const START: i64 = 1_795_219_200_000_000_000;

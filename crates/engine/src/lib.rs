@@ -8,6 +8,7 @@
 
 mod answer;
 pub mod ask;
+mod bubble_up;
 mod dictionaries;
 mod engine;
 mod error;

@@ -33,9 +33,9 @@ pub const QUERY_THREADS_MIN: usize = 2;
 /// Plans are trees that DataFusion walks recursively; a long chain of conditions overflows the usual 2 MiB in a debug build.
 pub const QUERY_THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes of a column's dictionary in one row group, compressed, up to which it is read as a dictionary. Beyond it the texts
-/// hardly repeat and codes save nothing.
-pub const DICTIONARY_PAGE_BYTES_MAX: i64 = 64 * 1024;
+/// Bytes of a column's dictionary in one row group, compressed, up to which it is read as a dictionary. Beyond it what is kept
+/// by code no longer fits into a processor's cache.
+pub const DICTIONARY_PAGE_BYTES_MAX: i64 = 512 * 1024;
 
 /// Bytes of such a dictionary that are never too many, however few the rows.
 pub const DICTIONARY_PAGE_BYTES_MIN: i64 = 1024;
@@ -48,3 +48,18 @@ pub const GROUPS_AT_ONCE_MAX: usize = 64 * 1024;
 
 /// Cells of the table that finds a group from the codes of two columns, 4 bytes each; beyond it a hash map does.
 pub const GROUP_TABLE_CELLS_MAX: usize = 4 * 1024 * 1024;
+
+/// Columns that BubbleUp compares at once; each costs about as much as a small scan.
+pub const BUBBLE_UP_COLUMNS_MAX: usize = 250;
+
+/// Different values of a column that BubbleUp counts before it gives up the rarer half: about a megabyte a column.
+pub const BUBBLE_UP_VALUES_MAX: usize = 10_000;
+
+/// Whole numbers below this are counted one by one; status codes, ports and small sizes are among them.
+pub const BUBBLE_UP_SMALL_NUMBERS: usize = 4_096;
+
+/// Different whole numbers that are told one by one; more are told as ranges, as a person would read them.
+pub const BUBBLE_UP_WHOLE_NUMBERS_MAX: usize = 64;
+
+/// Values told of each column, those that differ most.
+pub const BUBBLE_UP_VALUES_TOLD: usize = 20;

@@ -30,8 +30,10 @@ pub struct OverValues {
 /// What the expression gave for the dictionary seen last: batches of one row group share theirs.
 struct Last {
     values: ArrayRef,
+    /// Rows that asked so far.
+    rows: usize,
     /// One more than there are values; the last is for null.
-    result: ArrayRef,
+    result: Option<ArrayRef>,
 }
 
 impl OverValues {
@@ -40,22 +42,23 @@ impl OverValues {
         OverValues { column, expr, schema, last: Mutex::new(None) }
     }
 
-    /// The result for each value and for null; `None` when there are more values than rows that need it.
+    /// The result for each value and for null; `None` while fewer rows asked for it than there are values.
     fn result(&self, values: &ArrayRef, rows: usize) -> Result<Option<ArrayRef>> {
         let mut last = self.last.lock();
-        if let Some(last) = last.as_ref()
-            && same_values(&last.values, values)
-        {
-            return Ok(Some(Arc::clone(&last.result)));
-        }
-        if values.len() > rows {
+        let seen = match last.as_ref().filter(|last| same_values(&last.values, values)) {
+            Some(Last { result: Some(result), .. }) => return Ok(Some(Arc::clone(result))),
+            Some(Last { rows, .. }) => *rows,
+            None => 0,
+        };
+        if seen + rows < values.len() {
+            *last = Some(Last { values: Arc::clone(values), rows: seen + rows, result: None });
             return Ok(None);
         }
         let with_null = concat(&[values.as_ref(), new_null_array(values.data_type(), 1).as_ref()])?;
-        let rows = with_null.len();
+        let count = with_null.len();
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), vec![with_null])?;
-        let result = self.expr.evaluate(&batch)?.into_array(rows)?;
-        *last = Some(Last { values: Arc::clone(values), result: Arc::clone(&result) });
+        let result = self.expr.evaluate(&batch)?.into_array(count)?;
+        *last = Some(Last { values: Arc::clone(values), rows: seen + rows, result: Some(Arc::clone(&result)) });
         Ok(Some(result))
     }
 }

@@ -151,6 +151,7 @@ fn is_repeating(chunk: &ColumnChunkMetaData) -> bool {
         (None, None) => false,
     };
     let dictionary_bytes = chunk.dictionary_page_offset().map(|offset| chunk.data_page_offset() - offset);
-    let worth = DICTIONARY_PAGE_BYTES_MAX.min(DICTIONARY_PAGE_BYTES_MIN.max(chunk.num_values() / 2));
+    // A byte a row: a compressed text takes several, so that each is there several times at least.
+    let worth = DICTIONARY_PAGE_BYTES_MAX.min(DICTIONARY_PAGE_BYTES_MIN.max(chunk.num_values()));
     codes_only && dictionary_bytes.is_some_and(|bytes| bytes <= worth)
 }

@@ -3,7 +3,7 @@
 //! One file per function, with its meaning and its code together. [`register`] is called once, when the first question is
 //! asked; whatever runs plans elsewhere has to call it too.
 
-mod log_buckets;
+pub(crate) mod log_buckets;
 
 use std::sync::Arc;
 

@@ -11,6 +11,8 @@ mod scheme;
 mod share;
 mod udaf;
 
+pub use counts::Counts;
 pub use scalar::{log_bucket, time_bucket};
+pub use scheme::{coarse, coarse_bounds};
 pub use share::SharePercentiles;
 pub use udaf::{histogram, percentile, shared_percentiles};

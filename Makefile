@@ -19,7 +19,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -
 WEB_INSTALLED := web/node_modules/.package-lock.json
 WEB_BUILT := web/dist/index.html
 
-.PHONY: help run build web test check fmt fmt-check tidy lint test-rust test-web e2e gen bench setup
+.PHONY: help run build web test check fmt fmt-check tidy lint test-rust test-web e2e gen bench fuzz setup
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,13 @@ gen: build ## write again what is generated: OpenAPI document, its TypeScript ty
 bench: web ## whole-system measurements, optimised build (half an hour when cold)
 	cargo build $(SELECTION) --release
 	bench/house.py $(CARGO_TARGET_DIR)/release/cupola
+
+# Seconds a target, and which; all by default.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
+
+fuzz: ## look for inputs that break a promise, ten minutes a target (FUZZ_SECONDS, FUZZ_TARGETS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh $(FUZZ_TARGETS)
 
 setup: ## install what a Debian machine lacks (as root), say what is missing elsewhere
 	@.ci/setup

@@ -21,7 +21,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -
 WEB_INSTALLED := web/node_modules/.package-lock.json
 WEB_BUILT := web/dist/index.html
 
-.PHONY: help run build web test check fmt fmt-check tidy lint test-rust test-web e2e gen bench setup
+.PHONY: help run build web test check fmt fmt-check tidy lint test-rust test-web e2e gen bench fuzz setup
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -84,6 +84,13 @@ bench: web ## measure everything into bench/REPORT.md, optimised build, on an id
 	mkdir -p $(BENCH_CACHE)
 	$(BENCHED)/report --cupola $(BENCHED)/cupola --cache $(BENCH_CACHE) $(if $(BENCH_QUICK),--quick) \
 		--out $(if $(BENCH_QUICK),$(BENCH_CACHE)/QUICK.md,bench/REPORT.md) $(ARGS)
+
+# Seconds a target, and which; all by default.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
+
+fuzz: ## look for inputs that break a promise, ten minutes a target (FUZZ_SECONDS, FUZZ_TARGETS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh $(FUZZ_TARGETS)
 
 setup: ## install what a Debian machine lacks (as root), say what is missing elsewhere
 	@.ci/setup

@@ -188,8 +188,9 @@ impl Store {
         });
         let folder = Arc::new(folder);
         let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
+        let stop: Arc<AtomicBool> = Arc::default();
         let publisher = match options.publish {
-            true => Some(tokio::sync::Mutex::new(Publisher::new(&options.data_dir, options.fsync))),
+            true => Some(tokio::sync::Mutex::new(Publisher::new(&options.data_dir, options.fsync, Arc::clone(&stop)))),
             false => {
                 unpublish(&options.data_dir)?;
                 None
@@ -211,7 +212,7 @@ impl Store {
             refreshing: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
             publisher,
-            stop: Arc::default(),
+            stop,
             _tasks_end_with_us: tasks.clone().drop_guard(),
             tasks,
         };

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::StoreError;
 use crate::limits::{FRESH_PART_PUBLISHED_AFTER, REMOVED_FILES_KEPT};
@@ -47,6 +48,8 @@ pub(crate) struct Publisher {
     /// Where the parts are.
     parts: PathBuf,
     fsync: bool,
+    /// Publishing ends with an error soon after this is set.
+    stop: Arc<AtomicBool>,
     /// By the table's folder, relative; those that were looked at since the start.
     tables: HashMap<String, Table>,
     /// Column sets, each kept once: most parts of a table have the same.
@@ -67,9 +70,9 @@ struct Table {
 }
 
 impl Publisher {
-    pub fn new(data_dir: &Path, fsync: bool) -> Publisher {
+    pub fn new(data_dir: &Path, fsync: bool, stop: Arc<AtomicBool>) -> Publisher {
         let (folder, parts) = (data_dir.join(FOLDER), data_dir.join("parts"));
-        Publisher { folder, parts, fsync, tables: HashMap::new(), column_sets: HashSet::new(), published: None, fresh: 0 }
+        Publisher { folder, parts, fsync, stop, tables: HashMap::new(), column_sets: HashSet::new(), published: None, fresh: 0 }
     }
 
     /// Whether everything of the catalog's snapshot with so many sound parts is published, and nothing waits for its time.
@@ -161,6 +164,9 @@ impl Publisher {
         let wanted: BTreeMap<&str, &Part> = parts.iter().map(|part| (file_name(part), *part)).collect();
         let mut change = Change::default();
         for (name, part) in &wanted {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("store is shutting down".into()));
+            }
             if !table.state.files.contains_key(*name) {
                 let modified_ms = self.link(part, &table.log.folder.join(name))?;
                 change.added.push(PublishedFile::new(part, (*name).to_owned(), modified_ms));

@@ -26,13 +26,13 @@ struct Stage {
 impl Stage {
     fn new() -> Stage {
         let folder = tempfile::tempdir().unwrap();
-        let publisher = Publisher::new(folder.path(), false);
+        let publisher = Publisher::new(folder.path(), false, Arc::default());
         Stage { folder, publisher, next_id: 1 }
     }
 
     /// The same folder after a restart.
     fn restart(&mut self) {
-        self.publisher = Publisher::new(self.folder.path(), false);
+        self.publisher = Publisher::new(self.folder.path(), false, Arc::default());
     }
 
     fn part(&mut self, level: u8, attribute: (&str, ArrayRef)) -> Part {
@@ -268,4 +268,15 @@ fn fresh_parts_are_published_when_they_are_old_or_asked_for_and_then_stay() {
     stage.restart();
     assert_eq!(stage.publisher.publish(&both, 0, Publish::Settled).unwrap(), 0);
     assert_eq!(stage.state().files.len(), 2);
+}
+
+#[test]
+fn publishing_ends_when_the_store_does_and_goes_on_at_the_next_start() {
+    let mut stage = Stage::new();
+    let part = stage.numbers();
+    stage.publisher.stop.store(true, Ordering::Relaxed);
+    let error = stage.publisher.publish(std::slice::from_ref(&part), 0, Publish::Settled).unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    stage.restart();
+    assert_eq!(stage.publish(&[&part], 1), 1);
 }

@@ -173,7 +173,8 @@ pub(crate) fn check_fixtures(receiver: &dyn Receiver) {
 
 /// The folders of `fixtures/wire/<receiver>`, in name order.
 pub(crate) fn fixture_dirs(receiver: &str) -> Vec<PathBuf> {
-    let dir = Path::new("../../fixtures/wire").join(receiver);
+    // Where the test runs; whole, because a snapshot's path is otherwise taken from its source file.
+    let dir = Path::new("../../fixtures/wire").join(receiver).canonicalize().unwrap();
     let mut cases: Vec<PathBuf> =
         std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     cases.sort();

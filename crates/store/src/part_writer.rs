@@ -4,8 +4,7 @@
 //! hears of it: whatever the catalog names is whole. Fresh parts are LZ4, which costs less to write and to read; what
 //! compaction makes is zstd, which is smaller.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,18 +15,19 @@ use model::Signal;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, SortingColumn};
+use parquet::file::FOOTER_SIZE;
+use parquet::file::metadata::{FooterTail, ParquetMetaDataReader, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
 use crate::checksums::SummingWriter;
 use crate::columns;
+use crate::disk::{Disk, FileWriter};
 use crate::error::StoreError;
 use crate::limits::ROW_GROUP_ROWS;
 use crate::parts_folder::{CHECKSUMS, PartsFolder, TEMPORARY, TOKENS};
 use crate::token_filter::TokenFilterBuilder;
 use crate::trace_index::{Run, TraceIndex, TraceRows};
-use crate::wal::sync_folder;
 
 /// What a part is to be.
 #[derive(Clone, Copy)]
@@ -62,7 +62,7 @@ pub(crate) struct PartWriter<'a> {
     schema: SchemaRef,
     path: String,
     temporary: Temporary,
-    writer: ArrowWriter<SummingWriter<File>>,
+    writer: ArrowWriter<SummingWriter<FileWriter>>,
     traces: TraceRows,
     tokens: Option<TokenFilterBuilder>,
     rows: u64,
@@ -77,8 +77,9 @@ impl<'a> PartWriter<'a> {
         let path = folder.new_part(options.project, options.signal);
         let whole = folder.path.join(&path);
         folder.make_folder(&whole)?;
-        let temporary = Temporary(whole.with_extension(TEMPORARY));
-        let file = File::create(&temporary.0).map_err(StoreError::io(format!("create part {}", temporary.0.display())))?;
+        let temporary = Temporary { disk: Arc::clone(&folder.disk), path: whole.with_extension(TEMPORARY) };
+        let file = folder.disk.create(&temporary.path);
+        let file = FileWriter::new(file.map_err(StoreError::io(format!("create part {}", temporary.path.display())))?);
         // The types in the file are said by Parquet's own; Arrow's schema would bring the dictionaries back.
         let writer_options = ArrowWriterOptions::new().with_properties(properties(options.level)).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(SummingWriter::new(file), Arc::clone(&schema), writer_options)?;
@@ -133,13 +134,10 @@ impl<'a> PartWriter<'a> {
             return Err(StoreError::Corrupt("part without rows".into()));
         }
         let (folder, temporary, options) = (&self.place.folder, self.temporary, self.options);
-        let failed = || StoreError::io(format!("write part {}", temporary.0.display()));
+        let failed = || StoreError::io(format!("write part {}", temporary.path.display()));
         let (file, sums) = self.writer.into_inner()?.finish().map_err(failed())?;
-        if folder.fsync {
-            file.sync_all().map_err(failed())?;
-        }
-        drop(file);
-        verify(&temporary.0, self.rows, sums.file_bytes())?;
+        file.finish().map_err(failed())?;
+        temporary.verify(self.rows, sums.file_bytes())?;
         let path = folder.path.join(&self.path);
         let mut sidecar_bytes = 0;
         let mut beside = |extension: &str, bytes: &[u8]| {
@@ -149,8 +147,9 @@ impl<'a> PartWriter<'a> {
         let result = beside(CHECKSUMS, &sums.to_bytes());
         let result = result.and_then(|()| self.tokens.map_or(Ok(()), |tokens| beside(TOKENS, &tokens.finish())));
         let result = result.and_then(|()| {
-            fs::rename(&temporary.0, &path).map_err(StoreError::io(format!("rename part to {}", path.display())))?;
-            sync_folder(path.parent().unwrap_or(&folder.path), folder.fsync)
+            let renamed = folder.disk.rename(&temporary.path, &path);
+            renamed.map_err(StoreError::io(format!("rename part to {}", path.display())))?;
+            folder.sync(path.parent().unwrap_or(&folder.path))
         });
         let run = result.and_then(|()| self.place.traces.write(options.project, options.signal, &self.path, self.traces));
         let run = run.inspect_err(|_| {
@@ -174,11 +173,38 @@ impl<'a> PartWriter<'a> {
 }
 
 /// A file that is removed unless it was renamed.
-struct Temporary(PathBuf);
+struct Temporary {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+}
+
+impl Temporary {
+    /// Reads the footer back.
+    fn verify(&self, rows: u64, bytes: u64) -> Result<(), StoreError> {
+        let failed = || StoreError::io(format!("read back part {}", self.path.display()));
+        let file = self.disk.open_to_read(&self.path).map_err(failed())?;
+        let found_bytes = file.bytes().map_err(failed())?;
+        let mut tail = [0; FOOTER_SIZE];
+        file.read_at(found_bytes.saturating_sub(tail.len() as u64), &mut tail).map_err(failed())?;
+        let footer_bytes = (FooterTail::try_new(&tail)?.metadata_length() as u64).min(found_bytes);
+        let mut footer = vec![0; usize::try_from(footer_bytes).unwrap_or(0)];
+        let from = found_bytes.saturating_sub((tail.len() + footer.len()) as u64);
+        file.read_at(from, &mut footer).map_err(failed())?;
+        let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
+        let found_rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+        if (found_rows, found_bytes) != (rows, bytes) {
+            return Err(StoreError::Corrupt(format!(
+                "{}: holds {found_rows} rows in {found_bytes} bytes, expected {rows} in {bytes}",
+                self.path.display(),
+            )));
+        }
+        Ok(())
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = self.disk.remove(&self.path);
     }
 }
 
@@ -201,25 +227,6 @@ fn properties(level: u8) -> WriterProperties {
             .set_column_bloom_filter_max_ndv(column(name), ROW_GROUP_ROWS as u64);
     }
     properties.build()
-}
-
-/// Reads the footer back.
-fn verify(path: &Path, rows: u64, bytes: u64) -> Result<(), StoreError> {
-    let file = File::open(path).map_err(StoreError::io(format!("open part {}", path.display())))?;
-    let metadata: ParquetMetaData = ParquetMetaDataReader::new().parse_and_finish(&file)?;
-    let found = (
-        u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0),
-        file.metadata().map_err(StoreError::io(format!("open part {}", path.display())))?.len(),
-    );
-    if found != (rows, bytes) {
-        return Err(StoreError::Corrupt(format!(
-            "{}: holds {} rows in {} bytes, expected {rows} in {bytes}",
-            path.display(),
-            found.0,
-            found.1
-        )));
-    }
-    Ok(())
 }
 
 fn attributes_seen(schema: &SchemaRef, signal: Signal, part: &NewPart) -> Vec<AttributeSeen> {

@@ -23,7 +23,6 @@ const SIDECARS: [&str; 2] = [CHECKSUMS, TOKENS];
 /// The folder of parts.
 pub(crate) struct PartsFolder {
     pub path: PathBuf,
-    pub fsync: bool,
     pub disk: Arc<dyn Disk>,
 }
 

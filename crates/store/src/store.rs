@@ -168,7 +168,7 @@ impl Store {
         metastore: Metastore,
         replay: impl Fn(&[u8]) -> Option<(String, RowBuffer)> + Send + Sync + 'static,
     ) -> Result<Store, StoreError> {
-        let folder = PartsFolder { path: options.data_dir.join("parts"), fsync: options.fsync, disk: Arc::clone(&disk) };
+        let folder = PartsFolder { path: options.data_dir.join("parts"), disk: Arc::clone(&disk) };
         disk.create_folder(&folder.path).map_err(StoreError::io(format!("create folder {}", folder.path.display())))?;
         let lock = FolderLock::take(disk.as_ref(), &options.data_dir)?;
         check_identity(&folder, &metastore).await?;

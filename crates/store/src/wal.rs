@@ -349,11 +349,6 @@ enum Begin {
     Sync(io::Error),
 }
 
-/// Makes the names in a folder survive a crash.
-pub(crate) fn sync_folder(path: &Path, fsync: bool) -> Result<(), StoreError> {
-    disk::sync_folder(&disk::RealDisk { fsync }, path)
-}
-
 fn segment_number(path: &Path) -> Option<u64> {
     if path.extension()? != SEGMENT_EXTENSION {
         return None;

@@ -13,20 +13,23 @@ mod process;
 pub(crate) mod random;
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use self::catalog::{CatalogFault, SimulatedCatalog};
+use self::catalog::CatalogFault;
 use self::disk::{Faults, SimulatedDisk};
 use self::model::Model;
-use self::process::{Process, Request};
+use self::process::{Process, Request, World};
 use self::random::Random;
 use crate::clock::Clock;
 use crate::error::StoreError;
+use crate::trace_index::TraceIndex;
 
 const SEEDS: u64 = 2_000;
 const STEPS: u64 = 60;
+
+/// One seed in so many writes real parts.
+const REAL_PARTS_EVERY: u64 = 100;
 
 /// What happened in all runs together.
 #[derive(Default, Debug)]
@@ -48,9 +51,7 @@ struct Counts {
 
 struct Run {
     random: Random,
-    disk: SimulatedDisk,
-    clock: Clock,
-    catalog: Arc<Mutex<SimulatedCatalog>>,
+    world: World,
     process: Process,
     model: Model,
     next_row: i64,
@@ -62,19 +63,18 @@ struct Run {
 type Failed = String;
 
 impl Run {
-    fn new(seed: u64, is_told: bool) -> Result<Run, Failed> {
+    fn new(seed: u64, is_told: bool, traces: Option<Arc<TraceIndex>>) -> Result<Run, Failed> {
         let mut random = Random::new(seed);
         let disk = SimulatedDisk::new(Random::new(random.next()));
-        let clock = Clock::manual(1_000_000_000_000);
-        let catalog = Arc::new(Mutex::new(SimulatedCatalog::default()));
-        let process = Process::start(&disk, &catalog, &clock).map_err(|error| format!("first start: {error}"))?;
+        let world = World { disk, clock: Clock::manual(1_000_000_000_000), catalog: Arc::default(), traces };
+        let process = Process::start(&world).map_err(|error| format!("first start: {error}"))?;
         let story = is_told.then(String::new);
-        Ok(Run { random, disk, clock, catalog, process, model: Model::default(), next_row: 0, story })
+        Ok(Run { random, world, process, model: Model::default(), next_row: 0, story })
     }
 
     fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
-            let _ = writeln!(story, "{:6} {}", self.disk.operations(), line());
+            let _ = writeln!(story, "{:6} {}", self.world.disk.operations(), line());
         }
     }
 
@@ -88,20 +88,20 @@ impl Run {
             82..85 => self.heal(counts)?,
             85..89 => self.move_clock(),
             89..92 => {
-                let faults = Faults { crash_at: Some(self.disk.operations() + 1 + self.random.below(12)), ..self.disk.faults() };
+                let faults = Faults { crash_at: Some(self.world.disk.operations() + 1 + self.random.below(12)), ..self.world.disk.faults() };
                 self.tell(|| format!("power goes at {:?}", faults.crash_at));
-                self.disk.set_faults(faults);
+                self.world.disk.set_faults(faults);
             }
             92..94 => {
                 self.tell(|| "killed".into());
                 counts.kills += 1;
-                self.disk.kill();
+                self.world.disk.kill();
                 self.restart(counts)?;
             }
             94..95 => self.stop(counts)?,
             _ => self.check()?,
         }
-        if self.disk.is_off() { self.power_cut(counts) } else { Ok(()) }
+        if self.world.disk.is_off() { self.power_cut(counts) } else { Ok(()) }
     }
 
     fn append(&mut self, counts: &mut Counts) -> Result<(), Failed> {
@@ -148,24 +148,24 @@ impl Run {
     }
 
     fn change_faults(&mut self) {
-        let mut faults = self.disk.faults();
+        let mut faults = self.world.disk.faults();
         match self.random.below(5) {
             0 => faults.full = !faults.full,
             1 => faults.read_only = !faults.read_only,
             2 => faults.sync_fails = true,
             _ => {
                 let choices = [CatalogFault::None, CatalogFault::Gone, CatalogFault::Full, CatalogFault::Unheard];
-                self.catalog.lock().fault = choices[self.random.below(4) as usize];
+                self.world.catalog.lock().fault = choices[self.random.below(4) as usize];
             }
         }
-        self.disk.set_faults(faults);
-        let fault = self.catalog.lock().fault;
+        self.world.disk.set_faults(faults);
+        let fault = self.world.catalog.lock().fault;
         self.tell(|| format!("{faults:?}, catalog {fault:?}"));
     }
 
     fn end_faults(&mut self) {
-        self.disk.set_faults(Faults::default());
-        self.catalog.lock().fault = CatalogFault::None;
+        self.world.disk.set_faults(Faults::default());
+        self.world.catalog.lock().fault = CatalogFault::None;
         self.tell(|| "all is well again".into());
     }
 
@@ -192,12 +192,12 @@ impl Run {
     }
 
     fn move_clock(&mut self) {
-        let now = self.clock.now_unix_nano();
+        let now = self.world.clock.now_unix_nano();
         let by = self.random.below(3_600_000_000_000) as i64;
-        self.clock.set(if self.random.chance(1, 2) { now + by } else { now - by });
-        let (_, age) = self.process.memory().active(self.clock.now_unix_nano());
+        self.world.clock.set(if self.random.chance(1, 2) { now + by } else { now - by });
+        let (_, age) = self.process.memory().active(self.world.clock.now_unix_nano());
         // Once the clock was set back, rows count from then on.
-        let (_, again) = self.process.memory().active(self.clock.now_unix_nano());
+        let (_, again) = self.process.memory().active(self.world.clock.now_unix_nano());
         assert!(age.is_none_or(|age| age <= 4_000_000_000_000 * STEPS) && again.is_none() == age.is_none());
     }
 
@@ -205,7 +205,7 @@ impl Run {
         self.tell(|| "stopped".into());
         counts.stops += 1;
         let _ = self.process.flush_all();
-        if self.disk.is_off() {
+        if self.world.disk.is_off() {
             return Ok(());
         }
         self.restart(counts)
@@ -214,42 +214,42 @@ impl Run {
     fn power_cut(&mut self, counts: &mut Counts) -> Result<(), Failed> {
         self.tell(|| "power cut".into());
         counts.power_cuts += 1;
-        self.disk.crash();
+        self.world.disk.crash();
         self.restart(counts)
     }
 
     fn restart(&mut self, counts: &mut Counts) -> Result<(), Failed> {
         // What was under way ends here; nothing of it reaches the disk any more.
-        self.disk.kill();
+        self.world.disk.kill();
         self.end_faults();
         // The power may go again while it starts.
         while self.random.chance(1, 4) {
-            let crash_at = Some(self.disk.operations() + 1 + self.random.below(20));
-            self.disk.set_faults(Faults { crash_at, ..Faults::default() });
-            let _ = Process::start(&self.disk, &self.catalog, &self.clock);
-            if self.disk.is_off() {
+            let crash_at = Some(self.world.disk.operations() + 1 + self.random.below(20));
+            self.world.disk.set_faults(Faults { crash_at, ..Faults::default() });
+            let _ = Process::start(&self.world);
+            if self.world.disk.is_off() {
                 counts.power_cuts_during_start += 1;
-                self.disk.crash();
+                self.world.disk.crash();
             } else {
-                self.disk.kill();
+                self.world.disk.kill();
             }
-            self.disk.set_faults(Faults::default());
+            self.world.disk.set_faults(Faults::default());
         }
-        self.process = Process::start(&self.disk, &self.catalog, &self.clock).map_err(|error| format!("start: {error}"))?;
+        self.process = Process::start(&self.world).map_err(|error| format!("start: {error}"))?;
         let counters = self.process.counters();
         let corrupt = counters.wal_records_corrupt.load(std::sync::atomic::Ordering::Relaxed);
         let unreadable = counters.wal_records_unreadable.load(std::sync::atomic::Ordering::Relaxed);
         if corrupt + unreadable > 0 {
             return Err(format!("{corrupt} records were called damaged and {unreadable} unreadable"));
         }
-        let visible = self.process.visible(&self.disk)?;
+        let visible = self.process.visible(&self.world.disk)?;
         counts.came_through += self.model.settle(&visible)?;
         self.tell(|| format!("started with {} rows", visible.len()));
         Ok(())
     }
 
     fn check(&mut self) -> Result<(), Failed> {
-        let visible = self.process.visible(&self.disk)?;
+        let visible = self.process.visible(&self.world.disk)?;
         self.model.check(&visible)
     }
 
@@ -261,19 +261,22 @@ impl Run {
         self.restart(counts)?;
         self.check()?;
         self.process.close();
-        let named = self.catalog.lock().parts.len();
-        let left = process::files(&self.disk);
-        let parts = left.iter().filter(|path| path.extension().is_some_and(|extension| extension == "parquet")).count();
-        // Beside the parts there is the name of their catalog.
-        if left.len() != named + 1 || parts != named {
+        let named = self.world.catalog.lock().parts.len();
+        let left = process::files(&self.world.disk);
+        let is = |path: &Path, wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
+        let parts = left.iter().filter(|path| is(path, "parquet")).count();
+        let beside = left.iter().filter(|path| is(path, "sums") || is(path, "tokens")).count();
+        // Beside the parts and what goes with them there is the name of their catalog.
+        if left.len() != parts + beside + 1 || parts != named {
             return Err(format!("{left:?} are left over"));
         }
         Ok(())
     }
 }
 
-fn run(seed: u64, is_told: bool, counts: &mut Counts) -> Result<(), (Failed, String)> {
-    let mut run = Run::new(seed, is_told).map_err(|failed| (failed, String::new()))?;
+fn run(seed: u64, is_told: bool, traces: &Arc<TraceIndex>, counts: &mut Counts) -> Result<(), (Failed, String)> {
+    let traces = seed.is_multiple_of(REAL_PARTS_EVERY).then(|| Arc::clone(traces));
+    let mut run = Run::new(seed, is_told, traces).map_err(|failed| (failed, String::new()))?;
     let ran = (0..STEPS).try_for_each(|_| run.step(counts)).and_then(|()| run.end(counts));
     ran.map_err(|failed| (failed, run.story.unwrap_or_default()))
 }
@@ -288,9 +291,11 @@ fn whatever_fails_acknowledged_rows_are_there_once() {
     let seeds = number_from_environment("CUPOLA_SIMULATION_SEEDS").unwrap_or(SEEDS);
     let first = number_from_environment("CUPOLA_SIMULATION_FIRST").unwrap_or(0);
     let mut counts = Counts::default();
+    let folder = tempfile::tempdir().unwrap();
+    let traces = Arc::new(TraceIndex::open(folder.path().to_owned(), false).unwrap());
     for seed in first..first + seeds {
-        if let Err((failed, _)) = run(seed, false, &mut counts) {
-            let (_, story) = run(seed, true, &mut Counts::default()).err().unwrap_or_default();
+        if let Err((failed, _)) = run(seed, false, &traces, &mut counts) {
+            let (_, story) = run(seed, true, &traces, &mut Counts::default()).err().unwrap_or_default();
             panic!("seed {seed}: {failed}\n{story}");
         }
     }

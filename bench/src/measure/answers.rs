@@ -152,9 +152,9 @@ fn first_understood(server: &Server, ways: &[String], repeats: usize) -> anyhow:
 fn bubble_up(server: &Server, repeats: usize) -> anyhow::Result<Asked> {
     let (start, end) = (DAY_START_UNIX_NANO / 1_000_000, (DAY_START_UNIX_NANO + DAY_NS) / 1_000_000);
     let body =
-        json!({"start": start.to_string(), "end": end.to_string(), "selection": SELECTED, "attributes": COMPARED}).to_string();
+        json!({"start": start.to_string(), "end": end.to_string(), "selection": SELECTED, "columns": COMPARED}).to_string();
     match repeat(server, &mut server.connection()?, "/api/bubble-up", &body, repeats)? {
-        Ok((all, answer)) => summed(&all, &answer["attributes"], format!("POST /api/bubble-up {body}")),
+        Ok((all, answer)) => summed(&all, &answer["columns"], format!("POST /api/bubble-up {body}")),
         Err(message) => bail!("{message}"),
     }
 }

@@ -100,7 +100,14 @@ impl DataSet {
     }
 
     async fn write(&self, folder: &Path) -> anyhow::Result<Written> {
-        let store = open(folder).await?;
+        let options = StoreOptions {
+            flush_interval: Duration::from_secs(3_600),
+            compaction: self.parts.is_none(),
+            // A data set that a crash takes is written again.
+            fsync: false,
+            ..StoreOptions::new(folder)
+        };
+        let store = Store::open(options, Metastore::open(folder).await?, |_| None).await?;
         let mut writer = Writer {
             set: self,
             store: store.clone(),
@@ -117,7 +124,7 @@ impl DataSet {
         let traces = writer.traces;
         store.flush().await?;
         if self.parts.is_none() {
-            settle(&store).await?;
+            store.compact_now(None).await?;
         }
         let stats = store.stats();
         ensure!(stats.part_rows == self.rows, "{} rows in parts, {} were written", stats.part_rows, self.rows);
@@ -128,21 +135,6 @@ impl DataSet {
         store.shutdown().await?;
         Ok(Written { rows: stats.part_rows, parts: stats.parts, files, traces })
     }
-}
-
-async fn open(folder: &Path) -> anyhow::Result<Store> {
-    let options = StoreOptions {
-        flush_interval: Duration::from_secs(3_600),
-        // A data set that a crash takes is written again.
-        fsync: false,
-        ..StoreOptions::new(folder)
-    };
-    Ok(Store::open(options, Metastore::open(folder).await?, |_| None).await?)
-}
-
-async fn settle(store: &Store) -> anyhow::Result<()> {
-    store.flush().await?;
-    Ok(())
 }
 
 struct Writer<'s> {

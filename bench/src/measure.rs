@@ -135,20 +135,20 @@ impl Plan {
     /// A copy of a data set that a server may do with as it likes: parts are linked, the rest is copied.
     pub fn borrow(&self, set: &Path, name: &str) -> anyhow::Result<PathBuf> {
         let folder = self.fresh_folder(name)?;
-        copy(set, &folder, false).with_context(|| format!("cannot copy {}", set.display()))?;
+        copy(set, &folder).with_context(|| format!("cannot copy {}", set.display()))?;
         Ok(folder)
     }
 }
 
-fn copy(from: &Path, to: &Path, linked: bool) -> anyhow::Result<()> {
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             fs::create_dir_all(&target)?;
+            copy(&entry.path(), &target)?;
+        } else if entry.path().extension().is_some_and(|extension| extension == "parquet") {
             // Parts never change, and there may be gigabytes of them.
-            copy(&entry.path(), &target, linked || entry.file_name() == "parts")?;
-        } else if linked && entry.path().extension().is_some_and(|extension| extension == "parquet") {
             fs::hard_link(entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), &target)?;

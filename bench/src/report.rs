@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::measure::Sizes;
-use crate::measure::answers::{Answers, Asked};
+use crate::measure::answers::{Asked, Settled};
 use crate::measure::ingest::{Ingested, UnderQuery};
 use crate::measure::lifecycle::Lifecycle;
 use crate::peers::{Engine, Mode, Peers};
@@ -40,9 +40,7 @@ pub struct Findings {
     pub traces: Measured<(Asked, Asked)>,
     /// Bounded in time, and any row of all parts.
     pub planning: Measured<(Asked, Measured<Asked>)>,
-    pub answers: Measured<Answers>,
-    /// Bytes a row in the settled sets, spans and lines, with their parts.
-    pub settled_bytes: Measured<[(f64, u64); 2]>,
+    pub settled: Measured<Settled>,
     pub peers: Peers,
     pub peers_failed: Vec<String>,
     pub house: Measured<String>,
@@ -103,7 +101,7 @@ impl Findings {
         let goal = |what, unit, wanted, goal, measured, known, asked| Goal { what, unit, wanted, goal, measured, known, asked };
         let acked = |it: &Measured<Ingested>| it.as_ref().map(|it| it.acked_per_cpu_second).map_err(Clone::clone);
         let all = |it: &Measured<Ingested>| it.as_ref().map(|it| it.all_per_cpu_second).map_err(Clone::clone);
-        let disk = |it: &Measured<Ingested>| it.as_ref().map(Ingested::disk_bytes).map_err(Clone::clone);
+        let disk = |which: usize| self.settled.as_ref().map(|it| it.bytes_each[which]).map_err(Clone::clone);
         let life = |of: fn(&Lifecycle) -> f64| self.lifecycle.as_ref().map(of).map_err(Clone::clone);
         let slowest = self.visible.as_ref().map(|kinds| kinds.values().copied().fold(0.0, f64::max)).map_err(Clone::clone);
         let trace = |of: fn(&(Asked, Asked)) -> f64| self.traces.as_ref().map(of).map_err(Clone::clone);
@@ -172,8 +170,8 @@ impl Findings {
                 "Bugsink 30",
                 None,
             ),
-            goal("disk, a span, settled, everything", "B", AtMost, 50.0, disk(&self.spans), "ClickHouse 90", None),
-            goal("disk, a log record, settled, everything", "B", AtMost, 40.0, disk(&self.lines), "VictoriaLogs 58", None),
+            goal("disk, a span, settled, everything", "B", AtMost, 50.0, disk(0), "ClickHouse 90", None),
+            goal("disk, a log record, settled, everything", "B", AtMost, 40.0, disk(1), "VictoriaLogs 58", None),
             goal(
                 "memory at full speed, peak",
                 "MB",
@@ -325,8 +323,8 @@ impl Findings {
     }
 
     fn answer(&self, id: &str) -> Measured<f64> {
-        let answers = self.answers.as_ref().map_err(Clone::clone)?;
-        match answers.get(id) {
+        let settled = self.settled.as_ref().map_err(Clone::clone)?;
+        match settled.answers.get(id) {
             Some(Ok(asked)) => Ok(asked.cpu_ms),
             Some(Err(why)) => Err(why.clone()),
             None => Err("was not asked".to_owned()),
@@ -415,7 +413,7 @@ impl Findings {
         for (what, measured) in [("span", &self.spans), ("log record", &self.lines)] {
             let _ = match measured {
                 Ok(it) => {
-                    let places = it.disk_bytes_each.iter().filter(|(_, bytes)| **bytes >= 0.05);
+                    let places = it.disk_bytes_each.iter().filter(|(_, bytes)| bytes.abs() >= 0.05);
                     let places: Vec<String> = places.map(|(place, bytes)| format!("{place} {bytes:.1}")).collect();
                     writeln!(
                         out,
@@ -428,13 +426,9 @@ impl Findings {
                 Err(why) => writeln!(out, "| {what} | not measured: {} | |", in_cell(why)),
             };
         }
-        if let Ok([spans, lines]) = &self.settled_bytes {
-            for (what, (bytes, parts)) in [("span", spans), ("log record", lines)] {
-                let _ = writeln!(
-                    out,
-                    "| {what}, {} rows of the query set, stopped | {bytes:.1} | {parts} parts |",
-                    grouped(self.sizes.rows as f64)
-                );
+        if let Ok(settled) = &self.settled {
+            for (what, bytes) in ["span", "log record"].into_iter().zip(settled.bytes_each) {
+                let _ = writeln!(out, "| {what}, {} rows of the query set | {bytes:.1} | |", grouped(self.sizes.rows as f64));
             }
         }
         for ((engine, mode), answers) in &self.peers {
@@ -480,7 +474,7 @@ impl Findings {
         line(&format!("trace by id, {parts} parts, miss"), self.traces.as_ref().map(|it| &it.1).map_err(Clone::clone));
         let ids = questions().into_iter().map(|question| question.id);
         for id in ids.chain(["bubble up"]) {
-            let asked = self.answers.as_ref().map_err(Clone::clone).and_then(|answers| match answers.get(id) {
+            let asked = self.settled.as_ref().map_err(Clone::clone).and_then(|it| match it.answers.get(id) {
                 Some(asked) => asked.as_ref().map_err(Clone::clone),
                 None => Err("was not asked".to_owned()),
             });
@@ -533,9 +527,9 @@ impl Findings {
     /// Peers whose answers are not ours: then one of both is wrong, and its speed means nothing.
     fn disagreements(&self) -> Vec<String> {
         let mut out = Vec::new();
-        let Ok(answers) = &self.answers else { return out };
+        let Ok(settled) = &self.settled else { return out };
         for question in questions() {
-            let Some(Ok(ours)) = answers.get(question.id) else { continue };
+            let Some(Ok(ours)) = settled.answers.get(question.id) else { continue };
             for ((engine, mode), peer) in &self.peers {
                 let Some((rows, first)) = peer.told.get(question.id) else { continue };
                 let differs = match question.agreed {
@@ -659,8 +653,7 @@ mod tests {
             visible: Err(nothing()),
             traces: Err(nothing()),
             planning: Err(nothing()),
-            answers: Err(nothing()),
-            settled_bytes: Err(nothing()),
+            settled: Err(nothing()),
             peers: Peers::new(),
             peers_failed: Vec::new(),
             house: Err(nothing()),

@@ -1,5 +1,6 @@
 //! The server under measurement: a process of its own on a core of its own, and what the kernel says of it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -34,7 +35,7 @@ impl Stage {
     pub fn new(cupola: PathBuf, core: Option<usize>) -> anyhow::Result<Stage> {
         let help = Command::new(&cupola).args(["serve", "--help"]).output();
         let help = help.with_context(|| format!("cannot start {}", cupola.display()))?;
-        let can_rest = String::from_utf8_lossy(&help.stdout).contains("--compaction ");
+        let can_rest = String::from_utf8_lossy(&help.stdout).contains("--compaction <");
         Ok(Stage { cupola, core, at_rest: if can_rest { vec!["--compaction", "false"] } else { Vec::new() } })
     }
 }
@@ -233,13 +234,20 @@ pub fn pin_self(core: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Bytes that all files below a folder take on the disk, as `du` counts them.
-pub fn folder_bytes(folder: &Path) -> anyhow::Result<u64> {
+/// Bytes that a file, or all files below a folder, take on the disk, as `du` counts them: a file of two names once.
+pub fn disk_bytes(path: &Path) -> anyhow::Result<u64> {
+    let mut seen = HashSet::new();
+    blocks(path, &mut seen).with_context(|| format!("cannot measure {}", path.display()))
+}
+
+fn blocks(path: &Path, seen: &mut HashSet<u64>) -> std::io::Result<u64> {
+    let known = fs::symlink_metadata(path)?;
+    if !known.is_dir() {
+        return Ok(if seen.insert(known.ino()) { known.blocks() * 512 } else { 0 });
+    }
     let mut bytes = 0;
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let entry = entry?;
-        let known = entry.metadata()?;
-        bytes += if known.is_dir() { folder_bytes(&entry.path())? } else { known.blocks() * 512 };
+    for entry in fs::read_dir(path)? {
+        bytes += blocks(&entry?.path(), seen)?;
     }
     Ok(bytes)
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use bench::load::{Kind, prepare};
-use bench::server::{Server, Stage, folder_bytes, pin_self};
+use bench::server::{Server, Stage, disk_bytes, pin_self};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -72,7 +72,7 @@ fn measure(options: &Options, stage: &Stage) -> anyhow::Result<()> {
         println!(
             "settled: {:.0} units a CPU second with everything; {:.1} B a unit on disk; {state}",
             outcome.units as f64 / cpu.as_secs_f64(),
-            folder_bytes(&options.folder)? as f64 / outcome.units as f64,
+            disk_bytes(&options.folder)? as f64 / outcome.units as f64,
         );
     }
     server.stop()?;

@@ -16,7 +16,7 @@ use bench::measure::{Plan, Sizes, lifecycle, visible};
 use bench::peers::{Engine, Material, Mode, Peers, ask};
 use bench::queries::questions;
 use bench::report::{Findings, Measured};
-use bench::server::{Stage, all_cores, folder_bytes, pin_self};
+use bench::server::{Stage, all_cores, pin_self};
 use clap::Parser;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -111,17 +111,12 @@ impl Run {
         let settled_spans = self.set(&["answers", "beside", "peers"], sizes.settled_spans());
         let settled_lines = self.set(&["answers", "peers"], sizes.settled_lines());
         let both = || anyhow::Ok((settled_spans.as_ref().map_err(clone)?, settled_lines.as_ref().map_err(clone)?));
-        let answers = self.part("answers", "questions", || {
+        let settled = self.part("answers", "questions", || {
             let (spans, lines) = both()?;
             answers::settled(&self.plan, spans, lines)
         });
         let under_query = self
             .part("beside", "ingest beside a query", || under_query(&self.plan, &settled_spans.as_ref().map_err(clone)?.folder));
-        let settled_bytes = self.part("answers", "bytes of the sets", || {
-            let (spans, lines) = both()?;
-            let each = |set: &Set| anyhow::Ok((folder_bytes(&set.folder)? as f64 / set.written.rows as f64, set.written.parts));
-            Ok([each(spans)?, each(lines)?])
-        });
         let (mut peers, mut peers_failed) = (Peers::new(), Vec::new());
         for engine in [Engine::DuckDb, Engine::ClickHouse] {
             for mode in [Mode::Files, Mode::Native] {
@@ -169,8 +164,7 @@ impl Run {
             visible,
             traces,
             planning,
-            answers,
-            settled_bytes,
+            settled,
             peers,
             peers_failed,
             house,

@@ -12,7 +12,7 @@ use super::{Plan, median};
 use crate::data::{DAY_NS, DAY_START_UNIX_NANO, What, Written};
 use crate::http::{Answer, Connection};
 use crate::queries::{SELECTED, questions};
-use crate::server::{JSON, Server};
+use crate::server::{JSON, Server, disk_bytes};
 use crate::world::{COMPARED, hex, trace_id};
 
 /// What one question cost.
@@ -40,9 +40,18 @@ pub struct Set {
     pub written: Written,
 }
 
+/// What the settled sets say.
+#[derive(Clone, Debug, Default)]
+pub struct Settled {
+    pub answers: Answers,
+    /// Bytes a span and a line take, everything below the folder of a running server.
+    pub bytes_each: [f64; 2],
+}
+
 /// Asks everything there is to ask of the settled sets.
-pub fn settled(plan: &Plan, spans: &Set, lines: &Set) -> anyhow::Result<Answers> {
-    let mut answers = Answers::new();
+pub fn settled(plan: &Plan, spans: &Set, lines: &Set) -> anyhow::Result<Settled> {
+    let mut settled = Settled::default();
+    let answers = &mut settled.answers;
     for (set, what) in [(spans, What::Spans), (lines, What::Lines)] {
         let folder = plan.borrow(&set.folder, "settled")?;
         let server = Server::start(&plan.stage, &folder, &plan.stage.at_rest)?;
@@ -55,10 +64,11 @@ pub fn settled(plan: &Plan, spans: &Set, lines: &Set) -> anyhow::Result<Answers>
             let asked = bubble_up(&server, plan.sizes.repeats);
             answers.insert("bubble up".to_owned(), asked.map_err(|error| format!("{error:#}")));
         }
+        settled.bytes_each[what as usize] = disk_bytes(&folder)? as f64 / set.written.rows as f64;
         server.stop()?;
         std::fs::remove_dir_all(&folder)?;
     }
-    Ok(answers)
+    Ok(settled)
 }
 
 /// Traces by id among many parts: ids that are there, and ids that are not.
@@ -142,9 +152,9 @@ fn first_understood(server: &Server, ways: &[String], repeats: usize) -> anyhow:
 fn bubble_up(server: &Server, repeats: usize) -> anyhow::Result<Asked> {
     let (start, end) = (DAY_START_UNIX_NANO / 1_000_000, (DAY_START_UNIX_NANO + DAY_NS) / 1_000_000);
     let body =
-        json!({"start": start.to_string(), "end": end.to_string(), "selection": SELECTED, "attributes": COMPARED}).to_string();
+        json!({"start": start.to_string(), "end": end.to_string(), "selection": SELECTED, "columns": COMPARED}).to_string();
     match repeat(server, &mut server.connection()?, "/api/bubble-up", &body, repeats)? {
-        Ok((all, answer)) => summed(&all, &answer["attributes"], format!("POST /api/bubble-up {body}")),
+        Ok((all, answer)) => summed(&all, &answer["columns"], format!("POST /api/bubble-up {body}")),
         Err(message) => bail!("{message}"),
     }
 }

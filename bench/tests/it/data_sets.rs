@@ -14,7 +14,7 @@ async fn a_set_has_its_rows_and_parts_and_is_written_once() {
     assert!(written.traces.len() >= 10 && written.traces.iter().all(|id| id.len() == 32), "{written:?}");
 
     let metastore = Metastore::open(&folder).await.unwrap();
-    let store = Store::open(StoreOptions::new(&folder), metastore, |_| None).await.unwrap();
+    let store = Store::open(StoreOptions { compaction: false, ..StoreOptions::new(&folder) }, metastore, |_| None).await.unwrap();
     let seen = store.snapshot(PROJECT, Signal::Spans, TimeRange::ALL).await.unwrap();
     assert!(seen.parts.iter().all(|part| part.rows == 500), "{:?}", seen.parts);
     store.shutdown().await.unwrap();
@@ -38,7 +38,7 @@ async fn lines_become_a_set_of_their_own() {
     let (folder, written) = set.ensure(std::path::Path::new(".."), cache.path()).await.unwrap();
     assert_eq!(written.rows, 4_000);
     let metastore = Metastore::open(&folder).await.unwrap();
-    let store = Store::open(StoreOptions::new(&folder), metastore, |_| None).await.unwrap();
+    let store = Store::open(StoreOptions { compaction: false, ..StoreOptions::new(&folder) }, metastore, |_| None).await.unwrap();
     let seen = store.snapshot(PROJECT, Signal::Logs, TimeRange::ALL).await.unwrap();
     assert_eq!(seen.rows_total, 4_000);
     store.shutdown().await.unwrap();

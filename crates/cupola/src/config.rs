@@ -86,6 +86,10 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_COMPACTION_CPU_SHARE", value_name = "SHARE", default_value_t = 0.3)]
     pub compaction_cpu_share: f64,
 
+    /// Put small parts together in the background. Off only for measurements over parts that are to stay as they are.
+    #[arg(long, env = "CUPOLA_COMPACTION", action = clap::ArgAction::Set, default_value_t = true, value_name = "true|false")]
+    pub compaction: bool,
+
     /// Memory that all running queries share, in megabytes.
     #[arg(long, env = "CUPOLA_QUERY_MEMORY_MEGABYTES", value_name = "MB", default_value_t = 512)]
     pub query_memory_megabytes: usize,

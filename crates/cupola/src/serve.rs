@@ -144,6 +144,7 @@ fn store_options(settings: &Settings) -> StoreOptions {
         memory_bytes_max: settings.memory_megabytes * MEGABYTE,
         publish: settings.delta_publish,
         compaction_cpu_share: settings.compaction_cpu_share,
+        compaction: settings.compaction,
         ..StoreOptions::new(&settings.data_dir)
     }
 }

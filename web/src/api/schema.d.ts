@@ -1445,6 +1445,15 @@ export interface components {
             appends: number;
             /** Format: int64 */
             appends_refused: number;
+            /**
+             * Format: int64
+             * @description Rows that compactions read.
+             */
+            compacted_rows: number;
+            /** Format: int64 */
+            compaction_failures: number;
+            /** Format: int64 */
+            compactions: number;
             /** Format: int64 */
             flush_failures: number;
             /** Format: int64 */
@@ -1477,6 +1486,11 @@ export interface components {
              * @description Parts whose files are not what was written: no question sees them.
              */
             parts_damaged: number;
+            /**
+             * Format: int64
+             * @description Of those, the ones that were there twice and are so no more.
+             */
+            rows_folded: number;
             /** Format: int64 */
             wal_bytes: number;
             /** Format: int64 */

@@ -32,6 +32,12 @@ pub struct StoreState {
     pub fsyncs: u64,
     pub flushes: u64,
     pub flush_failures: u64,
+    pub compactions: u64,
+    pub compaction_failures: u64,
+    /// Rows that compactions read.
+    pub compacted_rows: u64,
+    /// Of those, the ones that were there twice and are so no more.
+    pub rows_folded: u64,
 }
 
 impl From<StoreStats> for StoreState {
@@ -52,6 +58,10 @@ impl From<StoreStats> for StoreState {
             fsyncs: stats.fsyncs,
             flushes: stats.flushes,
             flush_failures: stats.flush_failures,
+            compactions: stats.compactions,
+            compaction_failures: stats.compaction_failures,
+            compacted_rows: stats.compacted_rows,
+            rows_folded: stats.rows_folded,
         }
     }
 }
@@ -83,6 +93,7 @@ pub async fn settle(
         return Err(Refusal::new(StatusCode::CONFLICT, "conflict", "the store is being settled already"));
     };
     services.store.flush().await.map_err(refusal)?;
+    services.store.compact_now(None).await.map_err(refusal)?;
     Ok(Json(services.store.stats().into()))
 }
 

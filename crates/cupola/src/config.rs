@@ -94,6 +94,10 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_QUERY_MEMORY_MEGABYTES", value_name = "MB", default_value_t = 512)]
     pub query_memory_megabytes: usize,
 
+    /// Disk space that sorts and groupings of all running queries may take when memory is full, in megabytes.
+    #[arg(long, env = "CUPOLA_QUERY_SPILL_MEGABYTES", value_name = "MB", default_value_t = 4096)]
+    pub query_spill_megabytes: u64,
+
     /// A query that runs longer is stopped.
     #[arg(long, env = "CUPOLA_QUERY_SECONDS", value_name = "SECONDS", default_value_t = 30)]
     pub query_seconds: u64,

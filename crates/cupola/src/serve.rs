@@ -153,6 +153,8 @@ fn engine_options(settings: &Settings) -> EngineOptions {
     EngineOptions {
         memory_bytes_max: settings.query_memory_megabytes * 1024 * 1024,
         time_max: Duration::from_secs(settings.query_seconds),
+        spill_dir: Some(settings.data_dir.join("tmp")),
+        spill_bytes_max: settings.query_spill_megabytes * 1024 * 1024,
         ..EngineOptions::default()
     }
 }

@@ -6,6 +6,29 @@ use std::time::Duration;
 /// Half a gigabyte leaves ingest its room on the smallest machine we name (2 GB).
 pub const QUERY_MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Bytes that sorts and groupings of all running questions may put on disk when memory is full. Beyond it they are refused:
+/// the disk is there for telemetry.
+pub const QUERY_SPILL_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// A sort keeps one part in so many of all memory back for merging.
+pub const SORT_MERGE_SHARE: usize = 16;
+
+/// Memory for footers and page indexes of parts between questions: those of some thousand fresh parts, or of a hundred
+/// million compacted rows. The least recently used go first.
+pub const FOOTER_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Damaged parts that one question may run into and go on without; beyond that the disk is at fault, and the answer is.
+pub const DAMAGED_PARTS_PER_QUESTION_MAX: usize = 16;
+
+/// Names in one question that are looked for in `attributes_rest`; as many as a statement's operators in a row, and more.
+pub const REST_NAMES_MAX: usize = 1_000;
+
+/// Keys without a column that the list of attributes tells; a list nobody could read to its end.
+pub const REST_KEYS_TOLD_MAX: usize = 100_000;
+
+/// Events of a streamed answer that wait for its reader; then the work waits too.
+pub const STREAM_EVENTS_QUEUED_MAX: usize = 8;
+
 /// A question that runs longer has lost its asker.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(30);
 

@@ -22,7 +22,7 @@ use crate::flush::{remove_parts, write_parts};
 use crate::flush_steps::{self, FlushPorts, WRITER};
 use crate::limits::{PROJECT_BYTES_MAX, RETRY_AFTER_SECONDS, SHUTDOWN_FLUSH_MAX, WAL_RECORD_BYTES_MAX};
 use crate::lock::FolderLock;
-use crate::memory::{Chunk, Memory, SegmentRows};
+use crate::memory::{Chunk, Cut, Memory, SegmentRows};
 use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
 use crate::parts_reader::{PartsObjects, PartsReader};
@@ -270,10 +270,20 @@ impl Store {
     /// What a query may see now of one project's table: parts that overlap `range`, and memory rows; a consistent cut.
     pub async fn snapshot(&self, project: &str, signal: Signal, range: TimeRange) -> Result<Snapshot, StoreError> {
         let cut = self.0.shared.memory.cut(project, signal, range);
+        Ok(self.snapshot_of(cut, project, signal, range))
+    }
+
+    /// What a query may see now of all of a project's tables, in the order of [`Signal::ALL`]: one cut through all three.
+    pub fn snapshots(&self, project: &str, range: TimeRange) -> [Snapshot; 3] {
+        let mut cuts = self.0.shared.memory.cuts(project, range).into_iter();
+        Signal::ALL.map(|signal| self.snapshot_of(cuts.next().unwrap_or_default(), project, signal, range))
+    }
+
+    fn snapshot_of(&self, cut: Cut, project: &str, signal: Signal, range: TimeRange) -> Snapshot {
         let parts = cut.catalog.parts(project, signal, range);
         let memory_rows: usize = cut.chunks.iter().map(|chunk| chunk.rows()).sum();
         let newest = parts.iter().map(|part| part.max_time).chain(cut.chunks.iter().map(|chunk| chunk.max_time)).max();
-        Ok(Snapshot {
+        Snapshot {
             // Asked for last: it has at least the columns of everything found before.
             schema: self.0.registry.schema(project, signal),
             rows_total: parts.iter().map(|part| part.rows).sum::<u64>() + memory_rows as u64,
@@ -281,7 +291,7 @@ impl Store {
             memory: cut.chunks.iter().map(|chunk| chunk.batch.clone()).collect(),
             damaged: cut.catalog.damaged_parts(project, signal, range),
             parts,
-        })
+        }
     }
 
     /// Which words each row group of the part holds; nothing, when that is not known: then any may hold any.

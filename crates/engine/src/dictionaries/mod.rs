@@ -3,7 +3,7 @@
 //! The Parquet writer stores a column of repeating texts as a dictionary and codes. Stock reading copies the text of every
 //! row; here the codes are kept, and what works on them touches each text once per row group:
 //!
-//! - [`Readers`] tells the Parquet reader, file by file, which columns to keep as dictionaries: the footer says which repeat.
+//! - [`hinted`] tells the Parquet reader, file by file, which columns to keep as dictionaries: the footer says which repeat.
 //! - [`Adapters`] evaluates conditions on one such column over the dictionary, not over the rows, and makes plain text of the
 //!   others, so that the table's schema stays what it is.
 //! - [`scan::as_dictionaries`] rewrites a plan so that chosen columns leave the scan as dictionaries, for the operators of ours
@@ -20,7 +20,7 @@ use arrow::datatypes::DataType;
 
 pub use adapters::Adapters;
 pub use over_values::same_values;
-pub use readers::Readers;
+pub use readers::{RepeatingColumns, hinted, repeating_columns};
 
 /// Texts as codes.
 pub fn dictionary_type() -> DataType {

@@ -3,6 +3,11 @@
 
 mod asking;
 mod codes;
+mod damage;
+mod limits;
 mod percentiles;
+mod rest;
+mod scanning;
 mod sql;
 mod stage;
+mod streaming;

@@ -12,6 +12,7 @@ mod receivers_api;
 mod refusal;
 mod services_api;
 mod sql;
+mod sql_stream;
 mod store_api;
 mod tail;
 mod traces;

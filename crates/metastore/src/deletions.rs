@@ -191,12 +191,18 @@ impl Metastore {
         Ok(transaction.commit().await?)
     }
 
-    /// Notes for done deletions that the files of all their parts are gone: parts that the catalog has forgotten. Returns
-    /// how many are still waiting.
-    pub async fn note_erased(&self, now_unix_nano: i64) -> Result<u64, MetastoreError> {
+    /// How many done deletions still have files somewhere.
+    pub async fn unerased_deletions(&self) -> Result<u64, MetastoreError> {
         let waiting: i64 = sqlx::query_scalar("select count(*) from deletions where done_at is not null and erased_at is null")
             .fetch_one(self.readers())
             .await?;
+        Ok(unsigned(waiting))
+    }
+
+    /// Notes for done deletions that the files of all their parts are gone: parts that the catalog has forgotten. Returns
+    /// how many are still waiting.
+    pub async fn note_erased(&self, now_unix_nano: i64) -> Result<u64, MetastoreError> {
+        let waiting = self.unerased_deletions().await?;
         if waiting == 0 {
             return Ok(0);
         }
@@ -210,7 +216,7 @@ impl Metastore {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(unsigned(waiting).saturating_sub(erased.rows_affected()))
+        Ok(waiting.saturating_sub(erased.rows_affected()))
     }
 }
 

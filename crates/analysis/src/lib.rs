@@ -5,6 +5,7 @@
 pub mod bubble_up;
 mod grouping;
 pub mod linking;
+pub mod retention;
 pub mod severity;
 pub mod stacktrace;
 mod template;

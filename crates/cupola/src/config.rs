@@ -90,6 +90,23 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_COMPACTION", action = clap::ArgAction::Set, default_value_t = true, value_name = "true|false")]
     pub compaction: bool,
 
+    /// Days that spans and logs are kept; 0 keeps them for ever. A project may have a policy of its own, see docs/retention.md.
+    #[arg(long, env = "CUPOLA_RETENTION_DAYS", value_name = "DAYS", default_value_t = 0)]
+    pub retention_days: u32,
+
+    /// Days that metrics are kept; 0 keeps them for ever.
+    #[arg(long, env = "CUPOLA_RETENTION_METRICS_DAYS", value_name = "DAYS", default_value_t = 0)]
+    pub retention_metrics_days: u32,
+
+    /// Megabytes on disk that spans and logs may take together; beyond it errors, slow and rare requests stay longest and the
+    /// rest is thinned. 0 is without a bound.
+    #[arg(long, env = "CUPOLA_RETENTION_MEGABYTES", value_name = "MB", default_value_t = 0)]
+    pub retention_megabytes: u64,
+
+    /// Megabytes on disk that metrics may take; beyond it the oldest go. 0 is without a bound.
+    #[arg(long, env = "CUPOLA_RETENTION_METRICS_MEGABYTES", value_name = "MB", default_value_t = 0)]
+    pub retention_metrics_megabytes: u64,
+
     /// Memory that all running queries share, in megabytes.
     #[arg(long, env = "CUPOLA_QUERY_MEMORY_MEGABYTES", value_name = "MB", default_value_t = 512)]
     pub query_memory_megabytes: usize,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engine::{Engine, EngineOptions};
-use metastore::Metastore;
+use metastore::{Metastore, RetentionPolicy};
 use server::ingest::{Retries, RetriesFile};
 use server::{Addresses, Listeners, Services};
 use store::{Store, StoreOptions};
@@ -145,7 +145,20 @@ fn store_options(settings: &Settings) -> StoreOptions {
         publish: settings.delta_publish,
         compaction_cpu_share: settings.compaction_cpu_share,
         compaction: settings.compaction,
+        retention: retention_policy(settings),
         ..StoreOptions::new(&settings.data_dir)
+    }
+}
+
+fn retention_policy(settings: &Settings) -> RetentionPolicy {
+    let days = |days: u32| (days > 0).then_some(days);
+    let bytes = |megabytes: u64| (megabytes > 0).then(|| megabytes.saturating_mul(1024 * 1024));
+    RetentionPolicy {
+        spans_days: days(settings.retention_days),
+        logs_days: days(settings.retention_days),
+        metrics_days: days(settings.retention_metrics_days),
+        traces_bytes_max: bytes(settings.retention_megabytes),
+        metrics_bytes_max: bytes(settings.retention_metrics_megabytes),
     }
 }
 

@@ -51,3 +51,26 @@ pub const TAIL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How often counters of log streams are written: AWS promises them within an hour, people look after a second.
 pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a request to delete waits for its receipt to be done before it answers with what there is: most are done by
+/// then, and clients give up later.
+pub const DELETION_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How often it looks.
+pub const DELETION_LOOK: Duration = Duration::from_millis(20);
+
+/// Deletions that may wait at once. Each reads every part it may concern; a client that sends one per trace of a long list
+/// should ask for a time or a person instead.
+pub const DELETIONS_PENDING_MAX: usize = 100;
+
+/// Receipts that one answer lists, newest first.
+pub const DELETIONS_LISTED: u32 = 200;
+
+/// Bytes of the value that names a person, of a pin's value and of its reason: longer ones are no names.
+pub const NAME_BYTES_MAX: usize = 1_024;
+
+/// Attributes that one request may name.
+pub const PERSON_ATTRIBUTES_MAX: usize = 50;
+
+/// Runs of retention that an answer lists, newest first.
+pub const RETENTION_RUNS_LISTED: u32 = 50;

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// A file that is no rows of ours, or a folder that cannot hold them.
     #[error("cannot import {0}")]
     NotImportable(String),
+    /// A deletion that cannot be done as it stands.
+    #[error("cannot delete: {0}")]
+    InvalidDeletion(String),
     #[error("metastore: {0}")]
     Metastore(#[from] metastore::MetastoreError),
     #[error("cannot {what}: {source}")]

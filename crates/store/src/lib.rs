@@ -11,6 +11,7 @@ mod clock;
 pub mod columns;
 mod commit;
 mod compaction;
+mod deletion;
 mod disk;
 mod error;
 mod flush;
@@ -25,6 +26,8 @@ mod payload;
 mod publish;
 mod recovery;
 mod registry;
+mod retention;
+mod rewrite;
 mod row_buffer;
 #[cfg(test)]
 mod simulation;

@@ -129,3 +129,45 @@ pub const IMPORT_PART_ROWS: usize = 4 * ROW_GROUP_ROWS;
 
 /// Bytes in memory of such rows, for files with long ones.
 pub const IMPORT_PART_BYTES: usize = 256 * 1024 * 1024;
+
+/// How often retention looks whether anything is due: far below the hour that its windows have.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long after the start retention looks for the first time; a start has better things to do.
+pub const RETENTION_FIRST: Duration = Duration::from_secs(60);
+
+/// The share of one core that retention takes at most, so that ingest does not notice it.
+pub const RETENTION_CPU_SHARE: f64 = 0.25;
+
+/// A budget that is exceeded is met with so much to spare, so that retention does not begin again with the next part.
+pub const RETENTION_TARGET_SHARE: f64 = 0.9;
+
+/// A part that is past its age only at its old end is left until it is so as a whole, unless its oldest row is by this much
+/// older: then it is rewritten. A day of slack for parts that hold at most a day.
+pub const RETENTION_SLACK_NANOS: i64 = 24 * 3_600 * 1_000_000_000;
+
+/// The smallest time that is thinned at once, in nanoseconds.
+pub const RETENTION_WINDOW_NANOS: i64 = 3_600 * 1_000_000_000;
+
+/// The greatest: a day says what is usual for a route, and keeps the temporary space and what must be remembered small.
+pub const RETENTION_STEP_NANOS: i64 = 24 * RETENTION_WINDOW_NANOS;
+
+/// Windows younger than this stay as they are: their traces are still coming in.
+pub const RETENTION_YOUNG_NANOS: i64 = 3_600 * 1_000_000_000;
+
+/// Rows of a trace that come up to this much after its first are decided with it, even over the edge of a window.
+pub const TRACE_SPREAD_NANOS: i64 = 10 * 60 * 1_000_000_000;
+
+/// Windows over which the bytes of one part are spread; a part of more hours is a stray, and counts where it ends.
+pub const PART_WINDOWS_MAX: i64 = 10_000;
+
+/// Parts of which the log groups are remembered between runs of retention.
+pub const PART_LOG_GROUPS_MAX: usize = 20_000;
+
+/// How often a deletion that did not come through is tried again, and the files of done ones are looked after.
+pub const DELETION_INTERVAL: Duration = Duration::from_secs(60);
+pub const ERASURE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What one commit of a deletion replaces at most: after a crash no more than this is done again.
+pub const DELETION_COMMIT_PARTS_MAX: usize = 64;
+pub const DELETION_COMMIT_BYTES_MAX: u64 = 1024 * 1024 * 1024;

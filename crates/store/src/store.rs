@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use metastore::{FlushCommit, Metastore, PartsChange};
+use metastore::{DeletionStep, FlushCommit, Metastore, PartsChange, RetentionPolicy, RetentionRun};
 use model::Signal;
 use object_store::ObjectStore;
 use parking_lot::{Mutex, RwLock};
@@ -30,6 +30,8 @@ use crate::payload::Payload;
 use crate::publish::{Publish, Publisher, unpublish};
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
+use crate::retention::PartLogGroups;
+use crate::rewrite::Job;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
@@ -55,6 +57,8 @@ pub struct StoreOptions {
     /// Whether compacted parts are published as Delta tables, in `delta/`.
     pub publish: bool,
     pub clock: Clock,
+    /// For projects without a policy of their own.
+    pub retention: RetentionPolicy,
 }
 
 impl Default for StoreOptions {
@@ -76,6 +80,7 @@ impl StoreOptions {
             fsync: true,
             publish: true,
             clock: Clock::system(),
+            retention: RetentionPolicy::default(),
         }
     }
 }
@@ -133,7 +138,7 @@ pub(crate) struct Inner {
     /// Of the last flush.
     flush_failure: Mutex<Option<String>>,
     /// One flush at a time; holds the last segment whose rows are in parts.
-    flushed: tokio::sync::Mutex<u64>,
+    pub flushed: tokio::sync::Mutex<u64>,
     pub(crate) compaction: Arc<Compaction>,
     /// One look at what changed in the catalog at a time.
     refreshing: tokio::sync::Mutex<()>,
@@ -143,6 +148,15 @@ pub(crate) struct Inner {
     publisher: Option<tokio::sync::Mutex<Publisher>>,
     /// No flush may write any more: a running one ends soon, a later one does not begin.
     pub(crate) stop: Arc<AtomicBool>,
+    /// For projects without a policy of their own.
+    pub retention: RetentionPolicy,
+    pub log_groups: PartLogGroups,
+    /// Rings when a deletion was asked for.
+    pub deletion_wanted: Arc<Notify>,
+    /// One look at what deletions are waiting at a time.
+    pub deleting: tokio::sync::Mutex<()>,
+    /// Whether the published tables have let go of what was deleted.
+    pub deletions_published: AtomicBool,
     tasks: CancellationToken,
     _tasks_end_with_us: DropGuard,
 }
@@ -213,6 +227,11 @@ impl Store {
             ended: Mutex::default(),
             publisher,
             stop,
+            retention: options.retention,
+            log_groups: PartLogGroups::default(),
+            deletion_wanted: Arc::default(),
+            deleting: tokio::sync::Mutex::default(),
+            deletions_published: AtomicBool::new(false),
             _tasks_end_with_us: tasks.clone().drop_guard(),
             tasks,
         };
@@ -228,6 +247,9 @@ impl Store {
             inner.compaction.start(Arc::downgrade(&inner), tokio::runtime::Handle::current())?;
         }
         tokio::spawn(tasks::publish(Arc::downgrade(&inner), inner.tasks.clone()));
+        let wanted = Arc::clone(&inner.deletion_wanted);
+        tokio::spawn(tasks::deletions(Arc::downgrade(&inner), wanted, inner.tasks.clone()));
+        tokio::spawn(tasks::retention(Arc::downgrade(&inner), inner.tasks.clone()));
         Ok(Store(inner))
     }
 
@@ -309,6 +331,21 @@ impl Store {
     /// reader of an older version would notice: for a deletion that must be complete when it is told, and for tests.
     pub async fn publish(&self) -> Result<u64, StoreError> {
         self.0.publish(Publish::AllNow).await
+    }
+
+    /// What is in force for a project: its own policy, or the settings'.
+    pub async fn retention_policy(&self, project: &str) -> Result<RetentionPolicy, StoreError> {
+        self.0.retention_policy(project).await
+    }
+
+    /// Rows and bytes of one table's parts.
+    pub fn held(&self, project: &str, signal: Signal) -> (u64, u64) {
+        self.0.held(project, &[signal])
+    }
+
+    /// Has retention look at a project now, at full speed, and returns what it did.
+    pub async fn retain(&self, project: &str) -> Result<RetentionRun, StoreError> {
+        self.0.retain(project, 1.0).await
     }
 
     /// Refuses further appends, commits those on their way, writes memory to parts as far as that goes within
@@ -470,11 +507,17 @@ impl Inner {
     /// still the old. Durable and visible when it returns.
     ///
     /// Refuses: to replace a part that was replaced meanwhile; then the written parts are removed again.
-    pub async fn replace_parts(&self, written: Vec<WrittenPart>, replaced: &[Part]) -> Result<(), StoreError> {
+    pub async fn replace_parts(
+        &self,
+        written: Vec<WrittenPart>,
+        replaced: &[Part],
+        deletion: Option<DeletionStep>,
+    ) -> Result<(), StoreError> {
         let change = PartsChange {
             added: written.iter().map(|written| written.part.clone()).collect(),
             removed: replaced.iter().map(|part| part.id).collect(),
             attributes: written.iter().flat_map(|written| written.attributes.iter().cloned()).collect(),
+            deletion,
         };
         if let Err(error) = self.metastore.commit_parts(&change).await {
             // It may have come through all the same; then the catalog names them.
@@ -499,6 +542,12 @@ impl Inner {
                 self.place.traces.add(&written.part.project, written.signal, run);
             }
         }
+    }
+
+    /// Where a background job reads and writes, and the share of one core that it may take.
+    pub fn job(&self, cpu_share: f64) -> Job {
+        let (place, reader) = (Arc::clone(&self.place), Arc::clone(&self.reader));
+        Job { place, reader, background: Arc::clone(&self.compaction), cpu_share }
     }
 
     /// Shows queries what the catalog holds now. What it says of the log is of the same moment, so that a row is never seen

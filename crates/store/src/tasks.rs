@@ -4,11 +4,15 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::commit::Shared;
 use crate::error::StoreError;
-use crate::limits::{FLUSH_RETRY, PUBLISH_INTERVAL, WAL_SEGMENT_BYTES_MAX};
+use crate::limits::{
+    DELETION_INTERVAL, ERASURE_INTERVAL, FLUSH_RETRY, PUBLISH_INTERVAL, RETENTION_CPU_SHARE, RETENTION_FIRST,
+    RETENTION_INTERVAL, WAL_SEGMENT_BYTES_MAX,
+};
 use crate::publish::Publish;
 use crate::store::{Inner, blocking};
 
@@ -68,6 +72,42 @@ async fn look_after_log(shared: &Arc<Shared>, quiet_looks: u32) -> Result<(), St
         shared.wal.remove_spare();
     }
     Ok(())
+}
+
+/// Does deletions when they are asked for, takes up those that a crash or a failure left, and notes when files are gone.
+pub(crate) async fn deletions(store: Weak<Inner>, wanted: Arc<Notify>, cancelled: CancellationToken) {
+    loop {
+        let waiting = {
+            let Some(store) = store.upgrade() else { return };
+            // What failed is on the receipt and in the log.
+            let done = store.run_deletions().await;
+            let erasures = store.note_erased().await.unwrap_or(0);
+            if erasures > 0 && done.is_ok() { ERASURE_INTERVAL } else { DELETION_INTERVAL }
+        };
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = wanted.notified() => {}
+            () = tokio::time::sleep(waiting) => {}
+        }
+    }
+}
+
+/// Looks every now and then whether anything is too old or too much.
+pub(crate) async fn retention(store: Weak<Inner>, cancelled: CancellationToken) {
+    let mut wait = RETENTION_FIRST;
+    loop {
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = RETENTION_INTERVAL;
+        let Some(store) = store.upgrade() else { return };
+        if let Err(error) = store.retain_all(RETENTION_CPU_SHARE).await
+            && !cancelled.is_cancelled()
+        {
+            tracing::warn!(%error, "retention did not come through; it is tried again");
+        }
+    }
 }
 
 fn is_due(shared: &Shared, interval: Duration) -> bool {

@@ -8,6 +8,7 @@ mod disk_full;
 mod grpc;
 mod harness;
 mod hostile;
+mod retention;
 mod retries;
 mod round_trip;
 mod settle;

@@ -43,8 +43,8 @@ pub(crate) struct Compaction {
     pub stop: AtomicBool,
     asleep: Mutex<()>,
     wake: Condvar,
-    /// One rewriting job at a time, whoever's.
-    pub job: Mutex<()>,
+    /// One rewriting job at a time, whoever's: compaction, retention, deletion.
+    pub job: tokio::sync::Mutex<()>,
     /// Parts that could not be rewritten although they are not damaged; they are left as they are until the next start.
     passed_over: Mutex<HashSet<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -179,7 +179,7 @@ impl Compaction {
             stop: AtomicBool::new(false),
             asleep: Mutex::default(),
             wake: Condvar::new(),
-            job: Mutex::default(),
+            job: tokio::sync::Mutex::default(),
             passed_over: Mutex::default(),
             thread: Mutex::default(),
             idle: Mutex::default(),
@@ -208,7 +208,7 @@ impl Compaction {
     }
 
     /// Waits, unless it is to end.
-    fn wait(&self, duration: Duration) {
+    pub fn wait(&self, duration: Duration) {
         let mut asleep = self.asleep.lock();
         if !self.is_stopped() {
             self.wake.wait_for(&mut asleep, duration);
@@ -302,7 +302,7 @@ fn next_job(store: &Inner, project: Option<&str>, moment: Moment) -> Option<(Vec
 
 fn compact(store: &Arc<Inner>, runtime: &Handle, parts: Vec<Part>, share: f64) -> Result<(), StoreError> {
     let compaction = &store.compaction;
-    let _one_at_a_time = compaction.job.lock();
+    let _one_at_a_time = compaction.job.blocking_lock();
     // Somebody else's job may have replaced them while this one waited.
     let is_there = {
         let catalog = store.shared.memory.catalog();
@@ -330,7 +330,7 @@ fn compact(store: &Arc<Inner>, runtime: &Handle, parts: Vec<Part>, share: f64) -
         remove_parts(&store.place, &rewritten.parts);
         return Err(StoreError::Corrupt(format!("of {rows} rows {rows_out} were written and {rows_folded} left out")));
     }
-    runtime.block_on(store.replace_parts(rewritten.parts, &parts))?;
+    runtime.block_on(store.replace_parts(rewritten.parts, &parts, None))?;
     let counters = &compaction.counters;
     counters.compactions.fetch_add(1, Ordering::Relaxed);
     counters.rows.fetch_add(rows, Ordering::Relaxed);

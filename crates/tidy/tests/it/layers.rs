@@ -11,7 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("receivers", &["model"]),
     ("analysis", &["model"]),
     ("languages", &["model"]),
-    ("store", &["model", "metastore"]),
+    ("store", &["model", "metastore", "analysis"]),
     ("engine", &["model", "analysis", "store", "languages"]),
     ("server", &["model", "metastore", "receivers", "analysis", "languages", "store", "engine"]),
     ("demo", &[]),

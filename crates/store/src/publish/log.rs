@@ -17,7 +17,7 @@ use crate::columns;
 use crate::error::StoreError;
 use crate::limits::{CHECKPOINT_VERSIONS, REMOVED_FILES_KEPT};
 use crate::snapshot::Part;
-use crate::wal::sync_folder;
+use crate::disk::sync_real_folder;
 
 const LOG_FOLDER: &str = "_delta_log";
 const LAST_CHECKPOINT: &str = "_last_checkpoint";
@@ -112,7 +112,7 @@ impl DeltaLog {
         if !path.is_dir() {
             fs::create_dir_all(&path).map_err(StoreError::io(format!("create folder {}", path.display())))?;
             for parent in folder.ancestors().take(4) {
-                sync_folder(parent, fsync)?;
+                sync_real_folder(parent, fsync)?;
             }
         }
         Ok(DeltaLog { folder, path, fsync })
@@ -191,7 +191,7 @@ impl DeltaLog {
         let written = self.write_file(&temporary, bytes).and_then(|()| fs::hard_link(&temporary, &path));
         let _ = fs::remove_file(&temporary);
         written.map_err(StoreError::io(format!("write {}", path.display())))?;
-        sync_folder(&self.path, self.fsync)
+        sync_real_folder(&self.path, self.fsync)
     }
 
     fn write_file(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -206,11 +206,11 @@ impl DeltaLog {
         let (temporary, path) = (self.path.join(TEMPORARY), self.path.join(checkpoint_name(version)));
         let failed = || StoreError::io(format!("write {}", path.display()));
         self.write_file(&temporary, &bytes).and_then(|()| fs::rename(&temporary, &path)).map_err(failed())?;
-        sync_folder(&self.path, self.fsync)?;
+        sync_real_folder(&self.path, self.fsync)?;
         let pointer = json!({"version": version, "size": actions}).to_string();
         let last = self.path.join(LAST_CHECKPOINT);
         self.write_file(&temporary, pointer.as_bytes()).and_then(|()| fs::rename(&temporary, &last)).map_err(failed())?;
-        sync_folder(&self.path, self.fsync)?;
+        sync_real_folder(&self.path, self.fsync)?;
         self.forget_before(version - CHECKPOINT_VERSIONS)
     }
 

@@ -22,7 +22,7 @@ use crate::error::StoreError;
 use crate::limits::{FRESH_PART_PUBLISHED_AFTER, REMOVED_FILES_KEPT};
 use crate::parts_folder::PART;
 use crate::snapshot::Part;
-use crate::wal::sync_folder;
+use crate::disk::sync_real_folder;
 use columns_of::{FileColumns, TableSchema, columns_of_file};
 use log::{Change, DeltaLog, PublishedFile, State};
 
@@ -186,7 +186,7 @@ impl Publisher {
             change.schema = Some(schema).filter(|schema| !table.state.has_schema(schema));
         }
         if !change.added.is_empty() {
-            sync_folder(&table.log.folder, self.fsync)?;
+            sync_real_folder(&table.log.folder, self.fsync)?;
         }
         table.log.write(&mut table.state, &change, now_unix_nano)?;
         for name in change.removed {

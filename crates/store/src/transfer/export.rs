@@ -23,7 +23,7 @@ use crate::limits::{EXPORT_FILE_ROWS, ROW_GROUP_ROWS};
 use crate::parts_reader::{PartChunks, PartsReader};
 use crate::snapshot::{Snapshot, TimeRange, align};
 use crate::store::{Store, blocking};
-use crate::wal::sync_folder;
+use crate::disk::sync_real_folder;
 
 /// Rows read at once.
 const BATCH_ROWS: usize = 8 * 1024;
@@ -58,7 +58,7 @@ impl Store {
             }
             let (reader, stop) = (Arc::clone(&self.0.reader), Arc::clone(&self.0.stop));
             let export =
-                Export { signal: *signal, time: what.time, folder: folder.to_path_buf(), fsync: self.0.place.folder.fsync };
+                Export { signal: *signal, time: what.time, folder: folder.to_path_buf(), fsync: self.0.place.folder.disk.syncs() };
             files.append(&mut blocking(move || export.write(&snapshot, &reader, &stop)).await?);
         }
         let manifest = Manifest {
@@ -69,7 +69,7 @@ impl Store {
             files,
         };
         self.0.place.folder.write_file(&folder.join(MANIFEST), manifest.to_text().as_bytes())?;
-        sync_folder(folder, self.0.place.folder.fsync)?;
+        sync_real_folder(folder, self.0.place.folder.disk.syncs())?;
         Ok(manifest)
     }
 }

@@ -187,7 +187,7 @@ impl Batch {
             Some(written) => {
                 step.parts_rewritten += 1;
                 step.bytes_written += written.part.bytes + written.part.sidecar_bytes;
-                self.written.push(written);
+                self.written.push(*written);
             }
             None => step.parts_removed += 1,
         }
@@ -207,7 +207,7 @@ enum Change {
     Some {
         rows: u64,
         cells: u64,
-        written: Option<WrittenPart>,
+        written: Option<Box<WrittenPart>>,
     },
 }
 
@@ -291,7 +291,7 @@ impl Meant {
                 None => Ok(Some(kept)),
             }
         })?;
-        Ok(Change::Some { rows, cells, written })
+        Ok(Change::Some { rows, cells, written: written.map(Box::new) })
     }
 
     /// Whether the whole part is meant, as far as that is known without reading rows.

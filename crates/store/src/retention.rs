@@ -309,7 +309,6 @@ impl Inner {
     }
 
     /// Brings one stretch of time to a level, in one commit. Between two steps other jobs have their turn.
-    #[expect(clippy::too_many_arguments, reason = "one step of one run; the arguments are the run")]
     async fn thin(
         self: &Arc<Inner>,
         job: &Job,

@@ -41,7 +41,7 @@ impl Stage {
         let time = TimestampNanosecondArray::from_iter_values((0..rows).map(|row| first + row as i64)).with_timezone("UTC");
         let batch = RecordBatch::try_from_iter([(columns::TIME, Arc::new(time) as ArrayRef), attribute]).unwrap();
         let disk = Arc::new(RealDisk { fsync: false });
-        let folder = Arc::new(PartsFolder { path: self.folder.path().join("parts"), fsync: false, disk });
+        let folder = Arc::new(PartsFolder { path: self.folder.path().join("parts"), disk });
         let traces = Arc::new(TraceIndex::open(self.folder.path().join("index"), false).unwrap());
         let place = PartsPlace { folder, traces };
         let options = PartOptions { project: "default", signal: Signal::Logs, level, stop: &AtomicBool::new(false) };

@@ -11,7 +11,9 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/cupola/target
 SELECTION := --workspace --features cupola/embed-web
 CUPOLA := $(CARGO_TARGET_DIR)/debug/cupola
-# More flags for `make run`, e.g. ARGS="--http-listen 127.0.0.1:9000".
+BENCH_CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/cupola/bench
+BENCHED := $(CARGO_TARGET_DIR)/$(if $(BENCH_QUICK),debug,release)
+# More flags for `make run`, e.g. ARGS="--http-listen 127.0.0.1:9000", or for `make bench`, e.g. ARGS="--only ingest,answers".
 ARGS ?=
 
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
@@ -19,7 +21,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -
 WEB_INSTALLED := web/node_modules/.package-lock.json
 WEB_BUILT := web/dist/index.html
 
-.PHONY: help run build web test check fmt fmt-check tidy lint test-rust test-web e2e gen bench setup
+.PHONY: help run build web test check fmt fmt-check tidy lint test-rust test-web e2e gen bench fuzz setup
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -76,9 +78,19 @@ gen: build ## write again what is generated: OpenAPI document, its TypeScript ty
 	mkdir -p docs/reference && $(CUPOLA) settings > docs/reference/settings.md
 	cd web && npm run gen
 
-bench: web ## whole-system measurements, optimised build (half an hour when cold)
-	cargo build $(SELECTION) --release
-	bench/house.py $(CARGO_TARGET_DIR)/release/cupola
+# The smoke run shows that every row of the report gets a number, for which the build of the tests is good enough.
+bench: web ## measure everything into bench/REPORT.md, optimised build, on an idle machine; BENCH_QUICK=1 for a smoke run
+	cargo build $(SELECTION) $(if $(BENCH_QUICK),,--release)
+	mkdir -p $(BENCH_CACHE)
+	$(BENCHED)/report --cupola $(BENCHED)/cupola --cache $(BENCH_CACHE) $(if $(BENCH_QUICK),--quick) \
+		--out $(if $(BENCH_QUICK),$(BENCH_CACHE)/QUICK.md,bench/REPORT.md) $(ARGS)
+
+# Seconds a target, and which; all by default.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
+
+fuzz: ## look for inputs that break a promise, ten minutes a target (FUZZ_SECONDS, FUZZ_TARGETS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh $(FUZZ_TARGETS)
 
 setup: ## install what a Debian machine lacks (as root), say what is missing elsewhere
 	@.ci/setup

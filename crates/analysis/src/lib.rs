@@ -2,8 +2,10 @@
 //!
 //! No IO, no engine, no clock: everything here is a function of its arguments, and total.
 
+pub mod bubble_up;
 mod grouping;
 pub mod linking;
+pub mod retention;
 pub mod severity;
 pub mod stacktrace;
 mod template;

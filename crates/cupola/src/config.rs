@@ -22,6 +22,10 @@ pub enum Command {
     Serve(Settings),
     /// Serve with a small instrumented app and its traffic, in a folder that is thrown away at the end.
     Demo(DemoSettings),
+    /// Write rows to Parquet files, from a data folder that no server holds.
+    Export(ExportSettings),
+    /// Take rows from Parquet files into a data folder that no server holds. Repeating it changes nothing.
+    Import(ImportSettings),
     /// Print the OpenAPI document of the API.
     Openapi,
     /// Print the settings reference.
@@ -78,13 +82,47 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_MEMORY_MEGABYTES", value_name = "MB", default_value_t = 512)]
     pub memory_megabytes: usize,
 
+    /// The share of one core that putting parts together may take while telemetry comes in, from 0.01 to 1.
+    #[arg(long, env = "CUPOLA_COMPACTION_CPU_SHARE", value_name = "SHARE", default_value_t = 0.3)]
+    pub compaction_cpu_share: f64,
+
+    /// Put small parts together in the background. Off only for measurements over parts that are to stay as they are.
+    #[arg(long, env = "CUPOLA_COMPACTION", action = clap::ArgAction::Set, default_value_t = true, value_name = "true|false")]
+    pub compaction: bool,
+
+    /// Days that spans and logs are kept; 0 keeps them for ever. A project may have a policy of its own, see docs/retention.md.
+    #[arg(long, env = "CUPOLA_RETENTION_DAYS", value_name = "DAYS", default_value_t = 0)]
+    pub retention_days: u32,
+
+    /// Days that metrics are kept; 0 keeps them for ever.
+    #[arg(long, env = "CUPOLA_RETENTION_METRICS_DAYS", value_name = "DAYS", default_value_t = 0)]
+    pub retention_metrics_days: u32,
+
+    /// Megabytes on disk that spans and logs may take together; beyond it errors, slow and rare requests stay longest and the
+    /// rest is thinned. 0 is without a bound.
+    #[arg(long, env = "CUPOLA_RETENTION_MEGABYTES", value_name = "MB", default_value_t = 0)]
+    pub retention_megabytes: u64,
+
+    /// Megabytes on disk that metrics may take; beyond it the oldest go. 0 is without a bound.
+    #[arg(long, env = "CUPOLA_RETENTION_METRICS_MEGABYTES", value_name = "MB", default_value_t = 0)]
+    pub retention_metrics_megabytes: u64,
+
     /// Memory that all running queries share, in megabytes.
     #[arg(long, env = "CUPOLA_QUERY_MEMORY_MEGABYTES", value_name = "MB", default_value_t = 512)]
     pub query_memory_megabytes: usize,
 
+    /// Disk space that sorts and groupings of all running queries may take when memory is full, in megabytes.
+    #[arg(long, env = "CUPOLA_QUERY_SPILL_MEGABYTES", value_name = "MB", default_value_t = 4096)]
+    pub query_spill_megabytes: u64,
+
     /// A query that runs longer is stopped.
     #[arg(long, env = "CUPOLA_QUERY_SECONDS", value_name = "SECONDS", default_value_t = 30)]
     pub query_seconds: u64,
+
+    /// Publish compacted parts as Delta tables in `delta/` of the data folder, for other programs to read. They are the same
+    /// files under a second name.
+    #[arg(long, env = "CUPOLA_DELTA_PUBLISH", default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "true|false")]
+    pub delta_publish: bool,
 
     /// Where the built page lies, when it is not inside the binary.
     #[arg(long, env = "CUPOLA_WEB_DIR", value_name = "FOLDER", default_value = "web/dist")]
@@ -113,6 +151,52 @@ pub struct DemoSettings {
     pub demo_seconds: u64,
 }
 
+#[derive(Clone, Debug, Args)]
+pub struct ExportSettings {
+    /// The data folder.
+    #[arg(long, env = "CUPOLA_DATA_DIR", value_name = "FOLDER", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// A folder that is empty or not there yet.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+
+    /// spans, logs or metrics; may be given several times. Everything without it.
+    #[arg(long, value_name = "SIGNAL")]
+    pub signal: Vec<String>,
+
+    /// Rows from this time on, such as 2026-01-02T03:04:05Z.
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+
+    /// Rows before this time.
+    #[arg(long, value_name = "TIME")]
+    pub end: Option<String>,
+
+    /// Whose rows.
+    #[arg(long, value_name = "PROJECT", default_value = "default")]
+    pub project: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ImportSettings {
+    /// The data folder; made when it is missing.
+    #[arg(long, env = "CUPOLA_DATA_DIR", value_name = "FOLDER", default_value = "data")]
+    pub data_dir: PathBuf,
+
+    /// What `cupola export` wrote, or a Parquet file, or a folder of them.
+    #[arg(long, value_name = "FOLDER|FILE")]
+    pub from: PathBuf,
+
+    /// What the files hold, where no manifest says so: spans, logs or metrics. Of an export, only these.
+    #[arg(long, value_name = "SIGNAL")]
+    pub signal: Option<String>,
+
+    /// Whose rows they become; without it, whose they were in the export.
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<String>,
+}
+
 /// Reads flags, environment and file.
 pub fn read() -> anyhow::Result<CommandLine> {
     let matches = CommandLine::command().get_matches();
@@ -133,7 +217,7 @@ pub fn read() -> anyhow::Result<CommandLine> {
     let line = CommandLine::from_arg_matches(&with_file)?;
     match &line.command {
         Command::Serve(settings) | Command::Demo(DemoSettings { settings, .. }) => settings.check()?,
-        Command::Openapi | Command::Settings => {}
+        Command::Export(_) | Command::Import(_) | Command::Openapi | Command::Settings => {}
     }
     Ok(line)
 }

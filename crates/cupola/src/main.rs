@@ -3,6 +3,8 @@
 //! Wiring is read top to bottom in [`serve::run`]; everything it starts it also stops, receivers first and the store last.
 
 mod config;
+mod export;
+mod import;
 mod serve;
 
 use std::io::Write;
@@ -28,6 +30,14 @@ fn run() -> anyhow::Result<()> {
     match config::read()?.command {
         Command::Openapi => print(&server::api::document()),
         Command::Settings => print(&config::reference()),
+        Command::Export(settings) => {
+            start_logging("warn")?;
+            runtime()?.block_on(export::run(settings))
+        }
+        Command::Import(settings) => {
+            start_logging("warn")?;
+            runtime()?.block_on(import::run(settings))
+        }
         Command::Serve(settings) => {
             start_logging(&settings.log)?;
             runtime()?.block_on(serve::run(settings))

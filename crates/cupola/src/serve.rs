@@ -1,12 +1,14 @@
 //! The wiring of one server, top to bottom, and its end in the opposite order.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use engine::{Engine, EngineOptions};
-use metastore::Metastore;
+use metastore::{Metastore, RetentionPolicy};
+use server::ingest::{Retries, RetriesFile};
 use server::{Addresses, Listeners, Services};
 use store::{Store, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,8 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{DemoSettings, Settings};
 
+/// How often kept requests are noted. What came after the last time is in the log, unless a flush was just then.
+const RETRIES_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Rows without a key belong to this project.
-const PROJECT: &str = "default";
+pub const PROJECT: &str = "default";
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -80,14 +85,20 @@ async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(A
     std::fs::create_dir_all(&settings.data_dir).with_context(|| format!("cannot make {}", settings.data_dir.display()))?;
     can_write(&settings.data_dir).with_context(|| format!("cannot write to {}", settings.data_dir.display()))?;
     let metastore = Metastore::open(&settings.data_dir).await.context("cannot open the catalog")?;
-    let store = Store::open(store_options(&settings), metastore.clone(), server::ingest::replay)
+    let retries = Arc::<Retries>::default();
+    let retries_file = RetriesFile::open(&settings.data_dir, &retries);
+    let replayed = Arc::clone(&retries);
+    let replay = move |payload: &[u8]| server::ingest::replay_into(payload, &replayed);
+    let store = Store::open(store_options(&settings), metastore.clone(), replay)
         .await
         .with_context(|| format!("cannot open {}", settings.data_dir.display()))?;
     let engine = Engine::new(store.clone(), engine_options(&settings))?;
-    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses);
+    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, Arc::clone(&retries));
     let served = tokio::spawn(async move {
-        server::serve(listeners, services, stop).await;
+        let serving = server::serve(listeners, services, stop);
+        serve_and_remember(serving, &retries_file, &retries).await;
         store.shutdown().await.context("cannot close the store")?;
+        remember(&retries_file, &retries).await;
         tracing::info!("stopped");
         Ok(())
     });
@@ -99,13 +110,55 @@ fn can_write(folder: &std::path::Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().create(true).append(true).open(folder.join("lock")).map(drop)
 }
 
+/// Opens a data folder for a command that is not a server; refused while one runs.
+pub async fn open_stopped(data_dir: &Path) -> anyhow::Result<Store> {
+    let metastore = Metastore::open(data_dir).await.context("cannot open the catalog")?;
+    Store::open(StoreOptions::new(data_dir), metastore, server::ingest::replay)
+        .await
+        .with_context(|| format!("cannot open {}", data_dir.display()))
+}
+
+/// Writes what requests were kept every second, so that repeats are known after a restart.
+async fn serve_and_remember(serving: impl Future<Output = ()>, file: &RetriesFile, retries: &Retries) {
+    tokio::pin!(serving);
+    let mut every = tokio::time::interval(RETRIES_INTERVAL);
+    loop {
+        tokio::select! {
+            () = &mut serving => return,
+            _ = every.tick() => remember(file, retries).await,
+        }
+    }
+}
+
+async fn remember(file: &RetriesFile, retries: &Retries) {
+    if let Err(error) = file.save(retries).await {
+        tracing::warn!(%error, "kept requests were not noted; sent again after a restart, they would be kept twice");
+    }
+}
+
 fn store_options(settings: &Settings) -> StoreOptions {
     const MEGABYTE: usize = 1024 * 1024;
     StoreOptions {
         flush_bytes: settings.flush_megabytes * MEGABYTE,
         flush_interval: Duration::from_secs(settings.flush_seconds),
         memory_bytes_max: settings.memory_megabytes * MEGABYTE,
+        publish: settings.delta_publish,
+        compaction_cpu_share: settings.compaction_cpu_share,
+        compaction: settings.compaction,
+        retention: retention_policy(settings),
         ..StoreOptions::new(&settings.data_dir)
+    }
+}
+
+fn retention_policy(settings: &Settings) -> RetentionPolicy {
+    let days = |days: u32| (days > 0).then_some(days);
+    let bytes = |megabytes: u64| (megabytes > 0).then(|| megabytes.saturating_mul(1024 * 1024));
+    RetentionPolicy {
+        spans_days: days(settings.retention_days),
+        logs_days: days(settings.retention_days),
+        metrics_days: days(settings.retention_metrics_days),
+        traces_bytes_max: bytes(settings.retention_megabytes),
+        metrics_bytes_max: bytes(settings.retention_metrics_megabytes),
     }
 }
 
@@ -113,6 +166,8 @@ fn engine_options(settings: &Settings) -> EngineOptions {
     EngineOptions {
         memory_bytes_max: settings.query_memory_megabytes * 1024 * 1024,
         time_max: Duration::from_secs(settings.query_seconds),
+        spill_dir: Some(settings.data_dir.join("tmp")),
+        spill_bytes_max: settings.query_spill_megabytes * 1024 * 1024,
         ..EngineOptions::default()
     }
 }
@@ -125,6 +180,7 @@ fn server_settings(settings: &Settings) -> server::Settings {
         region: settings.aws_region.clone(),
         account_id: settings.aws_account_id.clone(),
         web_dir: Some(PathBuf::from(&settings.web_dir)),
+        body_bytes_max: settings.memory_megabytes * 1024 * 1024 / server::limits::BODY_SHARE_OF_MEMORY,
     }
 }
 

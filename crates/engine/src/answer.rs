@@ -32,6 +32,9 @@ pub struct QueryStats {
     pub rows_total: u64,
     /// The newest row the snapshot had.
     pub newest_unix_nano: Option<i64>,
+    /// Parts in the time range whose files are not what was written, and the rows that are missing with them.
+    pub damaged_parts: u64,
+    pub damaged_rows: u64,
 }
 
 impl QueryStats {
@@ -42,6 +45,8 @@ impl QueryStats {
             rows_scanned: self.rows_scanned + other.rows_scanned,
             rows_total: self.rows_total.max(other.rows_total),
             newest_unix_nano: self.newest_unix_nano.max(other.newest_unix_nano),
+            damaged_parts: self.damaged_parts.max(other.damaged_parts),
+            damaged_rows: self.damaged_rows.max(other.damaged_rows),
         }
     }
 }
@@ -58,8 +63,7 @@ impl Answer {
 
     /// Column names and their types in the words of SQL answers.
     pub fn columns(&self) -> Vec<Column> {
-        let fields = self.schema.fields().iter();
-        fields.map(|field| Column { name: field.name().clone(), r#type: type_name(field.data_type()) }).collect()
+        columns_of(&self.schema)
     }
 
     /// Rows of JSON values.
@@ -73,6 +77,12 @@ impl Answer {
         }
         Ok(rows)
     }
+}
+
+/// The same of a schema.
+pub fn columns_of(schema: &arrow::datatypes::Schema) -> Vec<Column> {
+    let fields = schema.fields().iter();
+    fields.map(|field| Column { name: field.name().clone(), r#type: type_name(field.data_type()) }).collect()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +112,10 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    pub(crate) fn new(batch: &'a RecordBatch, row: usize) -> Row<'a> {
+        Row { batch, row }
+    }
+
     fn column(&self, name: &str) -> Option<&'a dyn Array> {
         let column = self.batch.column_by_name(name)?.as_ref();
         (!column.is_null(self.row)).then_some(column)

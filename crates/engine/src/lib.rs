@@ -8,12 +8,29 @@
 
 mod answer;
 pub mod ask;
+mod bubble_up;
+mod dictionaries;
 mod engine;
 mod error;
+mod footers;
+mod functions;
+mod grouping;
 mod id_literals;
+mod joins_yield;
 pub mod limits;
+mod nearest;
+mod part_reader;
+mod progress;
+mod prune;
+mod rest;
+mod session;
+mod stream;
 mod table;
+mod trace_rows;
+mod union_sort;
 
-pub use answer::{Answer, Column, QueryStats, cell_json};
-pub use engine::{Engine, EngineOptions, Session};
+pub use answer::{Answer, Column, QueryStats, cell_json, columns_of};
+pub use engine::{Engine, EngineOptions};
 pub use error::EngineError;
+pub use session::Session;
+pub use stream::{SqlEvent, SqlProgress, SqlStream};

@@ -1,73 +1,163 @@
-//! One signal's rows as a table: stock Parquet scans over the matching parts, plus the rows still in memory.
+//! One signal's rows as a table: stock Parquet scans over the parts that may matter, plus the rows still in memory.
 //!
 //! The Parquet side is DataFusion's own `DataSourceExec` with an explicit list of files, so that a distributed engine can
-//! take the plan as it is. Parts are pruned by time before the plan sees them.
+//! take the plan as it is. Before the plan sees them, parts are pruned by time, then parts and row groups by the words they
+//! hold. Files are listed newest first and carry the bounds of their times, so that a search for the newest rows ends as
+//! soon as no older file can matter, without having opened it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{ScalarValue, project_schema};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, ScalarValue, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
-use store::{Part, Snapshot};
+use model::Signal;
+use store::{Part, Snapshot, Store};
+
+use crate::dictionaries::{self, RepeatingColumns};
+use crate::limits::DICTIONARY_SAMPLE_FILES;
+use crate::part_reader::PartReaders;
+use crate::prune::{TimeBounds, Words};
+use crate::rest::RestColumns;
+use crate::session::View;
 
 /// The scheme under which the store's parts are registered with every session.
 pub const PARTS_URL: &str = "cupola://parts";
 
-#[derive(Debug)]
-pub struct SignalTable {
-    snapshot: Snapshot,
+/// Bytes read from a part's end at once: most footers with their page index fit, and one read is cheaper than three.
+pub(crate) const FOOTER_BYTES_HINT: usize = 64 * 1024;
+
+pub(crate) struct SignalTable {
+    signal: Signal,
+    /// The snapshot's columns, then those that a question named and only `attributes_rest` can have.
+    schema: SchemaRef,
+    view: Arc<View>,
+    store: Store,
+}
+
+impl std::fmt::Debug for SignalTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SignalTable").field("signal", &self.signal).finish_non_exhaustive()
+    }
 }
 
 impl SignalTable {
-    pub fn new(snapshot: Snapshot) -> SignalTable {
-        SignalTable { snapshot }
+    /// `schema` is the snapshot's, possibly with further columns at its end.
+    pub fn new(signal: Signal, schema: SchemaRef, view: Arc<View>, store: Store) -> SignalTable {
+        SignalTable { signal, schema, view, store }
     }
 
-    fn parquet_scan(
+    /// The files that may hold rows for which `filters` hold, newest first, each with the row groups to read.
+    fn files<'a>(&self, snapshot: &'a Snapshot, filters: &[Expr]) -> Vec<Chosen<'a>> {
+        let bounds = TimeBounds::of(filters);
+        let words = if self.signal == Signal::Logs { Words::of(filters) } else { Words::Any };
+        let mut chosen: Vec<Chosen<'_>> = Vec::new();
+        for part in &snapshot.parts {
+            if !bounds.overlaps(part.min_time, part.max_time) {
+                self.view.progress.pass(part.rows);
+                continue;
+            }
+            match row_groups(&self.store, part, &words) {
+                RowGroups::None => self.view.progress.pass(part.rows),
+                RowGroups::All => chosen.push(Chosen { part, access: None }),
+                RowGroups::Some(access) => chosen.push(Chosen { part, access: Some(access) }),
+            }
+        }
+        chosen.sort_by_key(|chosen| std::cmp::Reverse((chosen.part.max_time, chosen.part.id)));
+        chosen
+    }
+
+    async fn parquet_scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        parts: Vec<&Part>,
+        files: Vec<Chosen<'_>>,
         limit: Option<usize>,
+        rest: Option<Arc<RestColumns>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let url = ObjectStoreUrl::parse(PARTS_URL)?;
         let env = state.runtime_env();
-        let readers = CachedParquetFileReaderFactory::new(env.object_store(&url)?, env.cache_manager.get_file_metadata_cache());
-        let source = ParquetSource::new(Arc::clone(&self.snapshot.schema))
+        let cache = env.cache_manager.get_file_metadata_cache();
+        let rows = files.iter().map(|file| (file.part.path.clone(), file.part.rows));
+        let readers = PartReaders::new(env.object_store(&url)?, cache, Arc::clone(&self.view), rows);
+        let statistics = statistics(&files, self.schema.fields().len());
+        let mut files: Vec<PartitionedFile> = files.into_iter().map(partitioned).collect();
+        note_repeating(&readers, &mut files).await?;
+        let groups = in_turn(files, state.config().target_partitions());
+        let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_parquet_file_reader_factory(Arc::new(readers));
-        let groups = spread(parts, state.config().target_partitions());
+        let adapters = dictionaries::Adapters::over(rest.map(|rest| rest as _));
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
             .with_file_groups(groups)
+            .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
+            .with_expr_adapter(Some(Arc::new(adapters)))
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }
 
-    fn memory_scan(&self, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let schema = project_schema(&self.snapshot.schema, projection)?;
-        let batches = self.snapshot.memory_as(&schema).map_err(|error| DataFusionError::External(error.into()))?;
+    fn memory_scan(
+        &self,
+        snapshot: &Snapshot,
+        projection: Option<&Vec<usize>>,
+        rest: Option<&RestColumns>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = project_schema(&self.schema, projection)?;
+        let mut batches = snapshot.memory_as(&schema).map_err(|error| DataFusionError::External(error.into()))?;
+        if let Some(rest) = rest {
+            batches = batches
+                .into_iter()
+                .zip(&snapshot.memory)
+                .map(|(batch, stored)| rest.fill(batch, stored))
+                .collect::<Result<Vec<RecordBatch>>>()?;
+        }
+        self.view.progress.pass(snapshot.memory.iter().map(|batch| batch.num_rows() as u64).sum());
         Ok(MemorySourceConfig::try_new_exec(&[batches], schema, None)?)
+    }
+
+    /// The columns of this question that have to be looked for in `attributes_rest` as well.
+    ///
+    /// A question for all columns gets `attributes_rest` itself; only what it filters by is looked for then.
+    fn rest_columns(
+        &self,
+        snapshot: &Snapshot,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Option<Arc<RestColumns>> {
+        let fields = self.schema.fields();
+        let added = fields.iter().filter(|field| snapshot.schema.column_with_name(field.name()).is_none());
+        let mut names: HashSet<String> = added.map(|field| field.name().clone()).collect();
+        for filter in filters {
+            names.extend(filter.column_refs().into_iter().map(|column| column.name.clone()));
+        }
+        if let Some(places) = projection.filter(|places| places.len() < snapshot.schema.fields().len()) {
+            names.extend(places.iter().filter_map(|place| fields.get(*place)).map(|field| field.name().clone()));
+        }
+        names.retain(|name| !store::columns::is_fixed(self.signal, name));
+        (!names.is_empty()).then(|| Arc::new(RestColumns::new(names)))
     }
 }
 
 #[async_trait]
 impl TableProvider for SignalTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.snapshot.schema)
+        Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -85,61 +175,134 @@ impl TableProvider for SignalTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let (from, to) = time_bounds(filters);
-        let parts: Vec<&Part> = self.snapshot.parts.iter().filter(|part| part.max_time >= from && part.min_time <= to).collect();
+        let snapshot = self.view.snapshot(self.signal);
+        self.view.progress.begin(snapshot.rows_total);
+        let rest = self.rest_columns(&snapshot, projection, filters);
+        let files = self.files(&snapshot, filters);
         let mut inputs = Vec::with_capacity(2);
-        if !parts.is_empty() {
-            inputs.push(self.parquet_scan(state, projection, parts, limit)?);
+        if !snapshot.memory.is_empty() {
+            inputs.push(self.memory_scan(&snapshot, projection, rest.as_deref())?);
         }
-        if !self.snapshot.memory.is_empty() {
-            inputs.push(self.memory_scan(projection)?);
+        if !files.is_empty() {
+            inputs.push(self.parquet_scan(state, projection, files, limit, rest).await?);
         }
         match inputs.len() {
-            0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.snapshot.schema, projection)?))),
+            0 => Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?))),
             1 => Ok(inputs.remove(0)),
             _ => UnionExec::try_new(inputs),
         }
     }
 }
 
-/// Spreads parts over the query threads, largest first onto the emptiest, so that no thread has all the work.
-fn spread(mut parts: Vec<&Part>, threads: usize) -> Vec<FileGroup> {
-    parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
-    let mut groups: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); threads.clamp(1, parts.len().max(1))];
-    for part in parts {
-        if let Some((bytes, files)) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
-            *bytes += part.bytes;
-            files.push(PartitionedFile::new(part.path.to_string(), part.bytes));
-        }
-    }
-    groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect()
+/// A part that is read, and which of its row groups.
+struct Chosen<'a> {
+    part: &'a Part,
+    access: Option<ParquetAccessPlan>,
 }
 
-/// The nanoseconds between which `time` must lie for the filters to hold; both inclusive.
-fn time_bounds(filters: &[Expr]) -> (i64, i64) {
-    let mut bounds = (i64::MIN, i64::MAX);
-    let mut pending: Vec<&Expr> = filters.iter().collect();
-    while let Some(expr) = pending.pop() {
-        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { continue };
-        if *op == Operator::And {
-            pending.extend([left.as_ref(), right.as_ref()]);
-            continue;
-        }
-        let (literal, op) = match (left.as_ref(), right.as_ref()) {
-            (Expr::Column(column), Expr::Literal(value, _)) if column.name == "time" => (value, *op),
-            (Expr::Literal(value, _), Expr::Column(column)) if column.name == "time" => match op.swap() {
-                Some(op) => (value, op),
-                None => continue,
-            },
-            _ => continue,
-        };
-        let ScalarValue::TimestampNanosecond(Some(nanos), _) = literal else { continue };
-        match op {
-            Operator::Gt | Operator::GtEq => bounds.0 = bounds.0.max(*nanos),
-            Operator::Lt | Operator::LtEq => bounds.1 = bounds.1.min(*nanos),
-            Operator::Eq => bounds = (bounds.0.max(*nanos), bounds.1.min(*nanos)),
-            _ => {}
+enum RowGroups {
+    All,
+    None,
+    Some(ParquetAccessPlan),
+}
+
+/// The row groups of a part that may hold the words.
+fn row_groups(store: &Store, part: &Part, words: &Words) -> RowGroups {
+    if *words == Words::Any {
+        return RowGroups::All;
+    }
+    let Some(filters) = store.token_filters(part) else { return RowGroups::All };
+    let mut access = ParquetAccessPlan::new_all(filters.row_groups());
+    let mut left = filters.row_groups();
+    for group in 0..filters.row_groups() {
+        if !words.may_match(&|word| filters.may_contain(group, store::token_hash(word))) {
+            access.skip(group);
+            left -= 1;
         }
     }
-    bounds
+    match left {
+        0 => RowGroups::None,
+        _ if left == filters.row_groups() => RowGroups::All,
+        _ => RowGroups::Some(access),
+    }
+}
+
+/// Files in the order given, cut into as many runs of about as many bytes as there are threads. Idle threads take what is
+/// next in this order, whichever run it is in.
+fn in_turn(files: Vec<PartitionedFile>, threads: usize) -> Vec<FileGroup> {
+    let total: u64 = files.iter().map(|file| file.object_meta.size).sum();
+    let share = total.div_ceil(threads.max(1) as u64).max(1);
+    let mut groups: Vec<Vec<PartitionedFile>> = vec![Vec::new()];
+    let mut bytes = 0;
+    for file in files {
+        if bytes >= share * groups.len() as u64 {
+            groups.push(Vec::new());
+        }
+        bytes += file.object_meta.size;
+        if let Some(group) = groups.last_mut() {
+            group.push(file);
+        }
+    }
+    groups.into_iter().map(FileGroup::new).collect()
+}
+
+/// Looks at the footers of some of the files, and notes with the first what repeats in them.
+///
+/// A plan is made once for all files, so that a sample has to do; where a file is otherwise the plan is only slower.
+async fn note_repeating(readers: &PartReaders, files: &mut [PartitionedFile]) -> Result<()> {
+    let mut by_size: Vec<&PartitionedFile> = files.iter().collect();
+    if by_size.len() > DICTIONARY_SAMPLE_FILES {
+        by_size.select_nth_unstable_by_key(DICTIONARY_SAMPLE_FILES, |file| std::cmp::Reverse(file.object_meta.size));
+        by_size.truncate(DICTIONARY_SAMPLE_FILES);
+    }
+    let mut repeating: HashSet<String> = HashSet::new();
+    for file in by_size {
+        // A column that one of them does not have says nothing against it.
+        repeating.extend(dictionaries::repeating_columns(&*readers.footer(file).await?).map(str::to_owned));
+    }
+    if let Some(first) = files.first_mut() {
+        first.extensions.insert(RepeatingColumns(repeating));
+    }
+    Ok(())
+}
+
+fn partitioned(file: Chosen<'_>) -> PartitionedFile {
+    let part = file.part;
+    let partitioned = PartitionedFile::new(part.path.to_string(), part.bytes)
+        .with_statistics(Arc::new(Statistics {
+            num_rows: Precision::Exact(part.rows as usize),
+            total_byte_size: Precision::Absent,
+            // Of the table's first column, `time`; the catalog knows of no others.
+            column_statistics: vec![time_statistics(part.min_time, part.max_time)],
+        }))
+        .with_metadata_size_hint(FOOTER_BYTES_HINT.min(part.bytes as usize));
+    match file.access {
+        Some(access) => partitioned.with_extension(access),
+        None => partitioned,
+    }
+}
+
+/// What is known of all files together: how many rows, and between which times.
+fn statistics(files: &[Chosen<'_>], columns: usize) -> Statistics {
+    let mut column_statistics = vec![ColumnStatistics::new_unknown(); columns];
+    let earliest = files.iter().map(|file| file.part.min_time).min();
+    let latest = files.iter().map(|file| file.part.max_time).max();
+    if let (Some(time), Some(earliest), Some(latest)) = (column_statistics.first_mut(), earliest, latest) {
+        *time = time_statistics(earliest, latest);
+    }
+    Statistics {
+        num_rows: Precision::Exact(files.iter().map(|file| file.part.rows as usize).sum()),
+        total_byte_size: Precision::Absent,
+        column_statistics,
+    }
+}
+
+fn time_statistics(earliest: i64, latest: i64) -> ColumnStatistics {
+    let at = |nanos| Precision::Exact(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
+    ColumnStatistics {
+        null_count: Precision::Exact(0),
+        min_value: at(earliest),
+        max_value: at(latest),
+        ..ColumnStatistics::new_unknown()
+    }
 }

@@ -1,4 +1,5 @@
-//! Relational state: the catalog of parts, the registry of attributes, log groups and streams.
+//! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
+//! kept for how long and what was deleted.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -6,15 +7,21 @@
 
 mod attributes;
 mod database;
+mod deletions;
 mod error;
+mod imports;
 mod log_groups;
 mod migrations;
 mod parts;
+mod retention;
 
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use database::Metastore;
+pub use deletions::{Deletion, DeletionKind, DeletionStep, NewDeletion};
 pub use error::MetastoreError;
+pub use imports::ImportedFile;
 pub use log_groups::{
     LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,
 };
 pub use parts::{CatalogChanges, CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals, PartsChange};
+pub use retention::{ClassRows, NewPin, Pin, PinKind, RetentionPolicy, RetentionRun, ThinnedWindow};

@@ -64,6 +64,107 @@ const MIGRATIONS: &[&[&str]] = &[
         "create index parts_by_begin on parts (begin_snapshot)",
         "create index parts_by_end on parts (end_snapshot) where end_snapshot is not null",
     ],
+    &[
+        // Which files were imported, by their contents, so that none is imported twice.
+        "create table imports (
+        project text not null,
+        signal text not null,
+        sha256 text not null,
+        name text not null,
+        rows bigint not null,
+        imported_at bigint not null,
+        primary key (project, signal, sha256)
+    )",
+    ],
+    &[
+        // How long a project keeps what; null is for ever, or without a bound. A project without a row has the settings'.
+        "create table retention_policies (
+            project text not null primary key,
+            spans_days bigint,
+            logs_days bigint,
+            metrics_days bigint,
+            traces_bytes_max bigint,
+            metrics_bytes_max bigint,
+            changed_at bigint not null
+        )",
+        // What is kept to the last: a trace, all occurrences of an error group, or a range of time.
+        "create table pins (
+            id integer primary key,
+            project text not null,
+            kind text not null,
+            value text not null,
+            start_time bigint,
+            end_time bigint,
+            reason text not null,
+            created_at bigint not null,
+            unique (project, kind, value)
+        )",
+        // Windows of time that were thinned: how far, and what that left.
+        "create table retention_windows (
+            project text not null,
+            start_time bigint not null,
+            end_time bigint not null,
+            level bigint not null,
+            plain_rows bigint not null,
+            notable_rows bigint not null,
+            error_rows bigint not null,
+            pinned_rows bigint not null,
+            rows_before bigint not null,
+            bytes_before bigint not null,
+            bytes_after bigint not null,
+            thinned_at bigint not null,
+            primary key (project, start_time)
+        )",
+        "create table retention_runs (
+            id integer primary key,
+            project text not null,
+            started_at bigint not null,
+            ended_at bigint not null,
+            parts_ended bigint not null,
+            parts_rewritten bigint not null,
+            rows_before bigint not null,
+            rows_after bigint not null,
+            bytes_before bigint not null,
+            bytes_after bigint not null,
+            outcome text not null
+        )",
+        "create index retention_runs_by_project on retention_runs (project, id)",
+        // Requests to delete, and their receipts. Whom a request was about is forgotten when it is done.
+        "create table deletions (
+            id text not null primary key,
+            project text not null,
+            kind text not null,
+            trace_id text,
+            attributes text,
+            value text,
+            service text,
+            start_time bigint,
+            end_time bigint,
+            signals text not null,
+            requested_at bigint not null,
+            started_at bigint,
+            log_truncated_at bigint,
+            done_at bigint,
+            erased_at bigint,
+            spans bigint not null default 0,
+            logs bigint not null default 0,
+            metrics bigint not null default 0,
+            cells bigint not null default 0,
+            parts_rewritten bigint not null default 0,
+            parts_removed bigint not null default 0,
+            bytes_removed bigint not null default 0,
+            bytes_written bigint not null default 0,
+            parts_unreadable bigint not null default 0,
+            failure text
+        )",
+        "create index deletions_by_time on deletions (project, requested_at)",
+        // Parts whose files hold deleted rows until they are removed.
+        "create table deletion_parts (
+            deletion text not null,
+            part bigint not null,
+            primary key (deletion, part)
+        )",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

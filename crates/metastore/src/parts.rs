@@ -4,6 +4,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use crate::attributes::{AttributeSeen, register};
 use crate::database::{Metastore, signed, unsigned};
+use crate::deletions::{DeletionStep, note_step};
 use crate::error::MetastoreError;
 
 /// A part that was written and is not yet visible.
@@ -51,6 +52,8 @@ pub struct PartsChange {
     pub removed: Vec<u64>,
     /// What the added parts hold that the registry may not know of.
     pub attributes: Vec<AttributeSeen>,
+    /// Whose receipt the change belongs to: written with it or not at all.
+    pub deletion: Option<DeletionStep>,
 }
 
 /// What became of the catalog since a snapshot.
@@ -155,6 +158,9 @@ impl Metastore {
         }
         insert_parts(&mut transaction, &change.added, snapshot).await?;
         register(&mut transaction, &change.attributes).await?;
+        if let Some(step) = &change.deletion {
+            note_step(&mut transaction, step, &change.removed).await?;
+        }
         transaction.commit().await?;
         Ok(unsigned(snapshot))
     }
@@ -283,7 +289,7 @@ async fn wal_position(transaction: &mut Transaction<'_, Sqlite>, writer: &str) -
 }
 
 /// Adds to a counter and returns its new value.
-async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i64) -> Result<i64, MetastoreError> {
+pub(crate) async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i64) -> Result<i64, MetastoreError> {
     Ok(sqlx::query_scalar("update counters set value = value + $1 where name = $2 returning value")
         .bind(by)
         .bind(counter)
@@ -291,7 +297,11 @@ async fn advance(transaction: &mut Transaction<'_, Sqlite>, counter: &str, by: i
         .await?)
 }
 
-async fn insert_parts(transaction: &mut Transaction<'_, Sqlite>, parts: &[NewPart], snapshot: i64) -> Result<(), MetastoreError> {
+pub(crate) async fn insert_parts(
+    transaction: &mut Transaction<'_, Sqlite>,
+    parts: &[NewPart],
+    snapshot: i64,
+) -> Result<(), MetastoreError> {
     let next_part = advance(transaction, "next_part", parts.len() as i64).await?;
     for (id, part) in (next_part - parts.len() as i64..).zip(parts) {
         sqlx::query(

@@ -10,6 +10,7 @@
 pub mod aws;
 mod body;
 pub mod cloudwatch;
+mod envelope;
 pub mod honeycomb;
 mod incoming;
 mod json;
@@ -22,5 +23,6 @@ mod testing;
 pub mod xray;
 
 pub use body::{BodyError, ContentEncoding, decompress};
+pub use envelope::{Envelope, decode_all, encode_many};
 pub use incoming::{Headers, Incoming};
-pub use receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route, all, by_name};
+pub use receiver::{CorsPolicy, Decoded, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route, all, by_name};

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Method, StatusCode};
 use model::{Counted, RowSink};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 use crate::incoming::Incoming;
 
@@ -18,6 +19,24 @@ pub trait Receiver: Sync {
         &[]
     }
 
+    /// The body without what must never be on disk, such as a token inside it; `None` when it has nothing of the kind. It
+    /// stands for the body everywhere from then on: in `translate`, in the log and in a replay.
+    fn without_secrets(&self, _incoming: &Incoming<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What makes a request the repeat of one before: a client that heard no answer sends the same again. `None` where every
+    /// request is a new one, or where [`Decoded::identity`] tells.
+    fn identity(&self, _incoming: &Incoming<'_>) -> Option<Identity> {
+        None
+    }
+
+    /// Reads the request once for all that is asked of it; `None` from a receiver that reads while it pushes. It then stands
+    /// for `translate` and `accepted`, and does the same.
+    fn decode<'i>(&self, _incoming: &'i Incoming<'i>) -> Result<Option<Box<dyn Decoded + 'i>>, Failure> {
+        Ok(None)
+    }
+
     /// Decodes `incoming` and pushes its rows and refusals into `sink`.
     ///
     /// Total: one bad record becomes a refusal and its neighbours are kept; only a request that cannot be read at all is
@@ -29,6 +48,31 @@ pub trait Receiver: Sync {
 
     /// What the client is told when nothing was kept.
     fn failed(&self, incoming: &Incoming<'_>, failure: &Failure) -> Reply;
+}
+
+/// A request that has been read.
+pub trait Decoded: Send + Sync {
+    /// See [`Receiver::identity`].
+    fn identity(&self) -> Option<Identity> {
+        None
+    }
+
+    /// See [`Receiver::translate`].
+    fn push(&self, sink: &mut dyn RowSink) -> Result<(), Failure>;
+
+    /// See [`Receiver::accepted`].
+    fn accepted(&self, counted: &Counted<'_>) -> Reply;
+}
+
+/// Tells a repeated request from a new one: a hash wide enough that two requests never share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity(pub u128);
+
+impl Identity {
+    /// Of requests of one `kind` that are alike when their bytes are. Endpoints that mean the same share a kind.
+    pub fn of(kind: &str, bytes: &[u8]) -> Identity {
+        Identity(xxh3_128_with_seed(bytes, xxh3_64(kind.as_bytes())))
+    }
 }
 
 /// A way in.

@@ -173,7 +173,8 @@ pub(crate) fn check_fixtures(receiver: &dyn Receiver) {
 
 /// The folders of `fixtures/wire/<receiver>`, in name order.
 pub(crate) fn fixture_dirs(receiver: &str) -> Vec<PathBuf> {
-    let dir = Path::new("../../fixtures/wire").join(receiver);
+    // Where the test runs; whole, because a snapshot's path is otherwise taken from its source file.
+    let dir = Path::new("../../fixtures/wire").join(receiver).canonicalize().unwrap();
     let mut cases: Vec<PathBuf> =
         std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     cases.sort();
@@ -190,8 +191,28 @@ pub(crate) fn check_fixture(receiver: &dyn Receiver, dir: &Path) {
     expect_file![dir.join("reply.txt")].assert_eq(&reply);
 }
 
-/// What `incoming` pushes and what its sender is told, both as text.
+/// What `incoming` pushes and what its sender is told, both as text; the same whether it is read once or each time.
 pub(crate) fn exchange(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> (String, String) {
+    let (batch, reply) = translated(receiver, incoming);
+    match receiver.decode(incoming) {
+        Ok(None) => {}
+        Ok(Some(decoded)) => {
+            let mut dump = Dump::new();
+            let mut counted = Counted::new(&mut dump);
+            match decoded.push(&mut counted) {
+                Ok(()) => {
+                    assert_eq!(reply_text(&decoded.accepted(&counted)), reply);
+                    assert_eq!(dump.text, batch);
+                }
+                Err(failure) => assert_eq!(format!("failed: {failure}\n"), batch),
+            }
+        }
+        Err(failure) => assert_eq!(format!("failed: {failure}\n"), batch),
+    }
+    (batch, reply)
+}
+
+fn translated(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> (String, String) {
     let mut dump = Dump::new();
     let mut counted = Counted::new(&mut dump);
     let reply = match receiver.translate(incoming, &mut counted) {

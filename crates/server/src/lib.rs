@@ -23,6 +23,9 @@ pub struct Services(Arc<ServicesInner>);
 pub struct ServicesInner {
     pub settings: Settings,
     pub ingest: ingest::Ingest,
+    pub store: store::Store,
+    /// Held while the store is being settled.
+    pub settling: tokio::sync::Mutex<()>,
     pub asker: engine::ask::Asker,
     pub metastore: metastore::Metastore,
     pub log_stream_activity: ingest::StreamActivity,
@@ -41,6 +44,8 @@ pub struct Settings {
     pub account_id: String,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
+    /// Bytes that the bodies of all requests may take while they are read and written.
+    pub body_bytes_max: usize,
 }
 
 impl Services {
@@ -50,10 +55,13 @@ impl Services {
         engine: engine::Engine,
         metastore: metastore::Metastore,
         addresses: Addresses,
+        retries: Arc<ingest::Retries>,
     ) -> Services {
         let project = settings.project.clone();
         Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store, project.clone()),
+            ingest: ingest::Ingest::new(store.clone(), project.clone(), retries, settings.body_bytes_max),
+            store,
+            settling: tokio::sync::Mutex::default(),
             asker: engine::ask::Asker { engine, project },
             settings,
             metastore,

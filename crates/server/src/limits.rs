@@ -12,12 +12,13 @@ pub const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// lost, as the X-Ray daemon does.
 pub const DATAGRAMS_QUEUED_MAX: usize = 1_024;
 
-/// Datagrams written to the log in one step.
-pub const DATAGRAMS_PER_APPEND_MAX: usize = 64;
+/// Datagrams written to the log in one step: enough that what an append costs by itself is shared, and still within a
+/// millisecond or two of work.
+pub const DATAGRAMS_PER_APPEND_MAX: usize = 128;
 
-/// Decompressed bodies held at once over all connections; further requests are told to come back. Bounds memory under
-/// many large requests at once.
-pub const BODY_BYTES_IN_FLIGHT_MAX: usize = 256 * 1024 * 1024;
+/// Of the memory for rows, the part that bodies may take over all connections, while they are read and written; further
+/// requests are told to come back. At 500 spans a request the eighth of 512 MB is room for more than two hundred at once.
+pub const BODY_SHARE_OF_MEMORY: usize = 8;
 
 /// Seconds a client is asked to wait when buffers are full: two flushes of the log on a slow disk.
 pub const RETRY_AFTER_SECONDS: u32 = 1;
@@ -28,9 +29,13 @@ pub const REFUSALS_REMEMBERED: usize = 20;
 /// Services remembered for each receiver.
 pub const SERVICES_REMEMBERED: usize = 100;
 
-/// Uuids of Rollbar items remembered, so that a re-sent item is dropped. At 36 bytes each this is under 10 MB, and covers
-/// a day of a busy app; re-sends come within minutes.
-pub const ITEM_UUIDS_REMEMBERED: usize = 100_000;
+/// Kept requests that are remembered, so that one sent again is not kept twice. At 37 bytes each this is under 10 MB; at 400
+/// requests a second, which is 200,000 spans, it lasts longer than an OpenTelemetry Collector tries, five minutes.
+pub const RETRIES_REMEMBERED: usize = 200_000;
+
+/// Seconds they are remembered at most: clients with a queue on disk come back when the network does, and what is sent
+/// again after an hour is rather meant.
+pub const RETRY_SECONDS_MAX: u32 = 3_600;
 
 /// A JSON or form request of our own and the AWS control APIs is never larger.
 pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -46,3 +51,26 @@ pub const TAIL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How often counters of log streams are written: AWS promises them within an hour, people look after a second.
 pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a request to delete waits for its receipt to be done before it answers with what there is: most are done by
+/// then, and clients give up later.
+pub const DELETION_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How often it looks.
+pub const DELETION_LOOK: Duration = Duration::from_millis(20);
+
+/// Deletions that may wait at once. Each reads every part it may concern; a client that sends one per trace of a long list
+/// should ask for a time or a person instead.
+pub const DELETIONS_PENDING_MAX: usize = 100;
+
+/// Receipts that one answer lists, newest first.
+pub const DELETIONS_LISTED: u32 = 200;
+
+/// Bytes of the value that names a person, of a pin's value and of its reason: longer ones are no names.
+pub const NAME_BYTES_MAX: usize = 1_024;
+
+/// Attributes that one request may name.
+pub const PERSON_ATTRIBUTES_MAX: usize = 50;
+
+/// Runs of retention that an answer lists, newest first.
+pub const RETENTION_RUNS_LISTED: u32 = 50;

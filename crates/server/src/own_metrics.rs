@@ -42,6 +42,17 @@ pub async fn metrics(State(services): State<Services>) -> impl IntoResponse {
     family("cupola_store_wal_bytes", "Bytes of the write-ahead log.", "gauge", one(store.wal_bytes));
     family("cupola_store_wal_records_corrupt", "Damaged records found at start.", "gauge", one(store.wal_records_corrupt));
     family("cupola_store_wal_records_unreadable", "Records found at start of which no rows could be made.", "gauge", one(store.wal_records_unreadable));
+    family("cupola_store_parts", "Parts that queries see.", "gauge", one(store.parts));
+    family("cupola_store_part_bytes", "Bytes of those parts, with what lies beside them.", "gauge", one(store.part_bytes));
+    family("cupola_store_index_bytes", "Bytes of the trace index.", "gauge", one(store.index_bytes));
+    family("cupola_store_damaged_parts", "Parts set aside because their files are damaged.", "gauge", one(store.parts_damaged));
+    family("cupola_store_flushes_total", "Times rows were written from memory to parts.", "counter", one(store.flushes));
+    family("cupola_store_compactions_total", "Times parts were put together.", "counter", one(store.compactions));
+    family("cupola_store_compaction_failures_total", "Times that failed.", "counter", one(store.compaction_failures));
+    family("cupola_store_compacted_rows_total", "Rows that were read for it.", "counter", one(store.compacted_rows));
+    family("cupola_store_folded_rows_total", "Rows left out because they were there twice.", "counter", one(store.rows_folded));
+    family("cupola_store_compaction_read_bytes_total", "Bytes of parts read for it.", "counter", one(store.compaction_bytes_in));
+    family("cupola_store_compaction_written_bytes_total", "Bytes of parts it wrote.", "counter", one(store.compaction_bytes_out));
     family("cupola_uptime_seconds", "Seconds since the start.", "gauge", one(services.started.elapsed().as_secs()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], out)
 }

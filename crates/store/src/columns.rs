@@ -14,6 +14,8 @@ pub const RECEIVER: &str = "receiver";
 pub const RESOURCE: &str = "resource";
 pub const SCOPE: &str = "scope";
 pub const SAMPLE_RATE: &str = "sample_rate";
+/// The share of rows like this one that retention has kept so far; null is all. `sample_rate` has it in already.
+pub const RETENTION_SHARE: &str = "retention_share";
 pub const REQUEST_TRACE_ID: &str = "request_trace_id";
 pub const REQUEST_SPAN_ID: &str = "request_span_id";
 pub const SOURCE: &str = "source";
@@ -95,6 +97,7 @@ fn fixed(own: Vec<Field>) -> SchemaRef {
         nullable(REQUEST_TRACE_ID, trace_id_type()),
         nullable(REQUEST_SPAN_ID, span_id_type()),
         nullable(SOURCE, DataType::Utf8),
+        nullable(RETENTION_SHARE, DataType::Float64),
     ];
     fields.extend(own);
     fields.push(nullable(ATTRIBUTES_REST, DataType::Utf8));

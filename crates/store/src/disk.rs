@@ -70,6 +70,11 @@ pub(crate) fn may_pass(error: &io::Error) -> bool {
     )
 }
 
+/// Makes the names in a folder of the real disk survive a crash: those of files that are copies, for others to read.
+pub(crate) fn sync_real_folder(path: &Path, fsync: bool) -> Result<(), StoreError> {
+    sync_folder(&RealDisk { fsync }, path)
+}
+
 /// The whole of a file.
 pub(crate) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open_to_read(path)?;

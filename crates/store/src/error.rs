@@ -22,6 +22,14 @@ pub enum StoreError {
     TooLarge { bytes: usize, bytes_max: usize },
     #[error("cannot use {0:?} as a project: expected 1 to 64 bytes")]
     InvalidProject(String),
+    #[error("cannot export to {0}: expected an empty folder")]
+    NotEmpty(String),
+    /// A file that is no rows of ours, or a folder that cannot hold them.
+    #[error("cannot import {0}")]
+    NotImportable(String),
+    /// A deletion that cannot be done as it stands.
+    #[error("cannot delete: {0}")]
+    InvalidDeletion(String),
     #[error("metastore: {0}")]
     Metastore(#[from] metastore::MetastoreError),
     #[error("cannot {what}: {source}")]

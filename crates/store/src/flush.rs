@@ -84,7 +84,7 @@ fn split(chunks: Vec<Arc<Chunk>>) -> Vec<Vec<Arc<Chunk>>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-fn write_part(place: &PartsPlace, options: PartOptions<'_>, chunks: &[Arc<Chunk>]) -> Result<WrittenPart, StoreError> {
+pub(crate) fn write_part(place: &PartsPlace, options: PartOptions<'_>, chunks: &[Arc<Chunk>]) -> Result<WrittenPart, StoreError> {
     let batches = within_columns(chunks.iter().map(|chunk| chunk.batch.clone()).collect(), options.signal)?;
     let schema = Arc::new(part_schema(&batches, options.signal));
     let order = time_order(&batches)?;

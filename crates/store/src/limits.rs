@@ -105,3 +105,69 @@ pub const COMPACTION_RETRY: Duration = Duration::from_secs(30);
 
 /// Rows a second from which ingest counts as busy, and compaction keeps to its share of a core.
 pub const BUSY_ROWS_PER_SECOND: f64 = 1_000.0;
+
+/// How often the published tables are compared with the catalog, which costs nothing when it has not changed.
+pub const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long after it was written a fresh part is published although nothing was made of it: a store that takes in little has
+/// nothing to compact.
+pub const FRESH_PART_PUBLISHED_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// How long a published file stays after a later version of its table removed it: as long as a query of another program may
+/// take that began with the version before. Its rows take disk space until then.
+pub const REMOVED_FILES_KEPT: Duration = Duration::from_secs(5 * 60);
+
+/// Versions of a published table between two checkpoints of its log; a reader goes through at most so many, and the log
+/// keeps at most twice as many.
+pub const CHECKPOINT_VERSIONS: i64 = 50;
+
+/// Rows of one exported file: a few hundred megabytes at most, which every tool opens.
+pub const EXPORT_FILE_ROWS: usize = 1_000_000;
+
+/// Rows of an imported file that become one part: they are sorted in memory.
+pub const IMPORT_PART_ROWS: usize = 4 * ROW_GROUP_ROWS;
+
+/// Bytes in memory of such rows, for files with long ones.
+pub const IMPORT_PART_BYTES: usize = 256 * 1024 * 1024;
+
+/// How often retention looks whether anything is due: far below the hour that its windows have.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
+
+/// How long after the start retention looks for the first time; a start has better things to do.
+pub const RETENTION_FIRST: Duration = Duration::from_secs(60);
+
+/// The share of one core that retention takes at most, so that ingest does not notice it.
+pub const RETENTION_CPU_SHARE: f64 = 0.25;
+
+/// A budget that is exceeded is met with so much to spare, so that retention does not begin again with the next part.
+pub const RETENTION_TARGET_SHARE: f64 = 0.9;
+
+/// A part that is past its age only at its old end is left until it is so as a whole, unless its oldest row is by this much
+/// older: then it is rewritten. A day of slack for parts that hold at most a day.
+pub const RETENTION_SLACK_NANOS: i64 = 24 * 3_600 * 1_000_000_000;
+
+/// The smallest time that is thinned at once, in nanoseconds.
+pub const RETENTION_WINDOW_NANOS: i64 = 3_600 * 1_000_000_000;
+
+/// The greatest: a day says what is usual for a route, and keeps the temporary space and what must be remembered small.
+pub const RETENTION_STEP_NANOS: i64 = 24 * RETENTION_WINDOW_NANOS;
+
+/// Windows younger than this stay as they are: their traces are still coming in.
+pub const RETENTION_YOUNG_NANOS: i64 = 3_600 * 1_000_000_000;
+
+/// Rows of a trace that come up to this much after its first are decided with it, even over the edge of a window.
+pub const TRACE_SPREAD_NANOS: i64 = 10 * 60 * 1_000_000_000;
+
+/// Windows over which the bytes of one part are spread; a part of more hours is a stray, and counts where it ends.
+pub const PART_WINDOWS_MAX: i64 = 10_000;
+
+/// Parts of which the log groups are remembered between runs of retention.
+pub const PART_LOG_GROUPS_MAX: usize = 20_000;
+
+/// How often a deletion that did not come through is tried again, and the files of done ones are looked after.
+pub const DELETION_INTERVAL: Duration = Duration::from_secs(60);
+pub const ERASURE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What one commit of a deletion replaces at most: after a crash no more than this is done again.
+pub const DELETION_COMMIT_PARTS_MAX: usize = 64;
+pub const DELETION_COMMIT_BYTES_MAX: u64 = 1024 * 1024 * 1024;

@@ -113,6 +113,7 @@ impl SegmentRows {
 }
 
 /// What a query may see of memory, and the catalog that goes with it.
+#[derive(Default)]
 pub(crate) struct Cut {
     pub catalog: Arc<Catalog>,
     pub chunks: Vec<Arc<Chunk>>,
@@ -129,6 +130,15 @@ struct State {
     /// Oldest first.
     sealed: Vec<Arc<SegmentRows>>,
     active: SegmentRows,
+}
+
+impl State {
+    fn cut(&self, project: &str, signal: Signal, range: TimeRange) -> Cut {
+        let segments = self.sealed.iter().map(Arc::as_ref).chain([&self.active]);
+        let tables = segments.filter_map(|segment| segment.projects.get(project)).map(|tables| &tables[signal as usize]);
+        let chunks = tables.flat_map(Table::chunks).filter(|chunk| range.overlaps(chunk.min_time, chunk.max_time));
+        Cut { catalog: Arc::clone(&self.catalog), chunks: chunks.cloned().collect() }
+    }
 }
 
 impl Memory {
@@ -266,11 +276,13 @@ impl Memory {
 
     /// One project's rows of one signal that may lie within the range.
     pub fn cut(&self, project: &str, signal: Signal, range: TimeRange) -> Cut {
+        self.state.read().cut(project, signal, range)
+    }
+
+    /// The same for all signals, of one moment.
+    pub fn cuts(&self, project: &str, range: TimeRange) -> [Cut; 3] {
         let state = self.state.read();
-        let segments = state.sealed.iter().map(Arc::as_ref).chain([&state.active]);
-        let tables = segments.filter_map(|segment| segment.projects.get(project)).map(|tables| &tables[signal as usize]);
-        let chunks = tables.flat_map(Table::chunks).filter(|chunk| range.overlaps(chunk.min_time, chunk.max_time));
-        Cut { catalog: Arc::clone(&state.catalog), chunks: chunks.cloned().collect() }
+        Signal::ALL.map(|signal| state.cut(project, signal, range))
     }
 
     fn replace(&self, before: usize, after: usize) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use metastore::{FlushCommit, Metastore, PartsChange};
+use metastore::{DeletionStep, FlushCommit, Metastore, PartsChange, RetentionPolicy, RetentionRun};
 use model::Signal;
 use object_store::ObjectStore;
 use parking_lot::{Mutex, RwLock};
@@ -22,13 +22,16 @@ use crate::flush::{remove_parts, write_parts};
 use crate::flush_steps::{self, FlushPorts, WRITER};
 use crate::limits::{PROJECT_BYTES_MAX, RETRY_AFTER_SECONDS, SHUTDOWN_FLUSH_MAX, WAL_RECORD_BYTES_MAX};
 use crate::lock::FolderLock;
-use crate::memory::{Chunk, Memory, SegmentRows};
+use crate::memory::{Chunk, Cut, Memory, SegmentRows};
 use crate::part_writer::{PartsPlace, WrittenPart};
 use crate::parts_folder::PartsFolder;
 use crate::parts_reader::{PartsObjects, PartsReader};
 use crate::payload::Payload;
+use crate::publish::{Publish, Publisher, unpublish};
 use crate::recovery::{Replay, check_identity, open_catalog, replay_segment};
 use crate::registry::Registry;
+use crate::retention::PartLogGroups;
+use crate::rewrite::Job;
 use crate::row_buffer::RowBuffer;
 use crate::snapshot::{Part, Snapshot, TimeRange};
 use crate::tasks;
@@ -51,7 +54,11 @@ pub struct StoreOptions {
     pub compaction: bool,
     /// Whether appends wait for the disk. False only in tests.
     pub fsync: bool,
+    /// Whether compacted parts are published as Delta tables, in `delta/`.
+    pub publish: bool,
     pub clock: Clock,
+    /// For projects without a policy of their own.
+    pub retention: RetentionPolicy,
 }
 
 impl Default for StoreOptions {
@@ -71,7 +78,9 @@ impl StoreOptions {
             compaction_cpu_share: 0.3,
             compaction: true,
             fsync: true,
+            publish: true,
             clock: Clock::system(),
+            retention: RetentionPolicy::default(),
         }
     }
 }
@@ -118,7 +127,7 @@ pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
-    metastore: Metastore,
+    pub(crate) metastore: Metastore,
     pub(crate) registry: Registry,
     memory_bytes_max: usize,
     pub(crate) place: Arc<PartsPlace>,
@@ -129,14 +138,25 @@ pub(crate) struct Inner {
     /// Of the last flush.
     flush_failure: Mutex<Option<String>>,
     /// One flush at a time; holds the last segment whose rows are in parts.
-    flushed: tokio::sync::Mutex<u64>,
+    pub flushed: tokio::sync::Mutex<u64>,
     pub(crate) compaction: Arc<Compaction>,
     /// One look at what changed in the catalog at a time.
     refreshing: tokio::sync::Mutex<()>,
     /// Parts that no later snapshot sees, and whose files are removed when no earlier one is held.
     ended: Mutex<Vec<Part>>,
+    /// Absent when nothing is published.
+    publisher: Option<tokio::sync::Mutex<Publisher>>,
     /// No flush may write any more: a running one ends soon, a later one does not begin.
     pub(crate) stop: Arc<AtomicBool>,
+    /// For projects without a policy of their own.
+    pub retention: RetentionPolicy,
+    pub log_groups: PartLogGroups,
+    /// Rings when a deletion was asked for.
+    pub deletion_wanted: Arc<Notify>,
+    /// One look at what deletions are waiting at a time.
+    pub deleting: tokio::sync::Mutex<()>,
+    /// Whether the published tables have let go of what was deleted.
+    pub deletions_published: AtomicBool,
     tasks: CancellationToken,
     _tasks_end_with_us: DropGuard,
 }
@@ -182,6 +202,14 @@ impl Store {
         });
         let folder = Arc::new(folder);
         let traces = TraceIndex::open(options.data_dir.join("index"), options.fsync)?;
+        let stop: Arc<AtomicBool> = Arc::default();
+        let publisher = match options.publish {
+            true => Some(tokio::sync::Mutex::new(Publisher::new(&options.data_dir, options.fsync, Arc::clone(&stop)))),
+            false => {
+                unpublish(&options.data_dir)?;
+                None
+            }
+        };
         let tasks = CancellationToken::new();
         let inner = Inner {
             registry: Registry::new(metastore.attributes().await?),
@@ -197,7 +225,13 @@ impl Store {
             compaction: Arc::new(Compaction::new(options.compaction_cpu_share)),
             refreshing: tokio::sync::Mutex::default(),
             ended: Mutex::default(),
-            stop: Arc::default(),
+            publisher,
+            stop,
+            retention: options.retention,
+            log_groups: PartLogGroups::default(),
+            deletion_wanted: Arc::default(),
+            deleting: tokio::sync::Mutex::default(),
+            deletions_published: AtomicBool::new(false),
             _tasks_end_with_us: tasks.clone().drop_guard(),
             tasks,
         };
@@ -212,6 +246,10 @@ impl Store {
         if options.compaction {
             inner.compaction.start(Arc::downgrade(&inner), tokio::runtime::Handle::current())?;
         }
+        tokio::spawn(tasks::publish(Arc::downgrade(&inner), inner.tasks.clone()));
+        let wanted = Arc::clone(&inner.deletion_wanted);
+        tokio::spawn(tasks::deletions(Arc::downgrade(&inner), wanted, inner.tasks.clone()));
+        tokio::spawn(tasks::retention(Arc::downgrade(&inner), inner.tasks.clone()));
         Ok(Store(inner))
     }
 
@@ -254,10 +292,20 @@ impl Store {
     /// What a query may see now of one project's table: parts that overlap `range`, and memory rows; a consistent cut.
     pub async fn snapshot(&self, project: &str, signal: Signal, range: TimeRange) -> Result<Snapshot, StoreError> {
         let cut = self.0.shared.memory.cut(project, signal, range);
+        Ok(self.snapshot_of(cut, project, signal, range))
+    }
+
+    /// What a query may see now of all of a project's tables, in the order of [`Signal::ALL`]: one cut through all three.
+    pub fn snapshots(&self, project: &str, range: TimeRange) -> [Snapshot; 3] {
+        let mut cuts = self.0.shared.memory.cuts(project, range).into_iter();
+        Signal::ALL.map(|signal| self.snapshot_of(cuts.next().unwrap_or_default(), project, signal, range))
+    }
+
+    fn snapshot_of(&self, cut: Cut, project: &str, signal: Signal, range: TimeRange) -> Snapshot {
         let parts = cut.catalog.parts(project, signal, range);
         let memory_rows: usize = cut.chunks.iter().map(|chunk| chunk.rows()).sum();
         let newest = parts.iter().map(|part| part.max_time).chain(cut.chunks.iter().map(|chunk| chunk.max_time)).max();
-        Ok(Snapshot {
+        Snapshot {
             // Asked for last: it has at least the columns of everything found before.
             schema: self.0.registry.schema(project, signal),
             rows_total: parts.iter().map(|part| part.rows).sum::<u64>() + memory_rows as u64,
@@ -265,7 +313,7 @@ impl Store {
             memory: cut.chunks.iter().map(|chunk| chunk.batch.clone()).collect(),
             damaged: cut.catalog.damaged_parts(project, signal, range),
             parts,
-        })
+        }
     }
 
     /// Which words each row group of the part holds; nothing, when that is not known: then any may hold any.
@@ -276,6 +324,28 @@ impl Store {
     /// Writes the rows in memory to parts now. Rows that were visible stay so throughout.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.0.flush().await
+    }
+
+    /// Brings the published tables in line with the parts there are now, fresh ones too, and returns how many versions that
+    /// took. Published files of parts that are gone lose their place on disk at once rather than after a while, which a
+    /// reader of an older version would notice: for a deletion that must be complete when it is told, and for tests.
+    pub async fn publish(&self) -> Result<u64, StoreError> {
+        self.0.publish(Publish::AllNow).await
+    }
+
+    /// What is in force for a project: its own policy, or the settings'.
+    pub async fn retention_policy(&self, project: &str) -> Result<RetentionPolicy, StoreError> {
+        self.0.retention_policy(project).await
+    }
+
+    /// Rows and bytes of one table's parts.
+    pub fn held(&self, project: &str, signal: Signal) -> (u64, u64) {
+        self.0.held(project, &[signal])
+    }
+
+    /// Has retention look at a project now, at full speed, and returns what it did.
+    pub async fn retain(&self, project: &str) -> Result<RetentionRun, StoreError> {
+        self.0.retain(project, 1.0).await
     }
 
     /// Refuses further appends, commits those on their way, writes memory to parts as far as that goes within
@@ -305,10 +375,19 @@ impl Store {
         for thread in thread.into_iter().chain(compaction) {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
-        // A flush of the background task may be at it still, or about to be; the folder is let go of only when none can.
+        // A flush of the background task may be at it still, or about to be, and so may publishing; the folder is let go of only
+        // when none can.
         if let Ok(_no_flush) = tokio::time::timeout(SHUTDOWN_FLUSH_MAX / 2, self.0.flushed.lock()).await {
             self.0.stop.store(true, Ordering::Relaxed);
-            *self.0.shared.lock.lock() = None;
+            let publisher = self.0.publisher.as_ref();
+            let ended = async {
+                if let Some(publisher) = publisher {
+                    drop(publisher.lock().await);
+                }
+            };
+            if tokio::time::timeout(SHUTDOWN_FLUSH_MAX / 2, ended).await.is_ok() {
+                *self.0.shared.lock.lock() = None;
+            }
         }
         sealed.and(flushed)
     }
@@ -428,11 +507,17 @@ impl Inner {
     /// still the old. Durable and visible when it returns.
     ///
     /// Refuses: to replace a part that was replaced meanwhile; then the written parts are removed again.
-    pub async fn replace_parts(&self, written: Vec<WrittenPart>, replaced: &[Part]) -> Result<(), StoreError> {
+    pub async fn replace_parts(
+        &self,
+        written: Vec<WrittenPart>,
+        replaced: &[Part],
+        deletion: Option<DeletionStep>,
+    ) -> Result<(), StoreError> {
         let change = PartsChange {
             added: written.iter().map(|written| written.part.clone()).collect(),
             removed: replaced.iter().map(|part| part.id).collect(),
             attributes: written.iter().flat_map(|written| written.attributes.iter().cloned()).collect(),
+            deletion,
         };
         if let Err(error) = self.metastore.commit_parts(&change).await {
             // It may have come through all the same; then the catalog names them.
@@ -451,7 +536,7 @@ impl Inner {
     }
 
     /// Tells the trace index of parts that the catalog shows.
-    fn index(&self, written: Vec<WrittenPart>) {
+    pub fn index(&self, written: Vec<WrittenPart>) {
         for written in written {
             if let Some(run) = written.run {
                 self.place.traces.add(&written.part.project, written.signal, run);
@@ -459,9 +544,15 @@ impl Inner {
         }
     }
 
+    /// Where a background job reads and writes, and the share of one core that it may take.
+    pub fn job(&self, cpu_share: f64) -> Job {
+        let (place, reader) = (Arc::clone(&self.place), Arc::clone(&self.reader));
+        Job { place, reader, background: Arc::clone(&self.compaction), cpu_share }
+    }
+
     /// Shows queries what the catalog holds now. What it says of the log is of the same moment, so that a row is never seen
     /// both in memory and in a part, whoever committed.
-    async fn refresh(&self) -> Result<(), StoreError> {
+    pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.refreshing.lock().await;
         let before = self.shared.memory.catalog();
         let changes = self.metastore.part_changes(before.snapshot, WRITER).await?;
@@ -491,6 +582,27 @@ impl Inner {
             }
         }
         Ok(self.metastore.forget_parts(&removed).await?)
+    }
+
+    /// Writes the next versions of the published tables, where there is anything to say.
+    pub async fn publish(self: &Arc<Inner>, which: Publish) -> Result<u64, StoreError> {
+        let (inner, catalog) = (Arc::clone(self), self.shared.memory.catalog());
+        let publish = move || {
+            let Some(publisher) = &inner.publisher else { return Ok(0) };
+            let mut publisher = publisher.blocking_lock();
+            if inner.stop.load(Ordering::Relaxed) {
+                return Err(StoreError::Unavailable("store is closed".into()));
+            }
+            let count = catalog.all().filter(|part| !catalog.is_damaged(part)).count();
+            if which == Publish::Settled && publisher.is_done(catalog.snapshot, count) {
+                return Ok(0);
+            }
+            let sound: Vec<Part> = catalog.all().filter(|part| !catalog.is_damaged(part)).cloned().collect();
+            let versions = publisher.publish(&sound, inner.shared.clock.now_unix_nano(), which)?;
+            publisher.note_done(catalog.snapshot, count);
+            Ok(versions)
+        };
+        blocking(publish).await
     }
 
     /// Tells the metastore which parts were set aside for being damaged.

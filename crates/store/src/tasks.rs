@@ -1,16 +1,19 @@
-//! Background work, each a named loop. So far one: `flush`.
-//!
-//! Absent: compaction of small parts into large ones, retention, and the trace index. They will be loops of their own here;
-//! the catalog has their `level` and `end_snapshot` already.
+//! Background work of the runtime, each a named loop. What takes a processor for long has a thread of its own: see
+//! `compaction`.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::commit::Shared;
 use crate::error::StoreError;
-use crate::limits::{FLUSH_RETRY, WAL_SEGMENT_BYTES_MAX};
+use crate::limits::{
+    DELETION_INTERVAL, ERASURE_INTERVAL, FLUSH_RETRY, PUBLISH_INTERVAL, RETENTION_CPU_SHARE, RETENTION_FIRST,
+    RETENTION_INTERVAL, WAL_SEGMENT_BYTES_MAX,
+};
+use crate::publish::Publish;
 use crate::store::{Inner, blocking};
 
 /// Looks at the age of memory at least this often, and four times per flush interval.
@@ -71,9 +74,66 @@ async fn look_after_log(shared: &Arc<Shared>, quiet_looks: u32) -> Result<(), St
     Ok(())
 }
 
+/// Does deletions when they are asked for, takes up those that a crash or a failure left, and notes when files are gone.
+pub(crate) async fn deletions(store: Weak<Inner>, wanted: Arc<Notify>, cancelled: CancellationToken) {
+    loop {
+        let waiting = {
+            let Some(store) = store.upgrade() else { return };
+            // What failed is on the receipt and in the log.
+            let done = store.run_deletions().await;
+            let erasures = store.note_erased().await.unwrap_or(0);
+            if erasures > 0 && done.is_ok() { ERASURE_INTERVAL } else { DELETION_INTERVAL }
+        };
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = wanted.notified() => {}
+            () = tokio::time::sleep(waiting) => {}
+        }
+    }
+}
+
+/// Looks every now and then whether anything is too old or too much.
+pub(crate) async fn retention(store: Weak<Inner>, cancelled: CancellationToken) {
+    let mut wait = RETENTION_FIRST;
+    loop {
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = RETENTION_INTERVAL;
+        let Some(store) = store.upgrade() else { return };
+        if let Err(error) = store.retain_all(RETENTION_CPU_SHARE).await
+            && !cancelled.is_cancelled()
+        {
+            tracing::warn!(%error, "retention did not come through; it is tried again");
+        }
+    }
+}
+
 fn is_due(shared: &Shared, interval: Duration) -> bool {
     let (bytes, age_ns) = shared.memory.active(shared.clock.now_unix_nano());
     let old = age_ns.is_some_and(|age_ns| u128::from(age_ns) >= interval.as_nanos());
     let (_, wal_bytes) = shared.wal.size();
     old || bytes >= shared.flush_bytes || wal_bytes >= WAL_SEGMENT_BYTES_MAX || !shared.memory.sealed().is_empty()
+}
+
+/// Publishes what compaction and retention made of the parts, until cancelled or the store is gone. What fails is tried
+/// again; it is said once until it succeeds, as it may be a disk without hard links.
+pub(crate) async fn publish(store: Weak<Inner>, cancelled: CancellationToken) {
+    let mut has_failed = false;
+    loop {
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = tokio::time::sleep(PUBLISH_INTERVAL) => {}
+        }
+        let Some(store) = store.upgrade() else { return };
+        match store.publish(Publish::Settled).await {
+            Ok(_) => has_failed = false,
+            Err(error) if !has_failed && !cancelled.is_cancelled() => {
+                tracing::warn!(%error, "cannot publish parts as tables; what is published stays as it is");
+                has_failed = true;
+            }
+            Err(_) => {}
+        }
+    }
 }

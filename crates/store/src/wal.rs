@@ -10,6 +10,7 @@
 //! kept. Damage before that is skipped, reported and counted, and the segment is set aside as `.damaged` instead of being
 //! deleted. The payload's meaning is the caller's affair.
 
+pub mod inspect;
 mod reader;
 mod record;
 #[cfg(test)]
@@ -78,6 +79,8 @@ struct State {
     spare: bool,
     /// The segment during which a spare was last asked for: once is enough.
     spare_asked_at: u64,
+    /// Files are not used again for now: what they hold is to be gone.
+    single_use: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -231,7 +234,7 @@ impl WalFolder {
             if segment.damaged {
                 self.disk.rename(&path, &path.with_extension(DAMAGED_EXTENSION)).map_err(failed())?;
                 set_aside = true;
-            } else if segment.ours && !state.spare && segment.bytes >= self.spare_from {
+            } else if segment.ours && !state.spare && !state.single_use && segment.bytes >= self.spare_from {
                 self.disk.rename(&path, &self.path.join(SPARE)).map_err(failed())?;
                 state.spare = true;
             } else {
@@ -285,6 +288,15 @@ impl WalFolder {
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
         self.remove_spare();
+    }
+
+    /// Until this is taken back, no file is used again: one that is begun holds nothing of an earlier one, and one that is
+    /// over is removed.
+    pub fn set_single_use(&self, single_use: bool) {
+        self.state.lock().single_use = single_use;
+        if single_use {
+            self.remove_spare();
+        }
     }
 
     /// Gives the spare's room back, when nothing has been written for long.

@@ -48,6 +48,10 @@ impl Manifest {
 
     fn parse(folder: String, text: &str) -> Option<Manifest> {
         let table: toml::Table = text.parse().ok()?;
+        // A folder with a workspace of its own, such as `fuzz/`, is built by its own rules.
+        if table.contains_key("workspace") {
+            return None;
+        }
         let name = table.get("package")?.get("name")?.as_str()?.to_owned();
         let mut edges = Vec::new();
         for (key, section) in

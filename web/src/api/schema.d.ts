@@ -82,6 +82,141 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deletions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Receipts, newest first. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Deletions"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Deletes. Answers 200 with a receipt that is done, or 202 with one that is not yet. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["DeletionRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Receipt"];
+                    };
+                };
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Receipt"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                429: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deletions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One receipt. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Receipt"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deploys": {
         parameters: {
             query?: never;
@@ -505,6 +640,115 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is kept to the last. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Pins"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Pins a trace, an error group or a time. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["PinRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PinTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pins/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a pin back. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/receivers": {
         parameters: {
             query?: never;
@@ -534,6 +778,142 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policy in force, what is held, what was thinned and the last runs. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Retention"];
+                    };
+                };
+            };
+        };
+        /** Gives the project a policy of its own. It is acted on within ten minutes, or by `POST /api/retention/run`. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Retention"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Takes the project's own policy back: the settings hold again. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Retention"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has retention look now, and says what it did. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Run"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -668,6 +1048,98 @@ export interface paths {
                     };
                 };
                 400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/store": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the store holds. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StoreState"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/store/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Writes the rows in memory to parts and does all compaction that is due; answers when there is nothing left to do.
+         * @description Heavy, so it is for measurements on the machine itself: from loopback, with the header `X-Requested-By`, one at a time.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description any value */
+                    "X-Requested-By": string;
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StoreState"];
+                    };
+                };
+                403: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                409: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -996,6 +1468,38 @@ export interface components {
             key: string;
             values: components["schemas"]["AttributeValue"][];
         };
+        ByClass: {
+            /** Format: int64 */
+            error: number;
+            /**
+             * Format: int64
+             * @description Slow or rare requests, warnings, log lines of a rare kind.
+             */
+            notable: number;
+            /** Format: int64 */
+            pinned: number;
+            /** Format: int64 */
+            plain: number;
+        };
+        /**
+         * @description What to delete: exactly one of `trace_id`, `person`, or `start` and `end`. A field that is not known is refused, since
+         *     without it more might be deleted than was meant.
+         */
+        DeletionRequest: {
+            end?: components["schemas"]["Moment"] | null;
+            person?: components["schemas"]["PersonRequest"] | null;
+            /** @description With `start` and `end`: of this service only. */
+            service?: string | null;
+            /** @description `spans`, `logs`, `metrics`; all of them when absent. */
+            signals?: string[] | null;
+            start?: components["schemas"]["Moment"] | null;
+            /** @description In 32 hex digits or X-Ray's form. A linked trace has an id of its own. */
+            trace_id?: string | null;
+        };
+        Deletions: {
+            /** @description Newest first. */
+            deletions: components["schemas"]["Receipt"][];
+        };
         /** @description A release, as announced by a deploy event. */
         Deploy: {
             comment: string;
@@ -1062,6 +1566,13 @@ export interface components {
             /** Format: int64 */
             uptime_seconds: number;
             version: string;
+        };
+        Held: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            rows: number;
+            signal: string;
         };
         /** @description Records of one step by OpenTelemetry's severity ranges, weighted. */
         LevelCounts: {
@@ -1133,6 +1644,116 @@ export interface components {
             /** @description Oldest first. */
             logs: components["schemas"]["Log"][];
         };
+        /** @description What was asked for. Whom a request was about is forgotten when it is done. */
+        Meant: {
+            /** @enum {string} */
+            kind: "trace";
+            trace_id: string;
+        } | {
+            attributes: string[];
+            /** @enum {string} */
+            kind: "person";
+            value?: string | null;
+        } | {
+            end_unix_nano: components["schemas"]["UnixNano"];
+            /** @enum {string} */
+            kind: "range";
+            service?: string | null;
+            start_unix_nano: components["schemas"]["UnixNano"];
+        };
+        /** @description RFC 3339, or unix milliseconds as a number or a text. */
+        Moment: number | string;
+        /** @description Every row on which one of the attributes has the value. */
+        PersonRequest: {
+            /**
+             * @description Where the person is named; when neither this nor `attributes` is given: `user.id`, `user.name`, `user.email`,
+             *     `user.full_name`, `user.hash`, `enduser.id`, `enduser.pseudo.id`, and where Rollbar's and X-Ray's documents name them.
+             */
+            attribute?: string | null;
+            attributes?: string[] | null;
+            value: string;
+        };
+        /** @description What to keep to the last: exactly one of `trace_id`, `error_group`, or `start` and `end` with a `name`. */
+        PinRequest: {
+            end?: components["schemas"]["Moment"] | null;
+            error_group?: string | null;
+            name?: string | null;
+            reason?: string;
+            start?: components["schemas"]["Moment"] | null;
+            trace_id?: string | null;
+        };
+        PinTold: {
+            created_at_unix_nano: components["schemas"]["UnixNano"];
+            end_unix_nano?: components["schemas"]["UnixNano"] | null;
+            /** Format: int64 */
+            id: number;
+            /** @description `trace`, `error_group` or `time_range`. */
+            kind: string;
+            reason: string;
+            start_unix_nano?: components["schemas"]["UnixNano"] | null;
+            value: string;
+        };
+        Pins: {
+            pins: components["schemas"]["PinTold"][];
+        };
+        /** @description How long what stays, and how much of it. Null is for ever, or without a bound. */
+        Policy: {
+            /** Format: int32 */
+            logs_days?: number | null;
+            /** Format: int32 */
+            metrics_days?: number | null;
+            /**
+             * Format: int64
+             * @description Beyond it the oldest go.
+             */
+            metrics_megabytes?: number | null;
+            /** Format: int32 */
+            spans_days?: number | null;
+            /**
+             * Format: int64
+             * @description Spans and logs together: a trace's live or die together. Beyond it errors, slow and rare requests and what is pinned
+             *     stay longest.
+             */
+            traces_megabytes?: number | null;
+        };
+        /** @description What became of a request to delete. */
+        Receipt: {
+            /** Format: int64 */
+            bytes_removed: number;
+            /**
+             * Format: int64
+             * @description Of the parts that took the place of rewritten ones.
+             */
+            bytes_written: number;
+            done_at_unix_nano?: components["schemas"]["UnixNano"] | null;
+            erased_at_unix_nano?: components["schemas"]["UnixNano"] | null;
+            /**
+             * Format: int64
+             * @description Examples that named the person, blanked out in metric points that stay.
+             */
+            exemplars_blanked: number;
+            /** @description Why the last try did not come through; it is tried again. */
+            failure?: string | null;
+            id: string;
+            log_truncated_at_unix_nano?: components["schemas"]["UnixNano"] | null;
+            /** @description What the receipt does not cover, and what it waits for, in words. */
+            notes: string[];
+            /** Format: int64 */
+            parts_removed: number;
+            /** Format: int64 */
+            parts_rewritten: number;
+            /**
+             * Format: int64
+             * @description Damaged parts, set aside before: what they hold is not known.
+             */
+            parts_unreadable: number;
+            requested_at_unix_nano: components["schemas"]["UnixNano"];
+            rows_deleted: components["schemas"]["RowsDeleted"];
+            signals: string[];
+            /** @description `pending`: queries may still see rows. `done`: none does. `erased`: no file of Cupola's holds any. */
+            state: string;
+            what: components["schemas"]["Meant"];
+        };
         ReceiverActivity: {
             /** Format: int64 */
             bytes: number;
@@ -1168,7 +1789,7 @@ export interface components {
             error: components["schemas"]["RefusalBody"];
         };
         RefusalBody: {
-            /** @description For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`. */
+            /** @description For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `forbidden`, `conflict`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`. */
             code: string;
             /** @description For people. */
             message: string;
@@ -1182,6 +1803,17 @@ export interface components {
             remote_addr?: string | null;
             signal: string;
             time_unix_nano: components["schemas"]["UnixNano"];
+        };
+        Retention: {
+            /** @description What parts hold now; rows that are not in a part yet are not counted. */
+            held: components["schemas"]["Held"][];
+            /** @description Whether the policy is that of the settings, and not the project's own. */
+            is_default: boolean;
+            policy: components["schemas"]["Policy"];
+            /** @description The last runs that did something, newest first. */
+            runs: components["schemas"]["Run"][];
+            /** @description Time that was thinned, oldest first; what is not listed is whole. */
+            thinned: components["schemas"]["Thinned"][];
         };
         Route: {
             /** Format: double */
@@ -1202,6 +1834,14 @@ export interface components {
             routes: components["schemas"]["Route"][];
             stats: components["schemas"]["Stats"];
         };
+        RowsDeleted: {
+            /** Format: int64 */
+            logs: number;
+            /** Format: int64 */
+            metrics: number;
+            /** Format: int64 */
+            spans: number;
+        };
         RowsTold: {
             /** Format: int64 */
             logs: number;
@@ -1209,6 +1849,24 @@ export interface components {
             metrics: number;
             /** Format: int64 */
             spans: number;
+        };
+        Run: {
+            /** Format: int64 */
+            bytes_after: number;
+            /** Format: int64 */
+            bytes_before: number;
+            ended_at_unix_nano: components["schemas"]["UnixNano"];
+            /** @description In words; empty when nothing was to be done. */
+            outcome: string;
+            /** Format: int64 */
+            parts_removed: number;
+            /** Format: int64 */
+            parts_rewritten: number;
+            /** Format: int64 */
+            rows_after: number;
+            /** Format: int64 */
+            rows_before: number;
+            started_at_unix_nano: components["schemas"]["UnixNano"];
         };
         /** @description One service over the asked range. */
         Service: {
@@ -1344,6 +2002,88 @@ export interface components {
             sampled: boolean;
             /** @description Why the answer is not whole, if it is not. */
             truncated?: string | null;
+        };
+        /** @description What the store holds now, and counters since the server started. */
+        StoreState: {
+            /** Format: int64 */
+            appended_rows: number;
+            /** Format: int64 */
+            appends: number;
+            /** Format: int64 */
+            appends_refused: number;
+            /**
+             * Format: int64
+             * @description Rows that compactions read.
+             */
+            compacted_rows: number;
+            /** Format: int64 */
+            compaction_failures: number;
+            /** Format: int64 */
+            compactions: number;
+            /** Format: int64 */
+            flush_failures: number;
+            /** Format: int64 */
+            flushes: number;
+            /** Format: int64 */
+            fsyncs: number;
+            /**
+             * Format: int64
+             * @description Of the trace index.
+             */
+            index_bytes: number;
+            /**
+             * Format: int64
+             * @description Includes rows on their way to the log.
+             */
+            memory_bytes: number;
+            /** Format: int64 */
+            memory_rows: number;
+            /**
+             * Format: int64
+             * @description With what lies beside the parts.
+             */
+            part_bytes: number;
+            /** Format: int64 */
+            part_rows: number;
+            /** Format: int64 */
+            parts: number;
+            /**
+             * Format: int64
+             * @description Parts whose files are not what was written: no question sees them.
+             */
+            parts_damaged: number;
+            /**
+             * Format: int64
+             * @description Of those, the ones that were there twice and are so no more.
+             */
+            rows_folded: number;
+            /** Format: int64 */
+            wal_bytes: number;
+            /** Format: int64 */
+            wal_segments: number;
+        };
+        /** @description A stretch of time that was thinned to one level. */
+        Thinned: {
+            /** Format: int64 */
+            bytes_after: number;
+            /** Format: int64 */
+            bytes_before: number;
+            end_unix_nano: components["schemas"]["UnixNano"];
+            /** @description What is left of it, in words. */
+            keeps: string;
+            /** @description Of each class one of so many is left; 0 is none. */
+            kept_one_of: components["schemas"]["ByClass"];
+            /** Format: int32 */
+            level: number;
+            /** @description Spans and log records that are left. */
+            rows: components["schemas"]["ByClass"];
+            /**
+             * Format: int64
+             * @description Before it was first thinned.
+             */
+            rows_before: number;
+            start_unix_nano: components["schemas"]["UnixNano"];
+            thinned_at_unix_nano: components["schemas"]["UnixNano"];
         };
         Trace: {
             /** Format: int64 */

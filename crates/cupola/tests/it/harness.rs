@@ -10,6 +10,7 @@ pub struct Server {
     child: Child,
     pub http: String,
     pub otlp_http: String,
+    pub otlp_grpc: String,
     pub xray: String,
 }
 
@@ -42,7 +43,7 @@ impl Server {
             let found = line.split_whitespace().find_map(|word| word.strip_prefix(&format!("{name}=")));
             found.unwrap_or_else(|| panic!("no {name} in {line:?}")).to_owned()
         };
-        Server { http: part("http"), otlp_http: part("otlp_http"), xray: part("xray"), child }
+        Server { http: part("http"), otlp_http: part("otlp_http"), otlp_grpc: part("otlp_grpc"), xray: part("xray"), child }
     }
 
     pub fn kill(mut self) {

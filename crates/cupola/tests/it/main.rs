@@ -2,9 +2,16 @@
 
 #![cfg(test)]
 
+mod back_pressure;
 mod crash;
 mod disk_full;
+mod grpc;
 mod harness;
 mod hostile;
+mod retention;
+mod retries;
 mod round_trip;
+mod settle;
+mod secrets;
 mod shutdown;
+mod transfer;

@@ -33,6 +33,7 @@ pub struct AttributeValues {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AttributeValue {
     pub value: String,
+    #[serde(serialize_with = "super::weighted")]
     pub count: f64,
 }
 
@@ -49,6 +50,9 @@ impl Asker {
                     fixed: store::columns::is_fixed(signal, field.name()),
                 });
             }
+            for key in session.rest_keys(signal).await? {
+                attributes.push(AttributeKey { key, signal: signal.table().to_owned(), r#type: "string".into(), fixed: false });
+            }
         }
         Ok(Attributes { attributes })
     }
@@ -63,6 +67,7 @@ impl Asker {
         limit: usize,
     ) -> Result<AttributeValues, EngineError> {
         let session = self.session(range).await?;
+        session.admit(signal, [key.to_owned()]).await?;
         if !session.has(signal, key) {
             return Ok(AttributeValues { values: Vec::new(), stats: session.seen().into() });
         }

@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 
 use super::attributes::AttributeValue;
 use super::logs::{Log, tell};
-use super::{Asker, Stats, Steps, UnixNano, all_of, is, search_filter};
-use crate::engine::{Session, quote, quote_text};
+use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, is, search_filter};
+use crate::engine::{quote, quote_text};
+use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::PAGE_ROWS_MAX;
 
@@ -30,6 +31,7 @@ pub struct ErrorGroup {
     pub message: String,
     pub level: String,
     /// Occurrences, weighted.
+    #[serde(serialize_with = "super::weighted")]
     pub count: f64,
     pub first_seen_unix_nano: UnixNano,
     pub last_seen_unix_nano: UnixNano,
@@ -45,6 +47,7 @@ pub struct ErrorGroup {
 pub struct ErrorSeries {
     pub step_seconds: i64,
     pub start_unix_nano: UnixNano,
+    #[serde(serialize_with = "super::weighted_all")]
     pub counts: Vec<f64>,
 }
 
@@ -120,7 +123,7 @@ impl Asker {
         let session = self.session(range).await?;
         let condition = all_of([
             Some(datafusion::logical_expr::Expr::Column(datafusion::common::Column::from_name("error.group")).is_not_null()),
-            search_filter(&session, Signal::Logs, &filter.q)?,
+            search_filter(&session, Signal::Logs, &filter.q, WordMatch::Anywhere).await?,
             filter.service.as_deref().map(|service| is("service.name", service)),
             filter.receiver.as_deref().map(|receiver| is("receiver", receiver)),
         ]);
@@ -146,7 +149,7 @@ impl Asker {
         let mut told = groups(&session, "LIMIT 1").await?;
         add_series(&session, range, &mut told.errors).await?;
         let Some(error) = told.errors.pop() else { return Ok(None) };
-        let newest = session.ask(&format!("SELECT * FROM l ORDER BY time DESC LIMIT {OCCURRENCES_SHOWN}")).await?;
+        let newest = session.first_rows("l", &[("time", true)], OCCURRENCES_SHOWN).await?;
         let occurrences: Vec<Log> = newest.iter().map(|row| tell(row, true)).collect();
         let Some(latest) = occurrences.first().cloned() else { return Ok(None) };
         let mut breakdowns = Vec::new();

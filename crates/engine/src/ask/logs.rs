@@ -1,5 +1,7 @@
 //! Log records: search, counts over time, and the lines around one.
 
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{col, lit};
 use model::Signal;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -7,9 +9,9 @@ use serde_json::{Map, Value};
 use store::TimeRange;
 use utoipa::ToSchema;
 
-use super::{Asker, Stats, Steps, UnixNano, all_of, is, search_filter};
+use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, is, search_filter};
 use crate::answer::{Row, hex};
-use crate::engine::Session;
+use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::{CHART_BUCKETS_MAX, PAGE_ROWS_MAX};
 
@@ -86,7 +88,7 @@ pub struct LogHistogram {
 }
 
 /// Records of one step by OpenTelemetry's severity ranges, weighted.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct LevelCounts {
     pub unknown: f64,
     pub trace: f64,
@@ -106,9 +108,11 @@ pub struct LogsAround {
 }
 
 /// The columns by which records of one moment are told apart, in one fixed order, so that pages neither skip nor repeat.
-const TIE_BREAK: &str = "received_at, body, span_id";
+const TIE_BREAK: [&str; 3] = ["received_at", "body", "span_id"];
 
 impl Asker {
+    /// Records that match. Plain words are looked for as whole words, which needs few files; when no record has them, as
+    /// parts of words, which reads every record, and the answer says so.
     pub async fn logs(
         &self,
         range: TimeRange,
@@ -123,29 +127,72 @@ impl Asker {
             (Some(cursor), Order::Oldest) => TimeRange { start_unix_nano: cursor.time, ..range },
             (None, _) => range,
         };
-        let skip = cursor.map_or(0, |cursor| cursor.seen);
         let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        match cursor {
+            Some(cursor) => self.logs_matching(range, filter, order, limit, Some(cursor), cursor.word_match).await,
+            None => {
+                let found = self.logs_matching(range, filter, order, limit, None, WordMatch::Whole).await?;
+                if !found.logs.is_empty() || !has_words(&filter.q) {
+                    return Ok(found);
+                }
+                let mut scanned = self.logs_matching(range, filter, order, limit, None, WordMatch::Anywhere).await?;
+                if !scanned.logs.is_empty() {
+                    scanned.stats.warnings.push(SCANNED.to_owned());
+                }
+                Ok(scanned)
+            }
+        }
+    }
+
+    async fn logs_matching(
+        &self,
+        range: TimeRange,
+        filter: &LogFilter,
+        order: Order,
+        limit: usize,
+        cursor: Option<Cursor>,
+        word_match: WordMatch,
+    ) -> Result<Logs, EngineError> {
+        let skip = cursor.map_or(0, |cursor| cursor.seen);
         let session = self.session(range).await?;
-        session.define("l", Signal::Logs, log_condition(&session, filter)?).await?;
-        let direction = if order == Order::Newest { "DESC" } else { "ASC" };
-        let answer =
-            session.ask(&format!("SELECT * FROM l ORDER BY time {direction}, {TIE_BREAK} LIMIT {}", limit + skip + 1)).await?;
+        session.define("l", Signal::Logs, log_condition(&session, filter, word_match).await?).await?;
+        let [received_at, body, span_id] = TIE_BREAK.map(|column| (column, false));
+        let order = [("time", order == Order::Newest), received_at, body, span_id];
+        let answer = session.first_rows("l", &order, limit + skip + 1).await?;
         let mut logs: Vec<Log> = answer.iter().skip(skip).map(|row| tell(row, false)).collect();
         let more = logs.len() > limit;
         logs.truncate(limit);
         let next_cursor = logs.last().filter(|_| more).map(|last| {
             let same = logs.iter().rev().take_while(|log| log.time_unix_nano == last.time_unix_nano).count();
             let carried = cursor.filter(|cursor| cursor.time == last.time_unix_nano.0).map_or(0, |cursor| cursor.seen);
-            format!("{}:{}", last.time_unix_nano.0, same + carried)
+            Cursor { time: last.time_unix_nano.0, seen: same + carried, word_match }.to_string()
         });
         let mut stats: Stats = answer.stats.into();
         stats.sampled = logs.iter().any(|log| log.sample_rate != 1.0);
         Ok(Logs { logs, next_cursor, stats })
     }
 
+    /// Counts of what [`Asker::logs`] finds, by level and step.
     pub async fn log_histogram(&self, range: TimeRange, filter: &LogFilter) -> Result<LogHistogram, EngineError> {
+        let found = self.log_histogram_matching(range, filter, WordMatch::Whole).await?;
+        if !has_words(&filter.q) || found.buckets.iter().any(|bucket| *bucket != LevelCounts::default()) {
+            return Ok(found);
+        }
+        let mut scanned = self.log_histogram_matching(range, filter, WordMatch::Anywhere).await?;
+        if scanned.buckets.iter().any(|bucket| *bucket != LevelCounts::default()) {
+            scanned.stats.warnings.push(SCANNED.to_owned());
+        }
+        Ok(scanned)
+    }
+
+    async fn log_histogram_matching(
+        &self,
+        range: TimeRange,
+        filter: &LogFilter,
+        word_match: WordMatch,
+    ) -> Result<LogHistogram, EngineError> {
         let session = self.session(range).await?;
-        session.define("l", Signal::Logs, log_condition(&session, filter)?).await?;
+        session.define("l", Signal::Logs, log_condition(&session, filter, word_match).await?).await?;
         let steps = Steps::over(range, CHART_BUCKETS_MAX / 2);
         let answer = session
             .ask(&format!(
@@ -186,14 +233,12 @@ impl Asker {
         limit: usize,
     ) -> Result<Vec<Log>, EngineError> {
         let session = self.session(range).await?;
-        session.define("l", Signal::Logs, log_condition(&session, filter)?).await?;
-        let answer = session
-            .ask(&format!(
-                "SELECT * FROM l WHERE CAST(received_at AS BIGINT) > {received_after_unix_nano} \
-                 ORDER BY received_at DESC, time DESC LIMIT {}",
-                limit.clamp(1, PAGE_ROWS_MAX)
-            ))
-            .await?;
+        let after = lit(ScalarValue::TimestampNanosecond(Some(received_after_unix_nano), Some("UTC".into())));
+        let fresh = Some(col("received_at").gt(after));
+        let condition = all_of([fresh, log_condition(&session, filter, WordMatch::Anywhere).await?]);
+        session.define("l", Signal::Logs, condition).await?;
+        let newest = [("received_at", true), ("time", true)];
+        let answer = session.first_rows("l", &newest, limit.clamp(1, PAGE_ROWS_MAX)).await?;
         let mut logs: Vec<Log> = answer.iter().map(|row| tell(row, false)).collect();
         logs.reverse();
         Ok(logs)
@@ -217,18 +262,37 @@ impl Asker {
     }
 }
 
-fn log_condition(session: &Session, filter: &LogFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
-    use datafusion::logical_expr::{col, lit};
+/// Whether a search has plain words, for which it makes a difference whether they are whole.
+fn has_words(q: &str) -> bool {
+    fn any_word(node: &languages::search::Node) -> bool {
+        use languages::search::{Node, Term};
+        match node {
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(any_word),
+            Node::Not(node) => any_word(node),
+            Node::Term(term) => matches!(term, Term::Word(_)),
+        }
+    }
+    languages::search::parse(q).is_ok_and(|query| query.root.as_ref().is_some_and(any_word))
+}
+
+/// What an answer says that is not made of whole words.
+const SCANNED: &str = "no record has these as whole words; these have them within longer ones, and every record was read to find them";
+
+async fn log_condition(
+    session: &Session,
+    filter: &LogFilter,
+    word_match: WordMatch,
+) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
     let attribute = |column: &str, value: &Option<String>| {
         let value = value.as_deref()?;
         Some(if session.has(Signal::Logs, column) { is(column, value) } else { lit(false) })
     };
     let by_trace = filter.trace_id.map(|id| {
-        let id = || lit(datafusion::common::ScalarValue::FixedSizeBinary(16, Some(id.0.to_vec())));
+        let id = || lit(ScalarValue::FixedSizeBinary(16, Some(id.0.to_vec())));
         col("trace_id").eq(id()).or(col("trace_id").is_null().and(col("request_trace_id").eq(id())))
     });
     Ok(all_of([
-        search_filter(session, Signal::Logs, &filter.q)?,
+        search_filter(session, Signal::Logs, &filter.q, word_match).await?,
         filter.service.as_deref().map(|service| is("service.name", service)),
         filter.receiver.as_deref().map(|receiver| is("receiver", receiver)),
         filter.severity_min.map(|severity| col("severity_number").gt_eq(lit(severity))),
@@ -238,19 +302,33 @@ fn log_condition(session: &Session, filter: &LogFilter) -> Result<Option<datafus
     ]))
 }
 
-/// Where a page ended: the time of its last record, and how many records of that very time were already told.
+/// Where a page ended: the time of its last record, how many records of that very time were already told, and how words
+/// were looked for.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     time: i64,
     seen: usize,
+    word_match: WordMatch,
 }
 
 impl Cursor {
     fn parse(text: &str) -> Result<Cursor, EngineError> {
-        let parsed = text.split_once(':').and_then(|(time, seen)| {
-            Some(Cursor { time: time.parse().ok()?, seen: seen.parse().ok().filter(|seen| *seen <= PAGE_ROWS_MAX * 100)? })
+        let (place, word_match) = match text.strip_suffix(":anywhere") {
+            Some(place) => (place, WordMatch::Anywhere),
+            None => (text, WordMatch::Whole),
+        };
+        let parsed = place.split_once(':').and_then(|(time, seen)| {
+            let seen = seen.parse().ok().filter(|seen| *seen <= PAGE_ROWS_MAX * 100)?;
+            Some(Cursor { time: time.parse().ok()?, seen, word_match })
         });
         parsed.ok_or_else(|| EngineError::invalid(format!("cannot read cursor {text:?}: expected one from an earlier answer")))
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let anywhere = if self.word_match == WordMatch::Anywhere { ":anywhere" } else { "" };
+        write!(f, "{}:{}{anywhere}", self.time, self.seen)
     }
 }
 

@@ -17,7 +17,8 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use crate::answer::QueryStats;
-use crate::engine::{Engine, Session};
+use crate::engine::Engine;
+use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::CHART_BUCKETS_MAX;
 
@@ -44,6 +45,36 @@ pub struct Stats {
     /// Why the answer is not whole, if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncated: Option<String>,
+    /// Parts whose files are damaged; what they held is missing from the answer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub damaged_parts: u64,
+    /// What else whoever reads the answer should know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A weighted count: a whole number where it is one, as nearly always.
+fn weighted<S: Serializer>(count: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    match whole(*count) {
+        Some(count) => serializer.serialize_i64(count),
+        None => serializer.serialize_f64(*count),
+    }
+}
+
+fn weighted_all<S: Serializer>(counts: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(counts.iter().map(|count| match whole(*count) {
+        Some(count) => serde_json::Value::from(count),
+        None => serde_json::Value::from(*count),
+    }))
+}
+
+fn whole(count: f64) -> Option<i64> {
+    // Beyond 2^53 a float has no fractions left to tell.
+    (count.fract() == 0.0 && count.abs() < 9e15).then_some(count as i64)
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl From<QueryStats> for Stats {
@@ -55,8 +86,15 @@ impl From<QueryStats> for Stats {
             newest_unix_nano: stats.newest_unix_nano.map(UnixNano),
             sampled: false,
             truncated: None,
+            damaged_parts: stats.damaged_parts,
+            warnings: damage_warning(stats).into_iter().collect(),
         }
     }
+}
+
+fn damage_warning(stats: QueryStats) -> Option<String> {
+    let (parts, rows) = (stats.damaged_parts, stats.damaged_rows);
+    (parts > 0).then(|| format!("{rows} rows in {parts} damaged files are missing; the server's log names the files"))
 }
 
 /// One project's engine: what a page's questions are put to.
@@ -107,15 +145,28 @@ impl Steps {
     }
 }
 
-/// Lowers a search text; unknown keys simply match nothing.
-fn search_filter(session: &Session, signal: Signal, q: &str) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
+/// How plain words of a search are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WordMatch {
+    /// As whole words, which the parts' token filters know.
+    Whole,
+    /// As parts of the text, which reads every row.
+    Anywhere,
+}
+
+/// Lowers a search text; keys that no column has are looked for in `attributes_rest`, and match nothing if that is empty.
+async fn search_filter(
+    session: &Session,
+    signal: Signal,
+    q: &str,
+    word_match: WordMatch,
+) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
     if q.trim().is_empty() {
         return Ok(None);
     }
-    let schema = session.schema(signal);
     let text_columns: &[&str] = match signal {
         Signal::Spans => &["name"],
-        Signal::Logs => &["body", "exception.type", "exception.message"],
+        Signal::Logs => &crate::prune::TOKEN_COLUMNS,
         Signal::Metrics => &["metric"],
     };
     let invalid = |error: languages::search::SearchError| EngineError::Invalid {
@@ -123,8 +174,19 @@ fn search_filter(session: &Session, signal: Signal, q: &str) -> Result<Option<da
         position: Some(error.position()),
     };
     let query = languages::search::parse(q).map_err(invalid)?;
-    let context = languages::search::LowerContext { signal, schema: schema.as_ref(), text_columns };
-    Ok(Some(languages::search::lower(&query, &context).map_err(invalid)?.expr))
+    let has_token = crate::functions::has_token::udf();
+    let whole_words = (word_match == WordMatch::Whole).then_some(has_token.as_ref());
+    let lower = || {
+        let schema = session.schema(signal);
+        let context = languages::search::LowerContext { signal, schema: schema.as_ref(), text_columns, whole_words };
+        languages::search::lower(&query, &context).map_err(invalid)
+    };
+    let lowered = lower()?;
+    if lowered.unknown_keys.is_empty() {
+        return Ok(Some(lowered.expr));
+    }
+    session.admit(signal, lowered.unknown_keys).await?;
+    Ok(Some(lower()?.expr))
 }
 
 /// Joins conditions that are there.

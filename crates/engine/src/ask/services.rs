@@ -8,7 +8,7 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::{Asker, Stats, Steps, UnixNano};
-use crate::engine::Session;
+use crate::session::Session;
 use crate::error::EngineError;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]

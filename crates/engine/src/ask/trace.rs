@@ -1,22 +1,22 @@
 //! One trace, whole: the spans of every tracer that saw the request, its log lines, errors and original documents.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use analysis::trace_tree::{SpanView, TraceLink, trace_tree};
+use arrow::array::RecordBatch;
 use model::{Signal, SpanId, SpanKind, TraceId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::logs::{ExceptionTold, Log, attributes_and_resource, parse_or_text, tell, word_for_word};
-use super::{Asker, Stats, UnixNano, id_list};
+use super::{Asker, Stats, UnixNano};
 use crate::QueryStats;
 use crate::answer::{Row, hex};
-use crate::engine::Session;
 use crate::error::EngineError;
 use crate::limits::{LINKED_TRACES_MAX, TRACE_LOGS_MAX, TRACE_SPANS_MAX};
+use crate::trace_rows::kept;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Trace {
@@ -137,95 +137,144 @@ pub struct TraceDocument {
 /// The attribute by which OpenTelemetry keeps the header that X-Ray's middleware sets; the usual exact link.
 const LINK_RULE: &str = "http.response.header.x_amzn_trace_id";
 
+/// What links traces of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinkRule {
+    /// The attribute in which OpenTelemetry keeps the header that X-Ray's middleware sets.
+    ResponseHeader,
+    /// A span's own links.
+    SpanLink,
+}
+
+impl LinkRule {
+    fn as_str(self) -> &'static str {
+        match self {
+            LinkRule::ResponseHeader => LINK_RULE,
+            LinkRule::SpanLink => "links",
+        }
+    }
+}
+
+/// A trace and those exactly linked to it, in both directions, with the spans of all of them.
+struct Family {
+    /// The asked one first; each with how it was reached.
+    members: Vec<(TraceId, Option<LinkRule>)>,
+    spans: Vec<RecordBatch>,
+    seen: QueryStats,
+}
+
+impl Family {
+    fn ids(&self) -> impl Iterator<Item = TraceId> {
+        self.members.iter().map(|(id, _)| *id)
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.spans.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| Row::new(batch, row)))
+    }
+
+    fn admit(&mut self, id: TraceId, rule: LinkRule) {
+        if self.members.len() < LINKED_TRACES_MAX && self.ids().all(|known| known != id) {
+            self.members.push((id, Some(rule)));
+        }
+    }
+}
+
 impl Asker {
     /// The trace of an id, or of the trace that is linked to it; `None` when no span of it has arrived.
     pub async fn trace(&self, id: TraceId) -> Result<Option<Trace>, EngineError> {
-        let session = self.session(TimeRange::ALL).await?;
-        let (family, mut seen) = family(&session, id).await?;
-        let ids: Vec<TraceId> = family.iter().map(|(id, _)| *id).collect();
-        let rows = session
-            .ask(&format!("SELECT * FROM spans WHERE trace_id IN ({}) LIMIT {}", id_list(&ids), TRACE_SPANS_MAX + 1))
-            .await?;
-        seen = seen.plus(rows.stats);
-        let truncated = (rows.rows() > TRACE_SPANS_MAX).then(|| format!("{TRACE_SPANS_MAX} spans of a larger trace"));
-        let spans: Vec<SpanTold> = rows.iter().take(TRACE_SPANS_MAX).map(tell_span).collect();
+        let family = self.family(id).await?;
+        let spans: Vec<SpanTold> = family.rows().take(TRACE_SPANS_MAX).map(tell_span).collect();
         if spans.is_empty() {
             return Ok(None);
         }
-        let logs = logs_of(&session, &ids, false).await?;
-        seen = seen.plus(logs.1);
-        let spans = with_events(arrange(spans), &logs.0);
-        Ok(Some(Trace { truncated, ..describe(id, &family, spans, &logs.0, seen) }))
+        let truncated = (family.rows().count() > TRACE_SPANS_MAX).then(|| format!("{TRACE_SPANS_MAX} spans of a larger trace"));
+        let (logs, stats) = self.logs_of(&family, false).await?;
+        let spans = with_events(arrange(spans), &logs);
+        Ok(Some(Trace { truncated, ..describe(id, &family, spans, &logs, family.seen.plus(stats)) }))
     }
 
     pub async fn trace_logs(&self, id: TraceId) -> Result<TraceLogs, EngineError> {
-        let session = self.session(TimeRange::ALL).await?;
-        let (family, seen) = family(&session, id).await?;
-        let ids: Vec<TraceId> = family.iter().map(|(id, _)| *id).collect();
-        let (logs, stats) = logs_of(&session, &ids, false).await?;
-        Ok(TraceLogs { logs, stats: seen.plus(stats).into() })
+        let family = self.family(id).await?;
+        let (logs, stats) = self.logs_of(&family, false).await?;
+        Ok(TraceLogs { logs, stats: family.seen.plus(stats).into() })
     }
 
     pub async fn trace_errors(&self, id: TraceId) -> Result<TraceErrors, EngineError> {
-        let session = self.session(TimeRange::ALL).await?;
-        let (family, seen) = family(&session, id).await?;
-        let ids: Vec<TraceId> = family.iter().map(|(id, _)| *id).collect();
-        let (logs, stats) = logs_of(&session, &ids, true).await?;
+        let family = self.family(id).await?;
+        let (logs, stats) = self.logs_of(&family, true).await?;
         let errors = logs.into_iter().filter(|log| log.error_group.is_some()).collect();
-        Ok(TraceErrors { errors, stats: seen.plus(stats).into() })
+        Ok(TraceErrors { errors, stats: family.seen.plus(stats).into() })
     }
 
     pub async fn trace_documents(&self, id: TraceId) -> Result<TraceDocuments, EngineError> {
-        let session = self.session(TimeRange::ALL).await?;
-        let (family, _) = family(&session, id).await?;
-        let ids: Vec<TraceId> = family.iter().map(|(id, _)| *id).collect();
-        let rows = session
-            .ask(&format!("SELECT * FROM spans WHERE trace_id IN ({}) ORDER BY time LIMIT {TRACE_SPANS_MAX}", id_list(&ids)))
-            .await?;
-        Ok(TraceDocuments { documents: rows.iter().filter_map(document).collect() })
+        let family = self.family(id).await?;
+        let mut rows: Vec<Row<'_>> = family.rows().collect();
+        rows.sort_by_key(|row| row.i64("time"));
+        rows.truncate(TRACE_SPANS_MAX);
+        Ok(TraceDocuments { documents: rows.into_iter().filter_map(document).collect() })
     }
-}
 
-/// A trace's own id and the ids exactly linked to it, in both directions, each with the id it was reached from.
-async fn family(session: &Session, id: TraceId) -> Result<(Vec<(TraceId, Option<TraceId>)>, QueryStats), EngineError> {
-    let mut family = vec![(id, None)];
-    let mut asked: HashSet<TraceId> = HashSet::new();
-    let mut seen = session.seen();
-    loop {
-        let fresh: Vec<TraceId> = family.iter().map(|(id, _)| *id).filter(|id| !asked.contains(id)).collect();
-        if fresh.is_empty() || family.len() > LINKED_TRACES_MAX {
-            break;
-        }
-        let list = id_list(&fresh);
-        let links = session
-            .ask(&format!(
-                "SELECT DISTINCT trace_id, linked_trace_id FROM spans WHERE linked_trace_id IS NOT NULL \
-                 AND (trace_id IN ({list}) OR linked_trace_id IN ({list}))"
-            ))
-            .await?;
-        seen = seen.plus(links.stats);
-        asked.extend(fresh);
-        for row in links.iter() {
-            let (Some(from), Some(to)) = (row.trace_id("trace_id"), row.trace_id("linked_trace_id")) else { continue };
-            for (known, other) in [(from, to), (to, from)] {
-                if family.iter().any(|(id, _)| *id == known) && !family.iter().any(|(id, _)| *id == other) {
-                    family.push((other, Some(known)));
+    /// A trace's spans, and those of the traces that its spans name or whose spans name it.
+    async fn family(&self, id: TraceId) -> Result<Family, EngineError> {
+        let stats = self.engine.store().stats();
+        let seen = QueryStats { rows_total: stats.part_rows + stats.memory_rows, ..QueryStats::default() };
+        let mut family = Family { members: vec![(id, None)], spans: Vec::new(), seen };
+        let mut asked = 0;
+        while let Some((member, _)) = family.members.get(asked).copied() {
+            asked += 1;
+            let found = self.engine.trace_rows(&self.project, Signal::Spans, member, TRACE_SPANS_MAX).await?;
+            family.seen = family.seen.plus(found.stats);
+            for row in found.iter() {
+                family.seen.newest_unix_nano = family.seen.newest_unix_nano.max(row.i64("time"));
+                let (own, linked) = (row.trace_id("trace_id"), row.trace_id("linked_trace_id"));
+                if own == Some(member) {
+                    linked.into_iter().for_each(|linked| family.admit(linked, LinkRule::ResponseHeader));
+                    span_links(row).for_each(|linked| family.admit(linked, LinkRule::SpanLink));
+                } else if let Some(own) = own.filter(|_| linked == Some(member)) {
+                    family.admit(own, LinkRule::ResponseHeader);
                 }
             }
+            for batch in &found.batches {
+                // Spans that name the trace are read with their own.
+                family.spans.push(kept(batch, |row| row.trace_id("trace_id") == Some(member))?);
+            }
         }
+        Ok(family)
     }
-    Ok((family, seen))
+
+    /// The log records of a family in order of time, those without a trace of their own by the request that delivered them.
+    async fn logs_of(&self, family: &Family, with_source: bool) -> Result<(Vec<Log>, QueryStats), EngineError> {
+        let mut logs = Vec::new();
+        let mut seen = QueryStats::default();
+        for id in family.ids() {
+            let found = self.engine.trace_rows(&self.project, Signal::Logs, id, TRACE_LOGS_MAX).await?;
+            seen = seen.plus(found.stats);
+            let is_of = |row: &Row<'_>| match row.trace_id("trace_id") {
+                Some(own) => own == id,
+                None => row.trace_id("request_trace_id") == Some(id),
+            };
+            logs.extend(found.iter().filter(is_of).map(|row| tell(row, with_source)));
+        }
+        logs.sort_by_key(|log| (log.time_unix_nano, log.received_at_unix_nano));
+        logs.truncate(TRACE_LOGS_MAX);
+        Ok((logs, seen))
+    }
 }
 
-async fn logs_of(session: &Session, ids: &[TraceId], with_source: bool) -> Result<(Vec<Log>, QueryStats), EngineError> {
-    let list = id_list(ids);
-    let answer = session
-        .ask(&format!(
-            "SELECT * FROM logs WHERE trace_id IN ({list}) OR (trace_id IS NULL AND request_trace_id IN ({list})) \
-             ORDER BY time, received_at LIMIT {TRACE_LOGS_MAX}"
-        ))
-        .await?;
-    Ok((answer.iter().map(|row| tell(row, with_source)).collect(), answer.stats))
+/// The traces that a span's own links name.
+fn span_links(row: Row<'_>) -> impl Iterator<Item = TraceId> {
+    let links = row.str("links").map_or(Value::Null, parse_or_text);
+    linked_by(&links)
+}
+
+fn linked_by(links: &Value) -> impl Iterator<Item = TraceId> + use<> {
+    let ids: Vec<TraceId> = links
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|link| TraceId::parse(link.get("trace_id")?.as_str()?).ok())
+        .collect();
+    ids.into_iter()
 }
 
 fn tell_span(row: Row<'_>) -> SpanTold {
@@ -277,7 +326,7 @@ fn with_events(mut spans: Vec<SpanTold>, logs: &[Log]) -> Vec<SpanTold> {
     spans
 }
 
-fn describe(id: TraceId, family: &[(TraceId, Option<TraceId>)], spans: Vec<SpanTold>, logs: &[Log], seen: QueryStats) -> Trace {
+fn describe(id: TraceId, family: &Family, spans: Vec<SpanTold>, logs: &[Log], seen: QueryStats) -> Trace {
     let start = spans.iter().map(|span| span.start_time_unix_nano.0).min().unwrap_or_default();
     let end = spans.iter().map(|span| span.start_time_unix_nano.0 + span.duration_ns).max().unwrap_or_default();
     let mut services: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
@@ -295,12 +344,12 @@ fn describe(id: TraceId, family: &[(TraceId, Option<TraceId>)], spans: Vec<SpanT
         })
         .collect();
     let linked = family
+        .members
         .iter()
-        .filter(|(linked, _)| *linked != id)
-        .map(|(linked, _)| {
+        .filter_map(|(linked, rule)| {
             let text = linked.to_string();
             let receiver = spans.iter().find(|span| span.trace_id == text).map(|span| span.receiver.clone());
-            LinkedTrace { trace_id: text, rule: LINK_RULE.to_owned(), exact: true, receiver }
+            Some(LinkedTrace { trace_id: text, rule: rule.as_ref()?.as_str().to_owned(), exact: true, receiver })
         })
         .collect();
     let mut stats: Stats = seen.into();
@@ -388,8 +437,11 @@ fn arrange(mut spans: Vec<SpanTold>) -> Vec<SpanTold> {
         return spans;
     }
     let to = |span: &SpanTold| span.linked_trace_id.as_deref().and_then(|id| TraceId::parse(id).ok());
-    let links: Vec<TraceLink> =
-        spans.iter().enumerate().filter_map(|(from, span)| Some(TraceLink { from, to: to(span)? })).collect();
+    let by_header = spans.iter().enumerate().filter_map(|(from, span)| Some(TraceLink { from, to: to(span)? }));
+    let by_links = spans.iter().enumerate().flat_map(|(from, span)| linked_by(&span.links).map(move |to| TraceLink { from, to }));
+    let headers = by_header.clone().count();
+    let links: Vec<TraceLink> = by_header.chain(by_links).collect();
+    let rule = |link: usize| if link < headers { LinkRule::ResponseHeader } else { LinkRule::SpanLink };
     let rows = trace_tree(&views, &links);
     for row in &rows {
         // A subsegment that X-Ray's SDK sent by itself names no service: it is its parent's.
@@ -404,7 +456,7 @@ fn arrange(mut spans: Vec<SpanTold>) -> Vec<SpanTold> {
             missing_parent: row.missing_parent,
             clock_skew_ns: row.clock_skew_ns,
             critical: row.critical,
-            linked_by: row.link.map(|_| LINK_RULE.to_owned()),
+            linked_by: row.link.map(|link| rule(link).as_str().to_owned()),
             ..std::mem::take(&mut spans[row.span])
         })
         .collect()

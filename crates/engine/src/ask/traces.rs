@@ -10,9 +10,9 @@ use serde::Serialize;
 use store::TimeRange;
 use utoipa::ToSchema;
 
-use super::{Asker, Stats, Steps, UnixNano, all_of, id_list, is, search_filter};
+use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, id_list, is, search_filter};
 use crate::answer::Row;
-use crate::engine::Session;
+use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::{CHART_BUCKETS_MAX, PAGE_ROWS_MAX};
 
@@ -105,7 +105,7 @@ impl Asker {
     ) -> Result<Traces, EngineError> {
         let limit = limit.clamp(1, PAGE_ROWS_MAX);
         let session = self.session(range).await?;
-        session.define("f", Signal::Spans, span_condition(&session, filter)?).await?;
+        session.define("f", Signal::Spans, span_condition(&session, filter).await?).await?;
         session.define("s", Signal::Spans, None).await?;
         let mut having = Vec::new();
         if filter.status == Some(TraceStatus::Ok) {
@@ -140,7 +140,7 @@ impl Asker {
 
     pub async fn trace_histogram(&self, range: TimeRange, filter: &TraceFilter) -> Result<TraceHistogram, EngineError> {
         let session = self.session(range).await?;
-        session.define("f", Signal::Spans, span_condition(&session, filter)?).await?;
+        session.define("f", Signal::Spans, span_condition(&session, filter).await?).await?;
         let steps = Steps::over(range, CHART_BUCKETS_MAX / 2);
         let ok = if filter.status == Some(TraceStatus::Ok) { "AND status_code <> 'error'" } else { "" };
         let answer = session
@@ -171,7 +171,7 @@ impl Asker {
     }
 }
 
-fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
+async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
     use datafusion::logical_expr::{col, lit};
     let route = filter.route.as_deref().map(|route| {
         let keys = ["http.route", "url.path", "http.target", "name"].into_iter();
@@ -179,7 +179,7 @@ fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<data
         known.reduce(datafusion::logical_expr::Expr::or).unwrap_or_else(|| lit(false))
     });
     Ok(all_of([
-        search_filter(session, Signal::Spans, &filter.q)?,
+        search_filter(session, Signal::Spans, &filter.q, WordMatch::Anywhere).await?,
         filter.service.as_deref().map(|service| is("service.name", service)),
         route,
         (filter.status == Some(TraceStatus::Error)).then(|| is("status_code", "error")),

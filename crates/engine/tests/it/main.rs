@@ -2,5 +2,12 @@
 #![cfg(test)]
 
 mod asking;
+mod codes;
+mod damage;
+mod limits;
+mod percentiles;
+mod rest;
+mod scanning;
 mod sql;
 mod stage;
+mod streaming;

@@ -14,16 +14,20 @@ pub const SECOND: i64 = 1_000_000_000;
 pub struct Stage {
     pub asker: Asker,
     pub store: Store,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 pub async fn stage() -> Stage {
+    stage_with(EngineOptions::default()).await
+}
+
+pub async fn stage_with(engine_options: EngineOptions) -> Stage {
     let folder = tempfile::tempdir().unwrap();
     let metastore = Metastore::open(folder.path()).await.unwrap();
     let options = StoreOptions { fsync: false, ..StoreOptions::new(folder.path()) };
     let store = Store::open(options, metastore, |_| None).await.unwrap();
-    let engine = Engine::new(store.clone(), EngineOptions::default()).unwrap();
-    Stage { asker: Asker { engine, project: PROJECT.into() }, store, _folder: folder }
+    let engine = Engine::new(store.clone(), engine_options).unwrap();
+    Stage { asker: Asker { engine, project: PROJECT.into() }, store, folder }
 }
 
 impl Stage {
@@ -45,6 +49,24 @@ impl Stage {
                 self.store.flush().await.unwrap();
             }
         }
+    }
+
+    /// The files of all parts, in order of their names, which is that of their making.
+    pub fn part_files(&self) -> Vec<std::path::PathBuf> {
+        let mut folders = vec![self.folder.path().join("parts")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false if path.extension().is_some_and(|extension| extension == "parquet") => files.push(path),
+                    false => {}
+                }
+            }
+        }
+        files.sort_by_key(|file| file.file_name().map(std::ffi::OsStr::to_owned));
+        files
     }
 
     pub async fn sql(&self, query: &str) -> Vec<Vec<serde_json::Value>> {

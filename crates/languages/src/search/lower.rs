@@ -6,7 +6,7 @@
 use datafusion_common::arrow::datatypes::{DataType, Schema};
 use datafusion_common::{Column, ScalarValue};
 use datafusion_expr::expr::Like;
-use datafusion_expr::{BinaryExpr, Expr, Operator, binary_expr, cast, in_list, lit, try_cast};
+use datafusion_expr::{BinaryExpr, Expr, Operator, ScalarUDF, binary_expr, cast, in_list, lit, try_cast};
 use model::{Signal, SpanId, TraceId};
 
 use super::ast::{Comparison, Key, Node, Query, Term, Value};
@@ -20,6 +20,8 @@ pub struct LowerContext<'a> {
     pub schema: &'a Schema,
     /// The columns that plain words are looked for in; those the schema lacks are passed over.
     pub text_columns: &'a [&'a str],
+    /// The function that says whether a text has words as words. Without it plain words are substrings, whatever the case.
+    pub whole_words: Option<&'a ScalarUDF>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +101,11 @@ impl<'a> Lowering<'a> {
             return lit(true);
         }
         let columns = self.context.text_columns.iter().filter(|name| self.context.schema.column_with_name(name).is_some());
-        balanced(columns.map(|name| contains_text(column(name), &word.text)).collect(), Operator::Or)
+        let found = |name| match self.context.whole_words.filter(|_| has_word(&word.text)) {
+            Some(whole_words) => whole_words.call(vec![column(name), lit(word.text.clone())]),
+            None => contains_text(column(name), &word.text),
+        };
+        balanced(columns.map(|name| found(name)).collect(), Operator::Or)
     }
 
     fn compare(&mut self, key: &Key, comparison: Comparison, value: &Value) -> Result<Expr, SearchError> {
@@ -317,6 +323,11 @@ fn compared(left: Expr, comparison: Comparison, right: Expr) -> Expr {
         Comparison::GreaterOrEqual => Operator::GtEq,
     };
     binary_expr(left, operator, right)
+}
+
+/// Whether a text has anything that could be a word of its own.
+fn has_word(text: &str) -> bool {
+    text.chars().any(|char| !char.is_ascii() || char.is_ascii_alphanumeric())
 }
 
 fn contains_text(expr: Expr, text: &str) -> Expr {

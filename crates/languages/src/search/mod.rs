@@ -2,7 +2,7 @@
 //!
 //! In:      terms joined by blanks, AND, OR, NOT, `-` and parentheses; see `fixtures/queries/search/`, which is the manual
 //! Out:     one boolean expression over the columns of a signal, and the keys that no row has
-//! Missing: wildcards and regular expressions; keys that only live in `attributes_rest`
+//! Missing: wildcards and regular expressions
 //! Quirks:  nothing matches by accident of NULL: `a != 1` also finds rows without `a`
 
 mod ast;

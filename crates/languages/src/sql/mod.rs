@@ -7,9 +7,12 @@
 //! Quirks:  where a dotted name can be read both ways, a table alias beats an attribute
 
 mod guard;
+mod names;
 mod quote;
 #[cfg(test)]
 mod tests;
+
+pub use names::names;
 
 use datafusion_common::arrow::datatypes::Schema;
 use sqlparser::dialect::GenericDialect;

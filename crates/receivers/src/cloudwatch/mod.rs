@@ -28,7 +28,8 @@ mod tests;
 use model::{Counted, RowSink};
 
 use crate::incoming::Incoming;
-use crate::receiver::{Door, Failure, Receiver, Reply};
+use crate::receiver::{Decoded, Door, Failure, Receiver, Reply};
+use put_log_events::{Admission, PutLogEvents};
 
 pub use crate::aws::AwsError;
 
@@ -50,9 +51,21 @@ impl Receiver for CloudWatch {
         &["x-cupola-account", "x-cupola-region", "x-cupola-retention-days"]
     }
 
+    fn decode<'i>(&self, incoming: &'i Incoming<'i>) -> Result<Option<Box<dyn Decoded + 'i>>, Failure> {
+        if incoming.endpoint != PUT_LOG_EVENTS {
+            return Ok(None);
+        }
+        let (request, admission) = translate::admitted(incoming).map_err(reply::failure)?;
+        Ok(Some(Box::new(AdmittedLogEvents { request, admission, incoming })))
+    }
+
     fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
         match incoming.endpoint {
-            PUT_LOG_EVENTS => translate::put_log_events(incoming, sink).map_err(reply::failure),
+            PUT_LOG_EVENTS => {
+                let (request, admission) = translate::admitted(incoming).map_err(reply::failure)?;
+                translate::push_log_events(&request, &admission, incoming, sink);
+                Ok(())
+            }
             other => Err(Failure::Invalid(format!("unknown endpoint {other:?}"))),
         }
     }
@@ -64,5 +77,23 @@ impl Receiver for CloudWatch {
 
     fn failed(&self, incoming: &Incoming<'_>, failure: &Failure) -> Reply {
         reply::refused(&reply::error(failure), &crate::aws::request_id(incoming))
+    }
+}
+
+/// A call that was read and checked, with what is let in of it.
+pub struct AdmittedLogEvents<'i> {
+    pub request: PutLogEvents<'i>,
+    pub admission: Admission,
+    pub incoming: &'i Incoming<'i>,
+}
+
+impl Decoded for AdmittedLogEvents<'_> {
+    fn push(&self, sink: &mut dyn RowSink) -> Result<(), Failure> {
+        translate::push_log_events(&self.request, &self.admission, self.incoming, sink);
+        Ok(())
+    }
+
+    fn accepted(&self, _: &Counted<'_>) -> Reply {
+        reply::log_events_kept(self.incoming, &self.admission)
     }
 }

@@ -139,6 +139,13 @@ pub fn admit(request: &PutLogEvents<'_>, now_unix_ms: i64, retention_days: Optio
     Ok(admission)
 }
 
+impl Admission {
+    /// What is let in of a request that [`admit`] found in order, now that the retention of its group is known.
+    pub fn of(request: &PutLogEvents<'_>, now_unix_ms: i64, retention_days: Option<u32>) -> Admission {
+        admission(&request.log_events, now_unix_ms, retention_days)
+    }
+}
+
 fn validate_events(request: &PutLogEvents<'_>) -> Result<(), AwsError> {
     let length = |rule: &str| {
         let value = format!("[{} events]", request.log_events_count);

@@ -25,9 +25,8 @@ pub fn admitted<'a>(incoming: &Incoming<'a>) -> Result<(PutLogEvents<'a>, Admiss
 ///
 /// Times: milliseconds become nanoseconds. Severity, trace and exception are read from the message; see [`message::read`].
 /// Source: PutLogEvents, "The batch of events must satisfy the following constraints".
-pub fn put_log_events(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), AwsError> {
-    let (request, admission) = admitted(incoming)?;
-    let resource = resource_attributes(&request, incoming);
+pub fn push_log_events(request: &PutLogEvents<'_>, admission: &Admission, incoming: &Incoming<'_>, sink: &mut dyn RowSink) {
+    let resource = resource_attributes(request, incoming);
     sink.resource(&Resource { attributes: &resource, schema_url: "" });
     let mut data_points_left = emf::DATA_POINTS_PER_CALL_MAX;
     for index in admission.accepted.clone() {
@@ -42,8 +41,7 @@ pub fn put_log_events(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result
         );
         push_event(event, id, &mut data_points_left, sink);
     }
-    refusals(&request, &admission).into_iter().for_each(|refusal| sink.refuse(refusal));
-    Ok(())
+    refusals(request, admission).into_iter().for_each(|refusal| sink.refuse(refusal));
 }
 
 fn push_event(event: &InputLogEvent<'_>, id: EventId, data_points_left: &mut usize, sink: &mut dyn RowSink) {

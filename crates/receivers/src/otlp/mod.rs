@@ -29,7 +29,7 @@ use model::{Counted, RowSink, Signal};
 use self::translate::Translation;
 use crate::incoming::Incoming;
 use crate::limits::BODY_BYTES_MAX;
-use crate::receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route};
+use crate::receiver::{CorsPolicy, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route};
 
 pub struct Otlp;
 
@@ -46,11 +46,17 @@ impl Receiver for Otlp {
         &[DATASET]
     }
 
+    /// A batch that is sent again is sent byte by byte as it was; the same over HTTP and gRPC.
+    fn identity(&self, incoming: &Incoming<'_>) -> Option<Identity> {
+        let signal = signal(incoming).ok()?;
+        Some(Identity::of(&format!("otlp {} {}", signal.table(), dataset(incoming).unwrap_or_default()), incoming.body))
+    }
+
     fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
         let mut translation = Translation {
             sink,
             received_at_unix_nano: incoming.received_at_unix_nano,
-            dataset: incoming.headers.get(DATASET).map(str::trim).filter(|dataset| !dataset.is_empty()),
+            dataset: dataset(incoming),
         };
         let signal = signal(incoming)?;
         match encoding(incoming)? {
@@ -80,6 +86,10 @@ const DOORS: &[Door] = &[
 
 const DATASET: &str = "x-honeycomb-dataset";
 const PROTOBUF: &str = "application/x-protobuf";
+
+fn dataset<'a>(incoming: &Incoming<'a>) -> Option<&'a str> {
+    incoming.headers.get(DATASET).map(str::trim).filter(|dataset| !dataset.is_empty())
+}
 
 /// Pushes an `ExportTraceServiceRequest` in protobuf, for protocols that carry one inside their own.
 pub(crate) fn translate_traces(body: &[u8], sink: &mut dyn RowSink) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use super::translate::{
 use super::wire::{
     Field, Fields, WireError, any_value, event, exemplar, exponential_buckets, exponential_point, histogram_point, key_value,
     link, log_record, metric, metric_data, number_point, point, quantile, request, resource, resource_group, scope, scope_group,
-    span, status, summary_point,
+    short_text_pair, span, status, summary_point,
 };
 
 /// Pushes every record of an `Export*ServiceRequest`.
@@ -475,7 +475,11 @@ fn push_key_values<'a>(message: &'a [u8], wanted: u32, out: &mut AttributeList<'
 }
 
 /// One attribute, maps flattened with dots down to [`ATTRIBUTE_DEPTH_MAX`].
+#[inline]
 fn push_key_value<'a>(pair: &'a [u8], out: &mut AttributeList<'a>) -> Result<(), WireError> {
+    if let Some((key, text)) = short_text_pair(pair) {
+        return if out.push_text(key, text) { Ok(()) } else { Err(WireError::Utf8) };
+    }
     let (key, value) = key_value(pair)?;
     push_value(Cow::Borrowed(cut_key(key)), value, 1, out)
 }

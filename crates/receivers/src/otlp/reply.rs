@@ -49,8 +49,8 @@ pub fn refused(incoming: &Incoming<'_>, failure: &Failure) -> Reply {
         Failure::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, RESOURCE_EXHAUSTED, None),
         Failure::Unauthenticated => (StatusCode::UNAUTHORIZED, UNAUTHENTICATED, None),
         Failure::Forbidden => (StatusCode::FORBIDDEN, PERMISSION_DENIED, None),
-        // gRPC clients always retry UNAVAILABLE, and RESOURCE_EXHAUSTED only if they read RetryInfo: few do.
-        Failure::Busy { retry_after_seconds } => (StatusCode::TOO_MANY_REQUESTS, UNAVAILABLE, Some(*retry_after_seconds)),
+        // With RetryInfo, which is sent, OTLP's clients send it again; without, they would drop the batch.
+        Failure::Busy { retry_after_seconds } => (StatusCode::TOO_MANY_REQUESTS, RESOURCE_EXHAUSTED, Some(*retry_after_seconds)),
         Failure::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, Some(RETRY_AFTER_SECONDS)),
     };
     let message = failure.to_string();

@@ -72,6 +72,7 @@ impl<'a> Field<'a> {
     }
 
     /// The content of `bytes` or of an embedded message.
+    #[inline]
     pub fn bytes(self) -> Result<&'a [u8], WireError> {
         match self {
             Field::Bytes(value) => Ok(value),
@@ -124,6 +125,7 @@ impl<'a> Fields<'a> {
         Fields { rest: message }
     }
 
+    #[inline]
     fn read(&mut self) -> Result<Option<(u32, Field<'a>)>, WireError> {
         while !self.rest.is_empty() {
             let (number, wire_type) = self.tag()?;
@@ -136,6 +138,7 @@ impl<'a> Fields<'a> {
         Ok(None)
     }
 
+    #[inline]
     fn tag(&mut self) -> Result<(u32, u8), WireError> {
         let tag = self.varint()?;
         let number = tag >> 3;
@@ -145,6 +148,7 @@ impl<'a> Fields<'a> {
         Ok((number as u32, (tag & 7) as u8))
     }
 
+    #[inline]
     fn value(&mut self, number: u32, wire_type: u8) -> Result<Field<'a>, WireError> {
         match wire_type {
             0 => self.varint().map(Field::Varint),
@@ -161,6 +165,7 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let (value, rest) = self.rest.split_first_chunk::<N>().ok_or(WireError::Truncated)?;
         self.rest = rest;
@@ -168,7 +173,23 @@ impl<'a> Fields<'a> {
     }
 
     /// Most varints are tags and lengths of one byte.
+    #[inline]
     fn varint(&mut self) -> Result<u64, WireError> {
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            [low, byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(*byte) << 7)
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[inline(never)]
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0;
         for (index, byte) in self.rest.iter().enumerate().take(VARINT_BYTES_MAX) {
             value |= u64::from(byte & 0x7f) << (7 * index);
@@ -183,6 +204,7 @@ impl<'a> Fields<'a> {
         Err(if self.rest.len() < VARINT_BYTES_MAX { WireError::Truncated } else { WireError::VarintTooLong })
     }
 
+    #[cold]
     fn skip_group(&mut self, number: u32) -> Result<(), WireError> {
         let mut open = [0; NESTING_DEPTH_MAX];
         open[0] = number;
@@ -208,6 +230,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Field<'a>), WireError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let read = self.read().transpose();
         if let Some(Err(_)) = read {
@@ -215,6 +238,20 @@ impl<'a> Iterator for Fields<'a> {
         }
         read
     }
+}
+
+/// A key and the text under it, when that is all there is and both are written with lengths of one byte, as encoders do: the
+/// attribute that nearly all attributes are. Nothing is checked but the lengths; `None` says only that it is written otherwise.
+#[inline]
+pub fn short_text_pair(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    const KEY: u8 = (key_value::KEY << 3 | 2) as u8;
+    const VALUE: u8 = (key_value::VALUE << 3 | 2) as u8;
+    const STRING: u8 = (any_value::STRING << 3 | 2) as u8;
+    let [KEY, key_bytes @ 0..0x80, rest @ ..] = pair else { return None };
+    let (key, rest) = rest.split_at_checked(usize::from(*key_bytes))?;
+    let [VALUE, any_bytes @ 0..0x80, STRING, text_bytes @ 0..0x80, text @ ..] = rest else { return None };
+    let whole = usize::from(*text_bytes) == text.len() && usize::from(*any_bytes) == text.len() + 2;
+    whole.then_some((key, text))
 }
 
 const START_GROUP: u8 = 3;

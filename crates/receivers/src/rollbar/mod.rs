@@ -22,9 +22,8 @@ mod tests;
 use model::{Counted, RowSink};
 
 use crate::incoming::Incoming;
-use crate::receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route};
-
-pub use wire::uuid_of;
+use crate::receiver::{CorsPolicy, Decoded, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route};
+use wire::{Deploy, Payload};
 
 const ITEM: &str = "item";
 const DEPLOY: &str = "deploy";
@@ -67,9 +66,23 @@ impl Receiver for Rollbar {
         &["x-rollbar-access-token"]
     }
 
+    fn without_secrets(&self, incoming: &Incoming<'_>) -> Option<Vec<u8>> {
+        match incoming.endpoint {
+            ITEM => wire::item_without_token(incoming.body),
+            _ => Deploy::without_token(incoming),
+        }
+    }
+
+    fn decode<'i>(&self, incoming: &'i Incoming<'i>) -> Result<Option<Box<dyn Decoded + 'i>>, Failure> {
+        match incoming.endpoint {
+            ITEM => Ok(Some(Box::new(Item { payload: Payload::from_incoming(incoming)?, incoming }))),
+            _ => Ok(None),
+        }
+    }
+
     fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
         match incoming.endpoint {
-            ITEM => translate::push_item(incoming, sink),
+            ITEM => translate::push_item(&Payload::from_incoming(incoming)?, incoming, sink),
             DEPLOY => translate::push_deploy(incoming, sink),
             other => Err(Failure::Invalid(format!("unknown endpoint {other:?}"))),
         }
@@ -78,11 +91,31 @@ impl Receiver for Rollbar {
     fn accepted(&self, incoming: &Incoming<'_>, _: &Counted<'_>) -> Reply {
         match incoming.endpoint {
             DEPLOY => reply::deploy_kept(translate::deploy_id(incoming)),
-            _ => reply::item_kept(uuid_of(incoming.body)),
+            _ => reply::item_kept(Payload::from_incoming(incoming).ok().as_ref().and_then(Payload::uuid)),
         }
     }
 
     fn failed(&self, _: &Incoming<'_>, failure: &Failure) -> Reply {
         reply::refused(failure)
+    }
+}
+
+/// An item that has been read.
+struct Item<'i> {
+    payload: Payload,
+    incoming: &'i Incoming<'i>,
+}
+
+impl Decoded for Item<'_> {
+    fn identity(&self) -> Option<Identity> {
+        self.payload.uuid().map(|uuid| Identity::of("rollbar item", uuid.as_bytes()))
+    }
+
+    fn push(&self, sink: &mut dyn RowSink) -> Result<(), Failure> {
+        translate::push_item(&self.payload, self.incoming, sink)
+    }
+
+    fn accepted(&self, _: &Counted<'_>) -> Reply {
+        reply::item_kept(self.payload.uuid())
     }
 }

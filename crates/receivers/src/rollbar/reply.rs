@@ -9,7 +9,7 @@ use crate::receiver::{Failure, Reply};
 const CALLS_PER_MINUTE: &str = "5000";
 
 /// 200 with the occurrence's uuid. Rollbar's `id` is given later, so it is null there as well.
-pub fn item_kept(uuid: Option<String>) -> Reply {
+pub fn item_kept(uuid: Option<&str>) -> Reply {
     // Told no, rollbar.js does not upload recordings of the page.
     answer(StatusCode::OK, &json!({"err": 0, "result": {"id": null, "uuid": uuid}}))
         .with_header("rollbar-replay-enabled", "false")

@@ -39,8 +39,7 @@ const KNOWN_KEYS: &[&str] = &[
 ///
 /// Times: `data.timestamp` in seconds, else `client.timestamp`, else the arrival. Refuses what [`Payload`] and [`Body`]
 /// refuse, and an item without any token.
-pub fn push_item(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
-    let payload = Payload::from_incoming(incoming)?;
+pub fn push_item(payload: &Payload, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
     if !payload.has_token && incoming.headers.get("x-rollbar-access-token").unwrap_or_default().trim().is_empty() {
         return Err(Failure::Unauthenticated);
     }

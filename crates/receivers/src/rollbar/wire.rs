@@ -30,6 +30,9 @@ pub const CHAIN_LINKS_MAX: usize = 64;
 /// Frames of one trace that are printed; SDKs cut at 100 to 300.
 pub const FRAMES_PER_TRACE_MAX: usize = 1_000;
 
+/// What stands in the log for an access token: that there was one.
+const TOKEN_SHOWN: &str = "present";
+
 /// A shorter token is not looked for inside an item: `test` would be found in honest text.
 const TOKEN_CHARS_MIN: usize = 16;
 
@@ -56,6 +59,11 @@ impl Payload {
         Ok(Payload { has_token, ..payload })
     }
 
+    /// What tells this item from every other, and from itself sent again.
+    pub fn uuid(&self) -> Option<&str> {
+        self.data.get("uuid")?.as_str().filter(|uuid| !uuid.is_empty())
+    }
+
     fn from_json(body: &[u8]) -> Result<Payload, Failure> {
         let text = sound_text(body);
         let members = members_of(&text)?;
@@ -66,11 +74,43 @@ impl Payload {
         let Value::Object(data) = data else {
             return Err(Failure::Invalid("field \"data\" must be an object".to_owned()));
         };
-        let token = members.iter().find(|(key, _)| key == "access_token");
-        let token: Option<String> = token.and_then(|(_, token)| serde_json::from_str(token.get()).ok());
-        let token = token.unwrap_or_default();
-        Ok(Payload { data, source: source_without_token(&members, &token), has_token: !token.is_empty() })
+        let tokens = tokens_of(&members);
+        Ok(Payload { data, source: source_without_tokens(&members, &tokens), has_token: !tokens.is_empty() })
     }
+}
+
+/// The values of an object's `access_token`, should it be there, that are texts and not empty.
+fn tokens_of(members: &Members<'_>) -> Vec<String> {
+    let told = members.iter().filter(|(key, _)| key == "access_token");
+    told.filter_map(|(_, token)| serde_json::from_str(token.get()).ok()).filter(|token: &String| !token.is_empty()).collect()
+}
+
+/// The body of an item with a word in place of its access token; `None` for one that has none, or cannot be read.
+///
+/// What is understood of it is the same, [`Payload::source`] to the letter.
+pub fn item_without_token(body: &[u8]) -> Option<Vec<u8>> {
+    if is_json(body) {
+        return json_without_tokens(body, Vec::new());
+    }
+    let mut fields = form::urlencoded(body);
+    let Some(place) = fields.iter().position(|(key, _)| key == "payload") else { return json_without_tokens(body, Vec::new()) };
+    let (_, payload) = fields.swap_remove(place);
+    let beside = fields.into_iter().filter(|(key, value)| key == "access_token" && !value.is_empty());
+    json_without_tokens(payload.as_bytes(), beside.map(|(_, value)| value).collect())
+}
+
+fn json_without_tokens(body: &[u8], beside: Vec<String>) -> Option<Vec<u8>> {
+    let text = sound_text(body);
+    let members = members_of(&text).ok()?;
+    if beside.is_empty() && members.iter().all(|(key, _)| key != "access_token") {
+        return None;
+    }
+    let tokens: Vec<String> = tokens_of(&members).into_iter().chain(beside).collect();
+    let shown = if tokens.is_empty() { "" } else { TOKEN_SHOWN };
+    let source = source_without_tokens(&members, &tokens);
+    let rest = source.trim_start_matches('{');
+    let between = if rest == "}" { "" } else { ", " };
+    Some(format!("{{\"access_token\": \"{shown}\"{between}{rest}").into_bytes())
 }
 
 type Members<'a> = Vec<(String, &'a RawValue)>;
@@ -80,7 +120,7 @@ fn members_of(text: &str) -> Result<Members<'_>, Failure> {
     members.map(|members| members.0).map_err(|error| Failure::Malformed(error.to_string()))
 }
 
-fn source_without_token(members: &Members<'_>, token: &str) -> String {
+fn source_without_tokens(members: &Members<'_>, tokens: &[String]) -> String {
     let mut out = String::from("{");
     for (key, value) in members.iter().filter(|(key, _)| key != "access_token") {
         if out.len() > 1 {
@@ -92,8 +132,10 @@ fn source_without_token(members: &Members<'_>, token: &str) -> String {
     }
     out.push('}');
     // Some notifiers repeat their options, token and all, in `notifier.configured_options`.
-    if token.len() >= TOKEN_CHARS_MIN && out.contains(token) {
-        return out.replace(token, &"*".repeat(token.len()));
+    for token in tokens.iter().filter(|token| token.len() >= TOKEN_CHARS_MIN) {
+        if out.contains(token.as_str()) {
+            out = out.replace(token.as_str(), &"*".repeat(token.len()));
+        }
     }
     out
 }
@@ -123,28 +165,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for TopLevel<'a> {
     }
 }
 
-/// The `uuid` of an item, without reading the rest of it.
-pub fn uuid_of(body: &[u8]) -> Option<String> {
-    if is_json(body) {
-        return uuid_of_json(&sound_text(body));
-    }
-    uuid_of_json(&form::urlencoded(body).into_iter().find(|(key, _)| key == "payload")?.1)
-}
-
 /// Told by the first byte: `curl -d '{…}'` calls its JSON a form.
 fn is_json(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"{") || body.starts_with(b"\xef\xbb\xbf")
-}
-
-fn uuid_of_json(text: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Data {
-        uuid: Option<Value>,
-    }
-    let members = members_of(text).ok()?;
-    let (_, data) = members.iter().rev().find(|(key, _)| key == "data")?;
-    let data: Data = serde_json::from_str(data.get()).ok()?;
-    data.uuid?.as_str().filter(|uuid| !uuid.is_empty()).map(str::to_owned)
 }
 
 /// An object of an item, read by its keys.
@@ -281,16 +304,35 @@ pub struct Deploy(Vec<(String, String)>);
 impl Deploy {
     /// Refuses: no JSON where JSON was said; no `environment`; no `revision`.
     pub fn from_incoming(incoming: &Incoming<'_>) -> Result<Deploy, Failure> {
-        let deploy = Deploy(match incoming.headers.media_type().as_str() {
-            "multipart/form-data" => form::multipart(incoming.headers.get("content-type").unwrap_or_default(), incoming.body),
-            "application/json" => json_fields(incoming.body)?,
-            _ if is_json(incoming.body) => json_fields(incoming.body)?,
-            _ => form::urlencoded(incoming.body),
-        });
+        let deploy = Deploy::read(incoming)?;
         match ["environment", "revision"].into_iter().find(|name| deploy.field(name).is_none()) {
             Some(missing) => Err(Failure::Invalid(format!("missing required field {missing:?}"))),
             None => Ok(deploy),
         }
+    }
+
+    fn read(incoming: &Incoming<'_>) -> Result<Deploy, Failure> {
+        Ok(Deploy(match incoming.headers.media_type().as_str() {
+            _ if is_json(incoming.body) => json_fields(incoming.body)?,
+            "multipart/form-data" => form::multipart(incoming.headers.get("content-type").unwrap_or_default(), incoming.body),
+            "application/json" => json_fields(incoming.body)?,
+            _ => form::urlencoded(incoming.body),
+        }))
+    }
+
+    /// The body as JSON, with a word in place of its access token; `None` for one that has none, or cannot be read.
+    pub fn without_token(incoming: &Incoming<'_>) -> Option<Vec<u8>> {
+        let Deploy(fields) = Deploy::read(incoming).ok()?;
+        fields.iter().find(|(key, value)| key == "access_token" && !value.is_empty())?;
+        let mut out = format!("{{\"access_token\": \"{TOKEN_SHOWN}\"");
+        for (key, value) in fields.iter().filter(|(key, _)| key != "access_token") {
+            out.push_str(", ");
+            model::json_string(key, &mut out);
+            out.push_str(": ");
+            model::json_string(value, &mut out);
+        }
+        out.push('}');
+        Some(out.into_bytes())
     }
 
     /// A field that is not blank.

@@ -26,7 +26,7 @@ use model::{Counted, DataPoint, LogRecord, Refusal, Resource, RowSink, Scope, Si
 
 use crate::incoming::Incoming;
 use crate::limits::BODY_BYTES_MAX;
-use crate::receiver::{CorsPolicy, Door, Failure, IngestMethod, Receiver, Reply, Route};
+use crate::receiver::{CorsPolicy, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route};
 
 pub use reply::error;
 
@@ -63,6 +63,12 @@ impl Receiver for Xray {
 
     fn headers(&self) -> &'static [&'static str] {
         &["x-cupola-account", "x-cupola-region"]
+    }
+
+    /// The daemon sends a batch again as it was, and so do the SDKs that call the API themselves.
+    fn identity(&self, incoming: &Incoming<'_>) -> Option<Identity> {
+        // Nobody sends a datagram twice.
+        (incoming.endpoint != UDP).then(|| Identity::of(incoming.endpoint, incoming.body))
     }
 
     fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {

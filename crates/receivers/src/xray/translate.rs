@@ -13,6 +13,7 @@ use model::{
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::Nowhere;
 use super::attributes::{Attributes, resource_attributes, span_attributes};
 use super::stacktrace::stacktrace;
 use super::wire::{
@@ -43,15 +44,24 @@ pub fn put_trace_segments(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Re
     Ok(unprocessed)
 }
 
-/// Pushes what one datagram holds: a document, or OTLP as ADOT sends it from Lambda.
+/// Pushes what one datagram holds: a document, or OTLP as ADOT sends it from Lambda. One that cannot be read pushes nothing:
+/// its neighbours share a sink with it.
 pub fn push_datagram(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
     match datagram(&String::from_utf8_lossy(incoming.body))? {
         Datagram::Document(document) => push_document(document, &incoming.headers, sink, &mut Vec::new()),
-        Datagram::Traces { base64, sampled: true } => crate::otlp::translate_traces(&decode(base64)?, sink)?,
-        Datagram::Traces { base64, sampled: false } => {
-            crate::otlp::translate_traces(&decode(base64)?, &mut super::unsampled::Unsampled(sink))?;
+        Datagram::Traces { base64, sampled } => {
+            let request = decode(base64)?;
+            crate::otlp::translate_traces(&request, &mut Nowhere)?;
+            match sampled {
+                true => crate::otlp::translate_traces(&request, sink)?,
+                false => crate::otlp::translate_traces(&request, &mut super::unsampled::Unsampled(sink))?,
+            }
         }
-        Datagram::Metrics { base64 } => crate::otlp::translate_metrics(&decode(base64)?, sink)?,
+        Datagram::Metrics { base64 } => {
+            let request = decode(base64)?;
+            crate::otlp::translate_metrics(&request, &mut Nowhere)?;
+            crate::otlp::translate_metrics(&request, sink)?;
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod attributes;
 pub mod aws;
+mod deletions;
 mod errors;
 mod health;
 mod honeycomb;
@@ -10,13 +11,16 @@ mod openapi;
 mod params;
 mod receivers_api;
 mod refusal;
+mod retention;
 mod services_api;
 mod sql;
+mod sql_stream;
+mod store_api;
 mod tail;
 mod traces;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::compression::CompressionLayer;
 
 pub use openapi::document;
@@ -44,7 +48,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/attributes", get(attributes::keys))
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
+        .route("/api/deletions", get(deletions::list).post(deletions::request))
+        .route("/api/deletions/{id}", get(deletions::one))
+        .route("/api/retention", get(retention::status).put(retention::put_policy).delete(retention::delete_policy))
+        .route("/api/retention/run", post(retention::run))
+        .route("/api/pins", get(retention::pins).post(retention::pin))
+        .route("/api/pins/{id}", delete(retention::unpin))
         .route("/api/sql", post(sql::query))
+        .route("/api/store", get(store_api::state))
+        .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
         .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())

@@ -26,7 +26,19 @@ use utoipa::OpenApi;
         super::attributes::keys,
         super::attributes::values,
         super::receivers_api::list,
+        super::deletions::request,
+        super::deletions::list,
+        super::deletions::one,
+        super::retention::status,
+        super::retention::put_policy,
+        super::retention::delete_policy,
+        super::retention::run,
+        super::retention::pins,
+        super::retention::pin,
+        super::retention::unpin,
         super::sql::query,
+        super::store_api::state,
+        super::store_api::settle,
     )
 )]
 struct Document;

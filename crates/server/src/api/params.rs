@@ -1,7 +1,9 @@
 //! Query parameters as people and programs write them.
 
 use axum::extract::{FromRequestParts, Query};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use store::TimeRange;
 
@@ -21,6 +23,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
         }
     }
 }
+
+/// With any value: says that somebody meant the request.
+const ASKED_BY: &str = "x-requested-by";
 
 /// Looked at when no range is given.
 const RANGE_DEFAULT_NS: i64 = 3_600 * 1_000_000_000;
@@ -45,7 +50,7 @@ pub fn time_range(start: Option<&str>, end: Option<&str>) -> Result<TimeRange, R
 }
 
 /// RFC 3339, or unix milliseconds; numbers beyond the year 5000 in milliseconds are taken for nanoseconds.
-fn moment(name: &str, text: &str) -> Result<i64, Refusal> {
+pub fn moment(name: &str, text: &str) -> Result<i64, Refusal> {
     const MILLISECONDS_MAX: i64 = 95_617_584_000_000;
     let wrong = || Refusal::parameter(format!("cannot read {name} from {text:?}: expected RFC 3339 or unix milliseconds"));
     if let Ok(number) = text.parse::<i64>() {
@@ -53,6 +58,18 @@ fn moment(name: &str, text: &str) -> Result<i64, Refusal> {
     }
     let timestamp: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
     i64::try_from(timestamp.as_nanosecond()).map_err(|_| wrong())
+}
+
+/// Refuses what a page of another origin could send unasked: whatever changes something names its body as JSON or says
+/// `X-Requested-By`, which a browser lets others do only after asking us, and we do not agree.
+pub fn not_from_another_page(headers: &HeaderMap) -> Result<(), Refusal> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_json = content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    if is_json || headers.contains_key(ASKED_BY) {
+        return Ok(());
+    }
+    let message = "a request that changes something has the content type application/json or the header X-Requested-By";
+    Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", message))
 }
 
 pub fn trace_id(text: &str) -> Result<model::TraceId, Refusal> {

@@ -4,8 +4,10 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use engine::EngineError;
 use http::StatusCode;
+use metastore::MetastoreError;
 use receivers::Failure;
 use serde::Serialize;
+use store::StoreError;
 use utoipa::ToSchema;
 
 /// `{"error": {"code", "message", "position"}}`, with a fitting status.
@@ -19,7 +21,7 @@ pub struct Refusal {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefusalBody {
-    /// For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`.
+    /// For programs: `invalid_query`, `invalid_parameter`, `invalid_body`, `not_found`, `forbidden`, `conflict`, `out_of_memory`, `out_of_time`, `unavailable`, `internal`.
     pub code: &'static str,
     /// For people.
     pub message: String,
@@ -28,7 +30,7 @@ pub struct RefusalBody {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
         Refusal { status, error: RefusalBody { code, message: message.into(), position: None } }
     }
 
@@ -46,8 +48,28 @@ impl Refusal {
         Refusal::new(status, "invalid_body", failure.to_string())
     }
 
+    /// More is asked for than can wait.
+    pub fn busy(message: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::TOO_MANY_REQUESTS, "unavailable", message)
+    }
+
     pub fn missing(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+}
+
+impl From<MetastoreError> for Refusal {
+    fn from(error: MetastoreError) -> Refusal {
+        match error {
+            MetastoreError::NotFound { .. } => Refusal::missing(error.to_string()),
+            error => Refusal::from(StoreError::Metastore(error)),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string())
     }
 }
 

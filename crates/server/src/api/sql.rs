@@ -13,6 +13,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::refusal::Refusal;
+use super::sql_stream;
 use crate::Services;
 use crate::limits::API_BODY_BYTES_MAX;
 use crate::listen::http_ingest::read_body;
@@ -25,6 +26,10 @@ pub struct SqlQuery {
     format: SqlFormat,
     /// At most this many rows; 100,000 by default and at most.
     max_rows: Option<usize>,
+    /// Tells progress and rows while the query runs: lines of JSON (`application/x-ndjson`), or server-sent events for who
+    /// accepts `text/event-stream`. `format` does not matter then.
+    #[serde(default)]
+    stream: bool,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
@@ -52,7 +57,7 @@ pub struct SqlColumn {
 }
 
 /// Answers one SQL query.
-#[utoipa::path(post, tag = "SQL", operation_id = "sql_query", path = "/api/sql", request_body = SqlQuery, responses((status = 200, body = SqlAnswer), (status = 400, body = Refusal)))]
+#[utoipa::path(post, tag = "SQL", operation_id = "sql_query", path = "/api/sql", request_body = SqlQuery, responses((status = 200, content((SqlAnswer = "application/json"), (super::sql_stream::SqlStreamEvent = "application/x-ndjson"))), (status = 400, body = Refusal)))]
 pub async fn query(State(services): State<Services>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, API_BODY_BYTES_MAX).await.map_err(|failure| Refusal::body(&failure))?;
@@ -60,6 +65,10 @@ pub async fn query(State(services): State<Services>, request: Request) -> Result
         .map_err(|error| Refusal::parameter(format!("cannot read the body: {error}; expected {{\"query\": \"SELECT …\"}}")))?;
     let rows_max = query.max_rows.unwrap_or(engine::limits::SQL_ROWS_MAX).min(engine::limits::SQL_ROWS_MAX);
     let asker = &services.asker;
+    if query.stream {
+        let stream = asker.engine.sql_stream(&asker.project, &query.query, rows_max).await?;
+        return Ok(sql_stream::respond(&parts.headers, stream));
+    }
     let answer = asker.engine.sql(&asker.project, &query.query, rows_max).await?;
     match query.format {
         SqlFormat::Json => Ok(Json(json(answer)?).into_response()),
@@ -69,10 +78,14 @@ pub async fn query(State(services): State<Services>, request: Request) -> Result
 }
 
 fn json(answer: Answer) -> Result<SqlAnswer, EngineError> {
-    let columns = answer.columns().into_iter().map(|column| SqlColumn { name: column.name, r#type: column.r#type }).collect();
+    let columns = columns(&answer.schema);
     let rows = answer.json_rows()?;
     let stats = Stats { truncated: answer.truncated, ..answer.stats.into() };
     Ok(SqlAnswer { columns, rows, stats })
+}
+
+pub(super) fn columns(schema: &arrow::datatypes::Schema) -> Vec<SqlColumn> {
+    engine::columns_of(schema).into_iter().map(|column| SqlColumn { name: column.name, r#type: column.r#type }).collect()
 }
 
 fn csv(answer: &Answer) -> Result<Vec<u8>, EngineError> {

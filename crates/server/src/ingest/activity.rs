@@ -59,9 +59,10 @@ pub struct RefusalSeen {
 }
 
 impl Activity {
-    pub(super) fn kept(&self, receiver: &'static str, incoming: &Incoming<'_>, seen: &Seen) {
+    /// Counts `requests` that came together; `incoming` is the first of them, `bytes` those of all.
+    pub(super) fn kept(&self, receiver: &'static str, incoming: &Incoming<'_>, requests: usize, bytes: usize, seen: &Seen) {
         let mut all = self.0.lock();
-        let one = entry(&mut all, receiver, incoming);
+        let one = entry(&mut all, receiver, requests, bytes);
         one.spans += seen.rows.spans;
         one.logs += seen.rows.logs;
         one.metrics += seen.rows.metrics;
@@ -71,7 +72,9 @@ impl Activity {
             one.last_rows = RowsTold { spans: seen.rows.spans, logs: seen.rows.logs, metrics: seen.rows.metrics };
         }
         for (name, rows) in &seen.services {
-            one.last_service = Some(name.clone());
+            if one.last_service.as_ref() != Some(name) {
+                one.last_service = Some(name.clone());
+            }
             see_service(&mut one.services, name, *rows, now);
         }
         for refusal in &seen.refusals {
@@ -82,18 +85,18 @@ impl Activity {
 
     pub(super) fn failed(&self, receiver: &'static str, incoming: &Incoming<'_>, failure: &Failure) {
         let mut all = self.0.lock();
-        let one = entry(&mut all, receiver, incoming);
+        let one = entry(&mut all, receiver, 1, incoming.body.len());
         one.refused += 1;
         remember(one, incoming, signal_of(incoming.endpoint), 1, failure.to_string());
     }
 
-    /// Datagrams that came faster than they could be kept.
-    pub fn lost(&self, receiver: &'static str, count: u64, time_unix_nano: i64) {
+    /// Datagrams that could not be kept; their sender cannot be asked to send them again.
+    pub fn lost(&self, receiver: &'static str, count: u64, time_unix_nano: i64, reason: &str) {
         let incoming = Incoming::new("udp", time_unix_nano, b"");
         let mut all = self.0.lock();
-        let one = entry(&mut all, receiver, &incoming);
+        let one = entry(&mut all, receiver, 1, 0);
         one.refused += count;
-        remember(one, &incoming, Signal::Spans, count, "datagrams came faster than they could be kept".into());
+        remember(one, &incoming, Signal::Spans, count, format!("datagrams lost: {reason}"));
     }
 
     /// Every receiver there is, whether anything came or not.
@@ -111,27 +114,28 @@ impl Activity {
 fn entry<'a>(
     all: &'a mut BTreeMap<&'static str, ReceiverActivity>,
     receiver: &'static str,
-    incoming: &Incoming<'_>,
+    requests: usize,
+    bytes: usize,
 ) -> &'a mut ReceiverActivity {
-    let one = all.entry(receiver).or_default();
-    one.name = receiver.to_owned();
-    one.requests += 1;
-    one.bytes += incoming.body.len() as u64;
+    let one = all.entry(receiver).or_insert_with(|| ReceiverActivity { name: receiver.to_owned(), ..Default::default() });
+    one.requests += requests as u64;
+    one.bytes += bytes as u64;
     one
 }
 
 fn see_service(services: &mut Vec<ServiceSeen>, name: &str, rows: Rows, now: UnixNano) {
-    let place = services.iter().position(|service| service.name == name);
-    let mut service = match place {
-        Some(place) => services.remove(place),
-        None => ServiceSeen { name: name.to_owned(), ..ServiceSeen::default() },
-    };
+    match services.iter().position(|service| service.name == name) {
+        Some(place) => services[..=place].rotate_right(1),
+        None => {
+            services.truncate(SERVICES_REMEMBERED - 1);
+            services.insert(0, ServiceSeen { name: name.to_owned(), ..ServiceSeen::default() });
+        }
+    }
+    let service = &mut services[0];
     service.last_received_unix_nano = now;
     service.spans += rows.spans;
     service.logs += rows.logs;
     service.metrics += rows.metrics;
-    services.insert(0, service);
-    services.truncate(SERVICES_REMEMBERED);
 }
 
 fn remember(one: &mut ReceiverActivity, incoming: &Incoming<'_>, signal: Signal, count: u64, reason: String) {

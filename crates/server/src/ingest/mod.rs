@@ -1,51 +1,49 @@
 //! The journey in: a request becomes rows on disk, and only then an answer.
 
 mod activity;
-mod envelope;
+mod body_bytes;
 mod log_stream_activity;
 mod pipeline;
-mod recent;
+mod retries;
+mod to_the_end;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use model::{Counted, Signal};
-use receivers::{Failure, Incoming, Receiver, Reply};
-use store::{RowBuffer, RowContext, Store, StoreError};
+use bytes::Bytes;
+use model::{Counted, DataPoint, LogRecord, Refusal, Resource, RowSink, Scope, Signal, Span};
+use receivers::{Decoded, Envelope, Failure, Incoming, Receiver, Reply};
+use store::{Payload, RowBuffer, RowContext, Store, StoreError};
 use tokio::sync::watch;
 
 pub use activity::{Activity, ReceiverActivity, RefusalSeen, ServiceSeen};
-pub use envelope::Envelope;
+pub use body_bytes::{BodyBytes, Held};
 pub use log_stream_activity::StreamActivity;
+pub use retries::{Retries, RetriesFile};
 
-use crate::limits;
 use pipeline::Pipeline;
-use recent::Recent;
+use retries::{Claim, Ticket};
+use to_the_end::ToTheEnd;
 
 /// Takes requests in. One per server.
 pub struct Ingest {
     store: Store,
     project: String,
     activity: Activity,
-    bytes_in_flight: Arc<AtomicUsize>,
-    item_uuids: Recent,
+    bodies: Arc<BodyBytes>,
+    retries: Arc<Retries>,
     /// Counts appends, so that live tails know when to look.
     appended: watch::Sender<u64>,
 }
 
-/// What became of one request, before its receiver words it.
-struct Kept {
-    reply: Reply,
-}
-
 impl Ingest {
-    pub fn new(store: Store, project: String) -> Ingest {
+    /// `body_bytes_max` bounds the bodies of all requests that are being read or written.
+    pub fn new(store: Store, project: String, retries: Arc<Retries>, body_bytes_max: usize) -> Ingest {
         Ingest {
             store,
             project,
             activity: Activity::default(),
-            bytes_in_flight: Arc::default(),
-            item_uuids: Recent::new(limits::ITEM_UUIDS_REMEMBERED),
+            bodies: BodyBytes::new(body_bytes_max),
+            retries,
             appended: watch::Sender::new(0),
         }
     }
@@ -54,17 +52,87 @@ impl Ingest {
         &self.activity
     }
 
+    pub fn retries(&self) -> &Retries {
+        &self.retries
+    }
+
     /// Changes whenever rows became visible.
     pub fn appended(&self) -> watch::Receiver<u64> {
         self.appended.subscribe()
     }
 
+    /// Room for a body about to be read; to be held until the request is answered.
+    pub fn hold(&self) -> Held {
+        self.bodies.hold()
+    }
+
     /// Decodes a request, appends its rows, and words the answer. The answer means "kept" only if it is a success.
-    pub async fn take(&self, receiver: &'static dyn Receiver, incoming: &Incoming<'_>) -> Reply {
-        match self.keep(receiver, incoming).await {
-            Ok(kept) => kept.reply,
+    ///
+    /// `body` is the one that `incoming` borrows.
+    pub async fn take(&self, receiver: &'static dyn Receiver, incoming: &Incoming<'_>, body: &Bytes) -> Reply {
+        match receiver.without_secrets(incoming).map(Bytes::from) {
+            None => self.take_clean(receiver, incoming, body).await,
+            Some(body) => self.take_clean(receiver, &Incoming { body: &body, ..incoming.clone() }, &body).await,
+        }
+    }
+
+    async fn take_clean(&self, receiver: &'static dyn Receiver, incoming: &Incoming<'_>, body: &Bytes) -> Reply {
+        match receiver.decode(incoming) {
+            Ok(decoded) => self.take_decoded(receiver, incoming, body, decoded).await,
             Err(failure) => self.fail(receiver, incoming, &failure),
         }
+    }
+
+    /// The same for a request that was decoded already, and has no secrets.
+    pub async fn take_decoded(
+        &self,
+        receiver: &'static dyn Receiver,
+        incoming: &Incoming<'_>,
+        body: &Bytes,
+        decoded: Option<Box<dyn Decoded + '_>>,
+    ) -> Reply {
+        match self.keep(receiver, incoming, body, decoded.as_deref()).await {
+            Ok(reply) => reply,
+            Err(failure) => self.fail(receiver, incoming, &failure),
+        }
+    }
+
+    /// Takes datagrams in, as many as came together, in one append: nobody waits for an answer.
+    pub async fn take_datagrams(&self, receiver: &'static dyn Receiver, datagrams: &[Incoming<'_>]) {
+        let Some(first) = datagrams.first() else { return };
+        let (rows, readable, seen) = self.translate_datagrams(receiver, first, datagrams);
+        if rows.rows().total() > 0
+            && let Err(failure) = self.append(Payload::from(receivers::encode_many(&readable)), rows, None).await
+        {
+            tracing::debug!(receiver = receiver.name(), %failure, "datagrams refused");
+            self.activity.lost(receiver.name(), readable.len() as u64, first.received_at_unix_nano, &failure.to_string());
+            return;
+        }
+        let bytes = readable.iter().map(|envelope| envelope.incoming.body.len()).sum();
+        self.activity.kept(receiver.name(), first, readable.len(), bytes, &seen);
+    }
+
+    /// The rows of all datagrams, and those that could be read.
+    fn translate_datagrams<'i>(
+        &'i self,
+        receiver: &'static dyn Receiver,
+        first: &Incoming<'i>,
+        datagrams: &[Incoming<'i>],
+    ) -> (RowBuffer, Vec<Envelope<'i>>, Seen) {
+        let mut rows = RowBuffer::new(row_context(receiver.name(), first));
+        let mut pipeline = Pipeline::new(&mut rows);
+        let (mut readable, mut seen) = (Vec::with_capacity(datagrams.len()), Seen::default());
+        for incoming in datagrams {
+            let mut counted = Counted::new(&mut pipeline);
+            if let Err(failure) = receiver.translate(incoming, &mut counted) {
+                self.fail(receiver, incoming, &failure);
+                continue;
+            }
+            seen.count(counted);
+            readable.push(Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() });
+        }
+        seen.services = pipeline.services();
+        (rows, readable, seen)
     }
 
     /// Words a failure that happened before decoding: a body too large, an unknown encoding.
@@ -74,84 +142,144 @@ impl Ingest {
         receiver.failed(incoming, failure)
     }
 
-    async fn keep(&self, receiver: &'static dyn Receiver, incoming: &Incoming<'_>) -> Result<Kept, Failure> {
-        let _held = self.hold(incoming.body.len())?;
-        let item_uuid = item_uuid(receiver, incoming);
-        if item_uuid.as_deref().is_some_and(|uuid| self.item_uuids.contains(uuid)) {
-            let mut nothing = RowBuffer::new(row_context(receiver.name(), incoming));
-            return Ok(Kept { reply: receiver.accepted(incoming, &Counted::new(&mut nothing)) });
-        }
-        let (rows, reply, seen) = decode(receiver, incoming)?;
+    async fn keep(
+        &self,
+        receiver: &'static dyn Receiver,
+        incoming: &Incoming<'_>,
+        body: &Bytes,
+        decoded: Option<&dyn Decoded>,
+    ) -> Result<Reply, Failure> {
+        let ticket = match retries::identity(receiver, incoming, decoded) {
+            None => None,
+            Some(identity) => match self.retries.claim(identity, incoming.received_at_unix_nano).await {
+                Claim::First(ticket) => Some(ticket),
+                Claim::Kept => return answer_again(receiver, incoming, decoded),
+            },
+        };
+        let (rows, reply, seen) = translate(receiver, incoming, decoded)?;
         if rows.rows().total() > 0 {
-            let payload = Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() }.encode();
-            self.store.append(&self.project, payload, rows).await.map_err(failure_from_store)?;
-            self.appended.send_modify(|count| *count += 1);
+            let envelope = Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() };
+            let payload = Payload { head: envelope.encode_head(), body: body.clone() };
+            self.append(payload, rows, ticket).await?;
         }
-        if let Some(uuid) = item_uuid {
-            self.item_uuids.insert(uuid);
-        }
-        self.activity.kept(receiver.name(), incoming, &seen);
-        Ok(Kept { reply })
+        self.activity.kept(receiver.name(), incoming, 1, body.len(), &seen);
+        Ok(reply)
     }
 
-    fn hold(&self, bytes: usize) -> Result<Held, Failure> {
-        let held = Held { bytes, in_flight: Arc::clone(&self.bytes_in_flight) };
-        let before = self.bytes_in_flight.fetch_add(bytes, Ordering::Relaxed);
-        if before > 0 && before + bytes > limits::BODY_BYTES_IN_FLIGHT_MAX {
-            return Err(Failure::Busy { retry_after_seconds: limits::RETRY_AFTER_SECONDS });
-        }
-        Ok(held)
-    }
-}
-
-/// What tells a re-sent Rollbar item from a new one.
-fn item_uuid(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> Option<String> {
-    let is_item = receiver.name() == "rollbar" && incoming.endpoint == "item";
-    if is_item { receivers::rollbar::uuid_of(incoming.body) } else { None }
-}
-
-/// Body bytes counted as in flight until dropped.
-struct Held {
-    bytes: usize,
-    in_flight: Arc<AtomicUsize>,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.in_flight.fetch_sub(self.bytes, Ordering::Relaxed);
+    /// Appends, and notes what was appended, even if the caller goes away meanwhile.
+    async fn append(&self, payload: Payload, rows: RowBuffer, ticket: Option<Ticket>) -> Result<(), Failure> {
+        let (store, project, appended) = (self.store.clone(), self.project.clone(), self.appended.clone());
+        let appending = ToTheEnd::new(async move {
+            store.append(&project, payload, rows).await?;
+            if let Some(ticket) = ticket {
+                ticket.kept();
+            }
+            appended.send_modify(|count| *count += 1);
+            Ok(())
+        });
+        appending.await.map_err(failure_from_store)
     }
 }
 
-/// What a request brought, for the Connect page.
+/// What requests brought, for the Connect page.
+#[derive(Default)]
 pub struct Seen {
     pub rows: model::Rows,
-    pub refusals: Vec<model::Refusal>,
+    pub refusals: Vec<Refusal>,
     /// Rows by service.
     pub services: Vec<(String, model::Rows)>,
 }
 
-fn decode(receiver: &'static dyn Receiver, incoming: &Incoming<'_>) -> Result<(RowBuffer, Reply, Seen), Failure> {
+impl Seen {
+    fn count(&mut self, counted: Counted<'_>) {
+        self.rows.spans += counted.accepted.spans;
+        self.rows.logs += counted.accepted.logs;
+        self.rows.metrics += counted.accepted.metrics;
+        self.refusals.extend(counted.refusals);
+    }
+}
+
+fn translate(
+    receiver: &'static dyn Receiver,
+    incoming: &Incoming<'_>,
+    decoded: Option<&dyn Decoded>,
+) -> Result<(RowBuffer, Reply, Seen), Failure> {
     let mut rows = RowBuffer::new(row_context(receiver.name(), incoming));
     let mut pipeline = Pipeline::new(&mut rows);
     let mut counted = Counted::new(&mut pipeline);
-    receiver.translate(incoming, &mut counted)?;
-    let reply = receiver.accepted(incoming, &counted);
-    let (accepted, refusals) = (counted.accepted, std::mem::take(&mut counted.refusals));
-    let services = pipeline.services();
-    Ok((rows, reply, Seen { rows: accepted, refusals, services }))
+    let reply = push(receiver, incoming, decoded, &mut counted)?;
+    let mut seen = Seen::default();
+    seen.count(counted);
+    seen.services = pipeline.services();
+    Ok((rows, reply, seen))
+}
+
+fn push(
+    receiver: &'static dyn Receiver,
+    incoming: &Incoming<'_>,
+    decoded: Option<&dyn Decoded>,
+    counted: &mut Counted<'_>,
+) -> Result<Reply, Failure> {
+    match decoded {
+        Some(decoded) => {
+            decoded.push(counted)?;
+            Ok(decoded.accepted(counted))
+        }
+        None => {
+            receiver.translate(incoming, counted)?;
+            Ok(receiver.accepted(incoming, counted))
+        }
+    }
+}
+
+/// The answer to a request that was kept before: the one it was given then.
+fn answer_again(
+    receiver: &'static dyn Receiver,
+    incoming: &Incoming<'_>,
+    decoded: Option<&dyn Decoded>,
+) -> Result<Reply, Failure> {
+    tracing::debug!(receiver = receiver.name(), endpoint = incoming.endpoint, "request repeated");
+    push(receiver, incoming, decoded, &mut Counted::new(&mut Nowhere))
+}
+
+/// A sink that keeps nothing.
+struct Nowhere;
+
+impl RowSink for Nowhere {
+    fn resource(&mut self, _: &Resource<'_>) {}
+    fn scope(&mut self, _: &Scope<'_>) {}
+    fn span(&mut self, _: &Span<'_>) {}
+    fn log(&mut self, _: &LogRecord<'_>) {}
+    fn data_point(&mut self, _: &DataPoint<'_>) {}
+    fn refuse(&mut self, _: Refusal) {}
 }
 
 /// The rows of a record of the write-ahead log, exactly as they were first decoded; `None` for a record nobody can read.
 pub fn replay(payload: &[u8]) -> Option<(String, RowBuffer)> {
-    let envelope = Envelope::decode(payload)?;
-    let receiver = receivers::by_name(envelope.receiver)?;
-    let mut rows = RowBuffer::new(row_context(receiver.name(), &envelope.incoming));
+    replay_into(payload, &Retries::default())
+}
+
+/// The same, and remembers the requests, so that one that is sent again is known.
+pub fn replay_into(payload: &[u8], retries: &Retries) -> Option<(String, RowBuffer)> {
+    let envelopes = receivers::decode_all(payload)?;
+    let first = envelopes.first()?;
+    let receiver = receivers::by_name(first.receiver)?;
+    let mut rows = RowBuffer::new(row_context(receiver.name(), &first.incoming));
     let mut pipeline = Pipeline::new(&mut rows);
-    if let Err(failure) = receiver.translate(&envelope.incoming, &mut pipeline) {
-        tracing::error!(receiver = receiver.name(), %failure, "cannot decode a kept request again");
-        return None;
+    for Envelope { incoming, .. } in &envelopes {
+        let replayed = receiver.decode(incoming).and_then(|decoded| {
+            retries.replayed(receiver, incoming, decoded.as_deref());
+            match decoded {
+                Some(decoded) => decoded.push(&mut pipeline),
+                None => receiver.translate(incoming, &mut pipeline),
+            }
+        });
+        if let Err(failure) = replayed {
+            tracing::error!(receiver = receiver.name(), %failure, "cannot decode a kept request again");
+            return None;
+        }
     }
-    Some((envelope.project.to_owned(), rows))
+    Some((first.project.to_owned(), rows))
 }
 
 fn row_context(receiver: &'static str, incoming: &Incoming<'_>) -> RowContext {

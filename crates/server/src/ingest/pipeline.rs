@@ -7,16 +7,15 @@ use std::borrow::Cow;
 
 use analysis::{fingerprint, linking};
 use model::{DataPoint, Exception, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Span};
-use store::RowBuffer;
 
 pub struct Pipeline<'a> {
-    out: &'a mut RowBuffer,
+    out: &'a mut dyn RowSink,
     language: String,
     services: Vec<(String, Rows)>,
 }
 
 impl<'a> Pipeline<'a> {
-    pub fn new(out: &'a mut RowBuffer) -> Pipeline<'a> {
+    pub fn new(out: &'a mut dyn RowSink) -> Pipeline<'a> {
         Pipeline { out, language: String::new(), services: Vec::new() }
     }
 

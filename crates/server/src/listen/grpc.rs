@@ -1,21 +1,30 @@
-//! gRPC doors of receivers: tonic frames, compresses and sends trailers; messages stay bytes and are walked like any body.
-
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
+//! gRPC doors of receivers: unary calls whose messages stay bytes and are walked like any body.
+//!
+//! A call is one HTTP/2 request with one framed message; its answer is one framed message and trailers. That little is done
+//! here, so that a message is counted while it arrives and never copied on its way to the log.
+//!
+//! Spec: github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, doc/compression.md
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use base64::Engine as _;
-use bytes::{Buf, BufMut, Bytes};
-use receivers::{Door, Headers, Incoming, Receiver, limits::BODY_BYTES_MAX};
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, UnaryService};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use receivers::{ContentEncoding, Door, Failure, Headers, Incoming, Receiver, Reply, limits::BODY_BYTES_MAX};
 use tonic::{Code, Status};
 
-use super::http_ingest::{kept_headers, trace_context};
+use super::http_ingest::{collect, content_encoding, in_the_clear, kept_headers, trace_context};
+use crate::ingest::Held;
 use crate::{Peer, Services, now_unix_nano};
+
+/// Flag and length in front of a message.
+const PREFIX_BYTES: usize = 5;
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// The gRPC doors of all receivers.
 pub fn router(services: Services) -> Router {
@@ -25,8 +34,8 @@ pub fn router(services: Services) -> Router {
             let Door::Grpc { method, endpoint } = *door else { continue };
             let services = services.clone();
             let handler = move |request: Request| {
-                let unary = Unary { services: services.clone(), receiver, endpoint };
-                async move { Ok::<_, Infallible>(answer(unary, request).await) }
+                let services = services.clone();
+                async move { take(&services, receiver, endpoint, request).await }
             };
             router = router.route(method, post(handler));
         }
@@ -34,84 +43,102 @@ pub fn router(services: Services) -> Router {
     router
 }
 
-async fn answer(unary: Unary, request: Request) -> axum::response::Response {
-    let mut grpc = Grpc::new(BytesCodec)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .max_decoding_message_size(BODY_BYTES_MAX);
-    grpc.unary(unary, request).await.map(axum::body::Body::new)
+async fn take(services: &Services, receiver: &'static dyn Receiver, endpoint: &'static str, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if !is_grpc(&parts.headers) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let kept = kept_headers(&parts.headers, receiver);
+    let mut incoming = Incoming {
+        headers: Headers(kept.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()),
+        remote_addr: parts.extensions.get::<Peer>().map(|peer| peer.ip()),
+        trace_context: trace_context(&parts.headers),
+        ..Incoming::new(endpoint, now_unix_nano(), b"")
+    };
+    let mut held = services.ingest.hold();
+    let reply = match read_message(&mut held, &parts.headers, body).await {
+        Ok(message) => {
+            incoming.body = &message;
+            services.ingest.take(receiver, &incoming, &message).await
+        }
+        Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
+    };
+    respond(reply)
 }
 
-struct Unary {
-    services: Services,
-    receiver: &'static dyn Receiver,
-    endpoint: &'static str,
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let said = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    said.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-impl UnaryService<Bytes> for Unary {
-    type Response = Bytes;
-    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (services, receiver, endpoint) = (self.services.clone(), self.receiver, self.endpoint);
-        Box::pin(async move {
-            let remote_addr = request.extensions().get::<Peer>().map(|peer| peer.ip());
-            let headers = request.metadata().clone().into_headers();
-            let body = request.into_inner();
-            let kept = kept_headers(&headers, receiver);
-            let incoming = Incoming {
-                headers: Headers(kept.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()),
-                remote_addr,
-                trace_context: trace_context(&headers),
-                ..Incoming::new(endpoint, now_unix_nano(), &body)
-            };
-            let reply = services.ingest.take(receiver, &incoming).await;
-            match reply.grpc {
-                None | Some((0, _)) => Ok(tonic::Response::new(Bytes::from(reply.body))),
-                Some((code, message)) => {
-                    let details = reply.headers.get("grpc-status-details-bin");
-                    let details = details.and_then(|value| base64::engine::general_purpose::STANDARD_NO_PAD.decode(value).ok());
-                    Err(Status::with_details(Code::from(code), message, details.unwrap_or_default().into()))
-                }
-            }
-        })
+/// The one message of a unary call, in the clear.
+async fn read_message(held: &mut Held, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let encoding = content_encoding(headers, &GRPC_ENCODING)?;
+    let framed = collect(held, body, BODY_BYTES_MAX + PREFIX_BYTES).await?;
+    let (compressed, message) = unframed(framed)?;
+    match (compressed, encoding) {
+        (false, _) => Ok(message),
+        (true, ContentEncoding::Identity) => {
+            Err(Failure::Malformed("a gRPC message is marked as compressed, but not how".to_owned()))
+        }
+        (true, encoding) => in_the_clear(held, encoding, &message, BODY_BYTES_MAX),
     }
 }
 
-/// Messages as they are.
-#[derive(Clone, Copy, Debug, Default)]
-struct BytesCodec;
-
-impl Codec for BytesCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = BytesCodec;
-    type Decoder = BytesCodec;
-
-    fn encoder(&mut self) -> BytesCodec {
-        BytesCodec
+/// Whether the message is compressed, and the message.
+fn unframed(mut framed: Bytes) -> Result<(bool, Bytes), Failure> {
+    let malformed = |what: &str| Failure::Malformed(format!("cannot read a gRPC message: {what}"));
+    let Some(([flag, length @ ..], _)) = framed.split_first_chunk::<PREFIX_BYTES>() else {
+        return Err(malformed("expected five bytes in front of it"));
+    };
+    let compressed = match flag {
+        0 => false,
+        1 => true,
+        _ => return Err(malformed("expected a flag of 0 or 1")),
+    };
+    if u32::from_be_bytes(*length) as usize != framed.len() - PREFIX_BYTES {
+        return Err(malformed("expected one message of the length told"));
     }
-
-    fn decoder(&mut self) -> BytesCodec {
-        BytesCodec
-    }
+    Ok((compressed, framed.split_off(PREFIX_BYTES)))
 }
 
-impl Encoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(item);
-        Ok(())
+fn respond(reply: Reply) -> Response {
+    let (code, message) = reply.grpc.unwrap_or((Code::Internal as i32, "a reply without a status".to_owned()));
+    if code != Code::Ok as i32 {
+        let details = reply.headers.get("grpc-status-details-bin");
+        let details = details.and_then(|value| base64::engine::general_purpose::STANDARD_NO_PAD.decode(value).ok());
+        let status = Status::with_details(Code::from(code), message, details.unwrap_or_default().into());
+        let mut response = status.into_http::<Body>();
+        response.headers_mut().insert("grpc-accept-encoding", ACCEPTED);
+        return response;
     }
+    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + reply.body.len());
+    framed.put_u8(0);
+    framed.put_u32(reply.body.len() as u32);
+    framed.put_slice(&reply.body);
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let body = Full::new(framed.freeze()).with_trailers(std::future::ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response.headers_mut().insert("grpc-accept-encoding", ACCEPTED);
+    response
 }
 
-impl Decoder for BytesCodec {
-    type Item = Bytes;
-    type Error = Status;
+/// Compressions a client may use.
+const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,deflate,zstd");
 
-    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(message.copy_to_bytes(message.remaining())))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_framed_one_at_a_time() {
+        let read = |bytes: &'static [u8]| unframed(Bytes::from_static(bytes)).ok();
+        assert_eq!(read(b"\0\0\0\0\x02ab"), Some((false, Bytes::from_static(b"ab"))));
+        assert_eq!(read(b"\x01\0\0\0\0"), Some((true, Bytes::new())));
+        for wrong in [&b""[..], b"\0\0\0\0", b"\x02\0\0\0\0", b"\0\0\0\0\x03ab", b"\0\0\0\0\x01ab"] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
     }
 }

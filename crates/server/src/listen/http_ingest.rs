@@ -6,12 +6,14 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on, options};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use model::TraceContext;
 use receivers::{
     BodyError, ContentEncoding, CorsPolicy, Door, Failure, Headers, Incoming, IngestMethod, Receiver, Reply, Route, decompress,
 };
 
+use crate::ingest::{BodyBytes, Held};
 use crate::{Peer, Services, now_unix_nano};
 
 /// The HTTP doors of all receivers, or of one.
@@ -62,34 +64,75 @@ async fn take(
         trace_context: trace_context(&parts.headers),
         body: b"",
     };
-    let reply = match read_body(&parts.headers, body, route.body_bytes_max).await {
+    let mut held = services.ingest.hold();
+    let reply = match read_held_body(&mut held, &parts.headers, body, route.body_bytes_max).await {
         Ok(body) => {
             incoming.body = &body;
-            services.ingest.take(receiver, &incoming).await
+            services.ingest.take(receiver, &incoming, &body).await
         }
         Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
     };
     respond(reply, route.cors, &parts.headers)
 }
 
-/// The body in the clear, within the route's cap both before and after decompression.
-pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, Failure> {
-    let named = headers.get(header::CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let named = named.unwrap_or_default();
-    let encoding = ContentEncoding::parse(&named).ok_or(Failure::UnsupportedEncoding(named))?;
-    let collected =
-        Limited::new(body, bytes_max).collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
-            Ok(_) => Failure::TooLarge { bytes_max },
-            Err(error) => Failure::Malformed(format!("cannot read the body: {error}")),
-        })?;
-    let bytes = collected.to_bytes();
-    if encoding == ContentEncoding::Identity {
-        return Ok(bytes.into());
-    }
-    decompress(encoding, &bytes, bytes_max).map_err(|error| match error {
+/// The body of a question to an API, which is small: in the clear, within a cap both before and after decompression.
+pub async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
+    read_held_body(&mut BodyBytes::new(bytes_max).hold(), headers, body, bytes_max).await
+}
+
+/// The body of telemetry, which takes its room while it arrives.
+pub async fn read_held_body(held: &mut Held, headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
+    let encoding = content_encoding(headers, &header::CONTENT_ENCODING)?;
+    let sent = collect(held, body, bytes_max).await?;
+    if encoding == ContentEncoding::Identity { Ok(sent) } else { in_the_clear(held, encoding, &sent, bytes_max) }
+}
+
+/// How a header says that the body is compressed.
+pub fn content_encoding(headers: &HeaderMap, name: &HeaderName) -> Result<ContentEncoding, Failure> {
+    let Some(named) = headers.get(name) else { return Ok(ContentEncoding::Identity) };
+    let named = String::from_utf8_lossy(named.as_bytes());
+    ContentEncoding::parse(&named).ok_or_else(|| Failure::UnsupportedEncoding(named.into_owned()))
+}
+
+/// A compressed body in the clear.
+pub fn in_the_clear(held: &mut Held, encoding: ContentEncoding, sent: &[u8], bytes_max: usize) -> Result<Bytes, Failure> {
+    let clear = decompress(encoding, sent, bytes_max).map_err(|error| match error {
         BodyError::TooLarge { bytes_max } => Failure::TooLarge { bytes_max },
         corrupt @ BodyError::Corrupt { .. } => Failure::Malformed(corrupt.to_string()),
-    })
+    })?;
+    held.grow(clear.len())?;
+    Ok(clear.into())
+}
+
+/// The bytes of a body as they were sent.
+///
+/// One that finds no room is read to its end all the same, and thrown away: a client that is cut off while it sends hears a
+/// broken connection instead of the answer.
+pub async fn collect(held: &mut Held, mut body: Body, bytes_max: usize) -> Result<Bytes, Failure> {
+    let (mut frames, mut bytes, mut room) = (Vec::<Bytes>::new(), 0, Ok(()));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::Malformed(format!("cannot read the body: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        bytes += data.len();
+        if bytes > bytes_max {
+            return Err(Failure::TooLarge { bytes_max });
+        }
+        if room.is_ok() {
+            room = held.grow(data.len());
+            frames.push(data);
+        }
+        if room.is_err() {
+            frames = Vec::new();
+            held.let_go();
+        }
+    }
+    room?;
+    if frames.len() == 1 {
+        return Ok(frames.swap_remove(0));
+    }
+    let mut whole = BytesMut::with_capacity(bytes);
+    frames.iter().for_each(|frame| whole.extend_from_slice(frame));
+    Ok(whole.freeze())
 }
 
 /// Header names whose values are credentials: the log on disk learns only that they were there.

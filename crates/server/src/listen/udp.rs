@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use receivers::{Door, Incoming, Receiver};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_APPEND_MAX, DATAGRAMS_QUEUED_MAX};
@@ -15,6 +15,12 @@ struct Datagram {
     from: SocketAddr,
     received_at_unix_nano: i64,
     payload: Vec<u8>,
+}
+
+impl Datagram {
+    fn incoming<'a>(&'a self, endpoint: &'a str) -> Incoming<'a> {
+        Incoming { remote_addr: Some(self.from.ip()), ..Incoming::new(endpoint, self.received_at_unix_nano, &self.payload) }
+    }
 }
 
 /// Reads datagrams for the receiver with a UDP door until `stop`, then keeps what was already read.
@@ -27,9 +33,10 @@ pub async fn serve(socket: Arc<UdpSocket>, services: Services, stop: Cancellatio
     });
     let Some((receiver, endpoint)) = found else { return };
     let (sender, queue) = mpsc::channel(DATAGRAMS_QUEUED_MAX);
+    let queue = Mutex::new(queue);
     let reading = read(socket, sender, receiver, services.clone(), stop);
-    let keeping = keep(queue, receiver, endpoint, services);
-    tokio::join!(reading, keeping);
+    // Two, so that one decodes while the other waits for the disk.
+    tokio::join!(reading, keep(&queue, receiver, endpoint, &services), keep(&queue, receiver, endpoint, &services));
 }
 
 async fn read(
@@ -55,24 +62,24 @@ async fn read(
         };
         let datagram = Datagram { from, received_at_unix_nano: now_unix_nano(), payload: buffer[..length].to_vec() };
         if let Err(mpsc::error::TrySendError::Full(lost)) = queue.try_send(datagram) {
-            services.ingest.activity().lost(receiver.name(), 1, lost.received_at_unix_nano);
+            services.ingest.activity().lost(receiver.name(), 1, lost.received_at_unix_nano, "they came faster than they are kept");
         }
     }
 }
 
-async fn keep(mut queue: mpsc::Receiver<Datagram>, receiver: &'static dyn Receiver, endpoint: &'static str, services: Services) {
-    let mut waiting = Vec::with_capacity(DATAGRAMS_PER_APPEND_MAX);
-    while queue.recv_many(&mut waiting, DATAGRAMS_PER_APPEND_MAX).await > 0 {
-        // Side by side, so that they share one commit of the log.
-        let kept = waiting.iter().map(|datagram| {
-            let incoming = Incoming {
-                remote_addr: Some(datagram.from.ip()),
-                ..Incoming::new(endpoint, datagram.received_at_unix_nano, &datagram.payload)
-            };
-            let services = &services;
-            async move { services.ingest.take(receiver, &incoming).await }
-        });
-        futures::future::join_all(kept).await;
+async fn keep(
+    queue: &Mutex<mpsc::Receiver<Datagram>>,
+    receiver: &'static dyn Receiver,
+    endpoint: &'static str,
+    services: &Services,
+) {
+    let mut waiting = Vec::new();
+    loop {
+        if queue.lock().await.recv_many(&mut waiting, DATAGRAMS_PER_APPEND_MAX).await == 0 {
+            return;
+        }
+        let together: Vec<Incoming<'_>> = waiting.iter().map(|datagram| datagram.incoming(endpoint)).collect();
+        services.ingest.take_datagrams(receiver, &together).await;
         waiting.clear();
     }
 }

@@ -34,6 +34,8 @@ use fold::Folding;
 use merge::{Merge, times};
 use plan::{Moment, day_of, plan};
 
+const MINUTE_NANOS: i64 = 60 * 1_000_000_000;
+
 /// What the background does and how fast.
 pub(crate) struct Compaction {
     /// The share of one core it may take while rows come in.
@@ -41,11 +43,13 @@ pub(crate) struct Compaction {
     pub stop: AtomicBool,
     asleep: Mutex<()>,
     wake: Condvar,
-    /// One rewriting job at a time, whoever's.
-    pub job: Mutex<()>,
+    /// One rewriting job at a time, whoever's: compaction, retention, deletion.
+    pub job: tokio::sync::Mutex<()>,
     /// Parts that could not be rewritten although they are not damaged; they are left as they are until the next start.
     passed_over: Mutex<HashSet<u64>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// When there was nothing to do: the catalog's snapshot and the minute.
+    idle: Mutex<Option<(u64, i64)>>,
     pub counters: CompactionCounters,
 }
 
@@ -175,9 +179,10 @@ impl Compaction {
             stop: AtomicBool::new(false),
             asleep: Mutex::default(),
             wake: Condvar::new(),
-            job: Mutex::default(),
+            job: tokio::sync::Mutex::default(),
             passed_over: Mutex::default(),
             thread: Mutex::default(),
+            idle: Mutex::default(),
             counters: CompactionCounters::default(),
         }
     }
@@ -203,7 +208,7 @@ impl Compaction {
     }
 
     /// Waits, unless it is to end.
-    fn wait(&self, duration: Duration) {
+    pub fn wait(&self, duration: Duration) {
         let mut asleep = self.asleep.lock();
         if !self.is_stopped() {
             self.wake.wait_for(&mut asleep, duration);
@@ -262,11 +267,19 @@ fn step(store: &Arc<Inner>, runtime: &Handle, is_busy: bool) -> Result<bool, Sto
     if compaction.is_stopped() {
         return Ok(false);
     }
+    // With thousands of parts looking is work too, and seldom anything has changed.
+    let now_unix_nano = store.shared.clock.now_unix_nano();
+    let seen = (store.shared.memory.catalog().snapshot, now_unix_nano / MINUTE_NANOS);
+    if *compaction.idle.lock() == Some(seen) {
+        return Ok(false);
+    }
     if store.place.traces.tidy(&|| store.shared.memory.catalog(), &store.reader, &compaction.stop)? {
         return Ok(true);
     }
-    let moment = Moment::At { now_unix_nano: store.shared.clock.now_unix_nano() };
-    let Some((parts, waiting)) = next_job(store, None, moment) else { return Ok(false) };
+    let Some((parts, waiting)) = next_job(store, None, Moment::At { now_unix_nano }) else {
+        *compaction.idle.lock() = Some(seen);
+        return Ok(false);
+    };
     // With much to catch up on it takes what it needs: many small parts cost every query more.
     let share = if is_busy && waiting < COMPACTION_PARTS_MAX * 4 { compaction.cpu_share } else { 1.0 };
     compact(store, runtime, parts, share)?;
@@ -289,7 +302,7 @@ fn next_job(store: &Inner, project: Option<&str>, moment: Moment) -> Option<(Vec
 
 fn compact(store: &Arc<Inner>, runtime: &Handle, parts: Vec<Part>, share: f64) -> Result<(), StoreError> {
     let compaction = &store.compaction;
-    let _one_at_a_time = compaction.job.lock();
+    let _one_at_a_time = compaction.job.blocking_lock();
     // Somebody else's job may have replaced them while this one waited.
     let is_there = {
         let catalog = store.shared.memory.catalog();
@@ -317,7 +330,7 @@ fn compact(store: &Arc<Inner>, runtime: &Handle, parts: Vec<Part>, share: f64) -
         remove_parts(&store.place, &rewritten.parts);
         return Err(StoreError::Corrupt(format!("of {rows} rows {rows_out} were written and {rows_folded} left out")));
     }
-    runtime.block_on(store.replace_parts(rewritten.parts, &parts))?;
+    runtime.block_on(store.replace_parts(rewritten.parts, &parts, None))?;
     let counters = &compaction.counters;
     counters.compactions.fetch_add(1, Ordering::Relaxed);
     counters.rows.fetch_add(rows, Ordering::Relaxed);

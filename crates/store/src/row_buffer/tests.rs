@@ -348,3 +348,34 @@ fn attributes_of(row: &Row) -> Vec<Attribute<'static>> {
 fn same_number(text: Option<String>) -> Option<String> {
     text.map(|text| text.parse::<f64>().map_or(text, |number| number.to_string()))
 }
+
+/// Rows of attributes in any order, with repeats: `(key, value)` of few keys.
+fn rows_of_attributes() -> impl proptest::strategy::Strategy<Value = Vec<Vec<(usize, i64)>>> {
+    proptest::collection::vec(proptest::collection::vec((0usize..6, -3i64..3), 0..8), 1..12)
+}
+
+proptest::proptest! {
+    /// Whichever order attributes come in, and whatever was guessed from the row before, each row says what it was given.
+    #[test]
+    fn a_guessed_order_changes_nothing(rows in rows_of_attributes()) {
+        const KEYS: [&str; 6] = ["a", "b", "http.route", "service.name", "exception.type", "attributes.body"];
+        let mut together = buffer();
+        for row in &rows {
+            let attributes: Vec<Attribute<'_>> = row.iter().map(|(key, value)| int(KEYS[*key], *value)).collect();
+            log_with(&mut together, &attributes);
+        }
+        let together = batch(together);
+        for (number, row) in rows.iter().enumerate() {
+            let mut alone = buffer();
+            let attributes: Vec<Attribute<'_>> = row.iter().map(|(key, value)| int(KEYS[*key], *value)).collect();
+            log_with(&mut alone, &attributes);
+            let alone = batch(alone);
+            for (field, column) in alone.schema().fields().iter().zip(alone.columns()) {
+                let same = together.column_by_name(field.name()).unwrap().slice(number, 1);
+                proptest::prop_assert_eq!(&same, column, "{} of row {}", field.name(), number);
+            }
+            let said = |batch: &RecordBatch, row: usize| batch.columns().iter().filter(|column| column.is_valid(row)).count();
+            proptest::prop_assert_eq!(said(&together, number), said(&alone, 0));
+        }
+    }
+}

@@ -6,7 +6,11 @@
 mod compaction;
 mod concurrency;
 mod crash;
+mod deletion;
 mod histories;
 mod journey;
 mod numbered;
+mod retention;
+mod stories;
 mod traces;
+mod transfer;

@@ -272,16 +272,16 @@ fn failures_speak_the_encoding_of_the_request() {
         content-type: application/json
         retry-after: 3
 
-        {"code":14,"message":"overloaded, retry in 3 s"}
+        {"code":8,"message":"overloaded, retry in 3 s"}
         429 Too Many Requests
         content-type: application/x-protobuf
         retry-after: 3
 
-        hex 080e12186f7665726c6f616465642c20726574727920696e203320731a300a28747970652e676f6f676c65617069732e636f6d2f676f6f676c652e7270632e5265747279496e666f12040a020803
+        hex 080812186f7665726c6f616465642c20726574727920696e203320731a300a28747970652e676f6f676c65617069732e636f6d2f676f6f676c652e7270632e5265747279496e666f12040a020803
         200 OK
         content-type: application/grpc
-        grpc-status-details-bin: CA4SGG92ZXJsb2FkZWQsIHJldHJ5IGluIDMgcxowCih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEgQKAggD
-        grpc-status: 14 "overloaded, retry in 3 s"
+        grpc-status-details-bin: CAgSGG92ZXJsb2FkZWQsIHJldHJ5IGluIDMgcxowCih0eXBlLmdvb2dsZWFwaXMuY29tL2dvb2dsZS5ycGMuUmV0cnlJbmZvEgQKAggD
+        grpc-status: 8 "overloaded, retry in 3 s"
         503 Service Unavailable
         content-type: application/json
         retry-after: 5

@@ -44,6 +44,16 @@ proptest! {
         }
     }
 
+    /// What a record is read as does not depend on the one before, from which its attributes are guessed.
+    #[test]
+    fn a_guess_changes_nothing(records in proptest::collection::vec(wild_attributes(), 1..6)) {
+        let together: Vec<u8> = records.iter().flat_map(|record| message(2, record)).collect();
+        let of = |records: &[u8]| push("logs", PROTOBUF, &message(1, &message(2, records)));
+        let head = "resource \"unknown_service\"\nscope \"\"\n";
+        let alone: String = records.iter().map(|record| of(&message(2, record)).replace(head, "")).collect();
+        prop_assert_eq!(of(&together), format!("{head}{alone}"));
+    }
+
     /// One changed byte anywhere never panics, in either encoding.
     #[test]
     fn changed_bytes_never_panic(entropy in entropy(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
@@ -68,6 +78,30 @@ proptest! {
 
 fn entropy() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..6000)
+}
+
+/// The attributes of a log record: few keys and values, so that records resemble each other, and bytes that are no text.
+fn wild_attributes() -> impl Strategy<Value = Vec<u8>> {
+    let bytes = || {
+        prop_oneof![
+            8 => prop::sample::select(vec!["a", "b", "http.route", "sampleRate", "exception.type", ""]).prop_map(|text| text.as_bytes().to_vec()),
+            1 => Just(b"\xff".to_vec()),
+            1 => Just("ü".repeat(70).into_bytes()),
+            1 => Just(vec![b'k'; 300]),
+        ]
+    };
+    let value = prop_oneof![
+        4 => bytes().prop_map(|text| message(1, &text)),
+        1 => (0u8..0x80).prop_map(|number| vec![3 << 3, number]),
+        // Two values, of which the last counts, and none.
+        1 => bytes().prop_map(|text| [message(1, b"x"), message(1, &text)].concat()),
+        1 => Just(Vec::new()),
+    ];
+    let pair = (bytes(), value, any::<bool>()).prop_map(|(key, value, reversed)| {
+        let (key, value) = (message(1, &key), message(2, &value));
+        message(6, &if reversed { [value, key].concat() } else { [key, value].concat() })
+    });
+    proptest::collection::vec(pair, 0..6).prop_map(|pairs| pairs.concat())
 }
 
 /// Makes messages from bytes; when they run out everything is empty, so shorter is simpler.

@@ -7,9 +7,10 @@ use engine::ask::log_events::{LogEvent, LogEventFilter};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use metastore::{LogGroupFilter, LogStreamActivity, LogStreamFilter, LogStreamOrder, MetastoreError};
 use receivers::aws::{AwsError, Dialect, reply};
+use receivers::cloudwatch::AdmittedLogEvents;
 use receivers::cloudwatch::event_id::EventId;
 use receivers::cloudwatch::limits::{DESCRIBE_LIMIT_MAX, EVENTS_LIMIT_MAX, EVENTS_PAGE_BYTES_MAX};
-use receivers::cloudwatch::put_log_events::{self, PutLogEvents};
+use receivers::cloudwatch::put_log_events::{self, Admission, PutLogEvents};
 use receivers::cloudwatch::tokens::{Direction, EventsToken, PageToken};
 use receivers::cloudwatch::wire::{self, Owner};
 use receivers::{Headers, Incoming, Reply};
@@ -183,7 +184,7 @@ impl LogsApi<'_> {
         put_log_events::admit(&request, now_unix_ms, None)?;
         let group = self.group(&request.log_group_name).await?;
         self.stream(&request.log_group_name, &request.log_stream_name).await?;
-        let admission = put_log_events::admit(&request, now_unix_ms, group.retention_days)?;
+        let admission = Admission::of(&request, now_unix_ms, group.retention_days);
         let retention = group.retention_days.map(|days| days.to_string());
         let mut headers = vec![
             ("content-type", "application/x-amz-json-1.1"),
@@ -201,9 +202,11 @@ impl LogsApi<'_> {
             body: &call.body,
         };
         let receiver = receivers::by_name("cloudwatch").ok_or_else(|| unavailable("the receiver is missing"))?;
-        let mut reply = self.services.ingest.take(receiver, &incoming).await;
+        let seen = activity(&request, &admission.accepted, call.received_at_unix_nano);
+        let decoded = Box::new(AdmittedLogEvents { request, admission, incoming: &incoming });
+        let mut reply = self.services.ingest.take_decoded(receiver, &incoming, &call.body, Some(decoded)).await;
         if reply.status.is_success() {
-            self.services.log_stream_activity.note(activity(&request, &admission.accepted, call.received_at_unix_nano));
+            self.services.log_stream_activity.note(seen);
         }
         stamp(&mut reply.headers, &call.request_id);
         Ok(reply)

@@ -10,13 +10,15 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use model::TraceContext;
 use receivers::aws::{AwsError, Dialect};
 use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
-use crate::listen::http_ingest::{read_body, respond, trace_context};
+use crate::ingest::Held;
+use crate::listen::http_ingest::{read_held_body, respond, trace_context};
 use crate::{Peer, Services, now_unix_nano};
 
 pub fn router() -> Router<Services> {
@@ -29,7 +31,9 @@ pub fn router() -> Router<Services> {
 /// A call with its body in the clear, and what its answer must name.
 pub(super) struct Call {
     pub headers: HeaderMap,
-    pub body: Vec<u8>,
+    pub body: Bytes,
+    /// The room that the body takes.
+    _held: Held,
     pub request_id: String,
     pub region: String,
     pub received_at_unix_nano: i64,
@@ -41,10 +45,12 @@ impl Call {
     pub(super) async fn read(services: &Services, request: Request, bytes_max: usize) -> Result<Call, (Failure, String)> {
         let (parts, body): (_, Body) = request.into_parts();
         let request_id = uuid::Uuid::new_v4().to_string();
-        let read = read_body(&parts.headers, body, bytes_max).await;
+        let mut held = services.ingest.hold();
+        let read = read_held_body(&mut held, &parts.headers, body, bytes_max).await;
         Ok(Call {
             region: region(&parts.headers).unwrap_or_else(|| services.settings.region.clone()),
             body: read.map_err(|failure| (failure, request_id.clone()))?,
+            _held: held,
             request_id,
             received_at_unix_nano: now_unix_nano(),
             remote_addr: parts.extensions.get::<Peer>().map(|peer| peer.ip()),

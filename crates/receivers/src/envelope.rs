@@ -4,10 +4,14 @@
 //! pairs of texts; remote address as text; received_at i64; trace context (0, 1 = trace id, 2 = trace and span id); body.
 
 use model::{SpanId, TraceContext, TraceId};
-use receivers::{Headers, Incoming};
+
+use crate::incoming::{Headers, Incoming};
 
 /// Changes when the layout does; older versions stay readable.
 const VERSION: u8 = 1;
+
+/// Begins a record of several requests.
+const MANY: u8 = 0xff;
 
 pub struct Envelope<'a> {
     pub project: &'a str,
@@ -16,9 +20,10 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    pub fn encode(&self) -> Vec<u8> {
+    /// Everything up to the body, which follows as it is.
+    pub fn encode_head(&self) -> Vec<u8> {
         let incoming = &self.incoming;
-        let mut out = Vec::with_capacity(incoming.body.len() + 256);
+        let mut out = Vec::with_capacity(256);
         out.push(VERSION);
         for text in [self.project, self.receiver, incoming.endpoint, incoming.rest] {
             put_text(&mut out, text);
@@ -44,11 +49,10 @@ impl<'a> Envelope<'a> {
                 out.extend(span_id.0);
             }
         }
-        out.extend(incoming.body);
         out
     }
 
-    /// Reads what [`Envelope::encode`] wrote; `None` for anything else.
+    /// Reads what [`Envelope::encode_head`] wrote and the body behind it; `None` for anything else.
     pub fn decode(bytes: &'a [u8]) -> Option<Envelope<'a>> {
         let mut at = Reader(bytes);
         if at.take(1)? != [VERSION] {
@@ -72,6 +76,32 @@ impl<'a> Envelope<'a> {
         let incoming = Incoming { endpoint, rest, headers, remote_addr, received_at_unix_nano, trace_context, body: at.0 };
         Some(Envelope { project, receiver, incoming })
     }
+}
+
+/// Several requests in one record, each with its length (u32, little endian) in front, behind [`MANY`].
+pub fn encode_many(envelopes: &[Envelope<'_>]) -> Vec<u8> {
+    let bytes: usize = envelopes.iter().map(|envelope| envelope.incoming.body.len() + 256).sum();
+    let mut out = Vec::with_capacity(bytes);
+    out.push(MANY);
+    for envelope in envelopes {
+        let head = envelope.encode_head();
+        out.extend(((head.len() + envelope.incoming.body.len()) as u32).to_le_bytes());
+        out.extend(head);
+        out.extend(envelope.incoming.body);
+    }
+    out
+}
+
+/// The requests of a record, one or many; `None` for what is neither.
+pub fn decode_all(bytes: &[u8]) -> Option<Vec<Envelope<'_>>> {
+    let [MANY, rest @ ..] = bytes else { return Some(vec![Envelope::decode(bytes)?]) };
+    let mut at = Reader(rest);
+    let mut envelopes = Vec::new();
+    while !at.0.is_empty() {
+        let length = u32::from_le_bytes(at.take(4)?.try_into().ok()?);
+        envelopes.push(Envelope::decode(at.take(length as usize)?)?);
+    }
+    Some(envelopes)
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -109,12 +139,23 @@ mod tests {
             trace_context: TraceContext::from_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
             body: b"{}",
         };
-        let bytes = Envelope { project: "default", receiver: "otlp", incoming: incoming.clone() }.encode();
+        let mut bytes = Envelope { project: "default", receiver: "otlp", incoming: incoming.clone() }.encode_head();
+        bytes.extend(incoming.body);
         let back = Envelope::decode(&bytes).unwrap();
         assert_eq!((back.project, back.receiver), ("default", "otlp"));
         assert_eq!(format!("{:?}", back.incoming), format!("{incoming:?}"));
         for end in 0..bytes.len() - incoming.body.len() {
             assert!(Envelope::decode(&bytes[..end]).is_none(), "{end} bytes are not an envelope");
         }
+    }
+    #[test]
+    fn several_requests_share_a_record() {
+        let incoming = [Incoming::new("udp", 1, b"{}"), Incoming::new("udp", 2, b"")];
+        let envelopes = incoming.clone().map(|incoming| Envelope { project: "default", receiver: "xray", incoming });
+        let bytes = encode_many(&envelopes);
+        let back = decode_all(&bytes).unwrap();
+        let told = |envelopes: &[Envelope<'_>]| envelopes.iter().map(|one| format!("{:?}", one.incoming)).collect::<Vec<_>>();
+        assert_eq!(told(&back), told(&envelopes));
+        assert!(decode_all(&bytes[..bytes.len() - 1]).is_none());
     }
 }

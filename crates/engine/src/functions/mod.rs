@@ -1,0 +1,40 @@
+//! Cupola's own SQL functions, and the rules that let plans use them.
+//!
+//! One file per function, with its meaning and its code together. [`register`] is called once, when the first question is
+//! asked; whatever runs plans elsewhere has to call it too.
+
+pub(crate) mod attribute;
+pub(crate) mod has_token;
+pub(crate) mod log_buckets;
+
+use std::sync::Arc;
+
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+
+use crate::joins_yield::JoinsYield;
+use crate::union_sort::SortThroughUnion;
+
+/// The state with every function and rule of ours.
+pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
+    let aggregates = [log_buckets::percentile(), log_buckets::shared_percentiles(), log_buckets::histogram()];
+    state.aggregate_functions().get_or_insert_default().extend(aggregates.map(Arc::new));
+    let scalars = [log_buckets::log_bucket(), log_buckets::time_bucket()];
+    let functions = state.scalar_functions().get_or_insert_default();
+    functions.extend(scalars.map(Arc::new));
+    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf()]);
+    state.with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new())).with_physical_optimizer_rules(physical_rules())
+}
+
+/// DataFusion's own rules, and ours among them where they belong.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    let mut rules = PhysicalOptimizer::new().rules;
+    // Before filters are pushed down for the last time, which is when a top-k tells the scans what it still looks for.
+    let place = rules.iter().position(|rule| rule.name() == "PushdownSort").map_or(rules.len(), |place| place + 1);
+    rules.insert(place, Arc::new(SortThroughUnion));
+    let place = rules.iter().position(|rule| rule.name() == "EnsureCooperative").map_or(rules.len(), |place| place + 1);
+    rules.insert(place, Arc::new(JoinsYield));
+    rules.push(Arc::new(crate::grouping::CodeGrouping));
+    rules
+}

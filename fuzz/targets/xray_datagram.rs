@@ -1,0 +1,5 @@
+//! libFuzzer over the target `xray_datagram` of `crates/fuzzing`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::run("xray_datagram", input));

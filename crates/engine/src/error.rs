@@ -5,6 +5,9 @@ use datafusion::error::DataFusionError;
 
 use crate::nearest::nearest;
 
+/// What DataFusion names when the spill folder is full, in errors of several kinds.
+const SPILL_IS_FULL: &str = "datafusion.runtime.max_temp_directory_size";
+
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The asker's words are at fault.
@@ -33,6 +36,9 @@ impl EngineError {
 impl From<DataFusionError> for EngineError {
     fn from(error: DataFusionError) -> EngineError {
         let message = strip(&error.to_string());
+        if message.contains(SPILL_IS_FULL) {
+            return EngineError::OutOfMemory(message);
+        }
         match error.find_root() {
             DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
                 SchemaError::FieldNotFound { field, valid_fields } => EngineError::invalid(unknown_column(field, valid_fields)),

@@ -163,10 +163,13 @@ impl PartFile {
     fn open(folder: &PartsFolder, location: &Path, damage: &Arc<Damage>) -> Result<PartFile, StoreError> {
         let path = folder.path.join(location.as_ref());
         let failed = || StoreError::io(format!("open part {}", path.display()));
-        let file = File::open(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => StoreError::Corrupt(format!("{}: is gone", path.display())),
-            _ => failed()(error),
-        })?;
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return damage.noting(location, Err(StoreError::Corrupt(format!("{}: is gone", path.display()))));
+            }
+            Err(error) => return Err(failed()(error)),
+        };
         let bytes = file.metadata().map_err(failed())?.len();
         let sums = std::fs::read(path.with_extension(CHECKSUMS)).ok().and_then(|bytes| Checksums::from_bytes(&bytes));
         match &sums {

@@ -17,5 +17,7 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     state.scalar_functions().get_or_insert_default().extend(scalars.map(Arc::new));
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))
+        .with_query_planner(Arc::new(crate::bubble_up::Planner))
         .with_physical_optimizer_rule(Arc::new(crate::grouping::CodeGrouping))
+        .with_physical_optimizer_rule(Arc::new(crate::bubble_up::CountCodes))
 }

@@ -2,6 +2,7 @@
 
 mod attributes;
 pub mod aws;
+mod bubble_up;
 mod errors;
 mod health;
 mod honeycomb;
@@ -46,6 +47,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
         .route("/api/sql", post(sql::query))
+        .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))

@@ -27,6 +27,7 @@ use utoipa::OpenApi;
         super::attributes::values,
         super::receivers_api::list,
         super::sql::query,
+        super::bubble_up::compare,
         super::store_api::state,
         super::store_api::settle,
     )

@@ -9,10 +9,12 @@
 use std::path::{Path, PathBuf};
 
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use engine::ask::Asker;
+use engine::ask::bubble_up::BubbleUpQuestion;
 use engine::{Engine, EngineOptions};
 use metastore::Metastore;
 use model::{Attribute, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId, Value};
-use store::{RowBuffer, RowContext, Store, StoreOptions};
+use store::{RowBuffer, RowContext, Store, StoreOptions, TimeRange};
 
 /// As the program has it.
 #[global_allocator]
@@ -77,6 +79,53 @@ const QUESTIONS: &[Question] = &[
     },
 ];
 
+/// What BubbleUp compares: as many columns as in the measurements the goals come from.
+const COMPARED: [&str; 12] = [
+    "service.name",
+    "service.version",
+    "k8s.namespace.name",
+    "cloud.availability_zone",
+    "telemetry.sdk.language",
+    "k8s.pod.name",
+    "http.route",
+    "http.request.method",
+    "http.response.status_code",
+    "tenant.id",
+    "feature.flag",
+    "status_code",
+];
+
+const SLOW: &str = "duration_ns > 50000000";
+
+async fn bubble_up(engine: &Engine, stock: &SessionContext, columns: &[&str], name: &str) {
+    let asker = Asker { engine: engine.clone(), project: PROJECT.into() };
+    let question = BubbleUpQuestion {
+        signal: model::Signal::Spans,
+        range: TimeRange { start_unix_nano: START, end_unix_nano: START + 2 * DAY },
+        selection: SLOW.into(),
+        baseline: None,
+        columns: Some(columns.iter().map(|column| (*column).to_owned()).collect()),
+        limit: 3,
+    };
+    let (mut ours, mut theirs, mut told) = (f64::MAX, f64::MAX, String::new());
+    for _ in 0..RUNS {
+        let before = cpu_ms();
+        let answer = asker.bubble_up(question.clone()).await.unwrap();
+        ours = ours.min(cpu_ms() - before);
+        let columns = answer.columns.iter().map(|column| format!("{} {:.3}", column.name, column.difference));
+        told = format!("{} of {} rows: {}", answer.selection.rows, answer.baseline.rows, columns.collect::<Vec<_>>().join(", "));
+    }
+    for _ in 0..1 {
+        let before = cpu_ms();
+        for column in columns {
+            let sql = format!(r#"SELECT "{column}", count(*), count(*) FILTER (WHERE {SLOW}) FROM spans GROUP BY 1"#);
+            stock.sql(&sql).await.unwrap().collect().await.unwrap();
+        }
+        theirs = theirs.min(cpu_ms() - before);
+    }
+    println!("{ours:8.0} {theirs:8.0}  {name} ({told})");
+}
+
 fn main() {
     let spans: u64 = std::env::var("CUPOLA_BENCH_SPANS").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000_000);
     let folder = std::env::var_os("CUPOLA_BENCH_DATA")
@@ -108,6 +157,10 @@ fn main() {
                 theirs = theirs.min(cpu_ms() - before);
             }
             println!("{ours:8.0} {theirs:8.0}  {} ({} rows, {})", question.name, rows.0, rows.1);
+        }
+        if "bubbleup".contains(&wanted) {
+            bubble_up(&engine, &stock, &COMPARED, "bubbleup of 12 attributes").await;
+            bubble_up(&engine, &stock, &["user.id", "db.rows", "cache.hit"], "bubbleup of ids, numbers and truth values").await;
         }
         drop(engine);
         store.shutdown().await.unwrap();

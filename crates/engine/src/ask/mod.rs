@@ -4,6 +4,7 @@
 //! unless their documentation says "rows".
 
 pub mod attributes;
+pub mod bubble_up;
 pub mod errors;
 pub mod log_events;
 pub mod logs;

@@ -84,8 +84,8 @@ pub struct Deploy {
 /// A span that stands for a request: one end of it is this service's own door.
 const IS_REQUEST: &str = "(kind IN ('server', 'consumer') OR (parent_span_id IS NULL AND kind <> 'client')) AND NOT in_progress";
 
-const QUANTILES: &str = "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(duration_ns AS DOUBLE)) AS p50, \
-                         approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY CAST(duration_ns AS DOUBLE)) AS p95";
+const QUANTILES: &str =
+    "percentile(duration_ns, 0.5, sample_rate) AS p50, percentile(duration_ns, 0.95, sample_rate) AS p95";
 
 impl Asker {
     pub async fn services(&self, range: TimeRange) -> Result<Services, EngineError> {
@@ -157,7 +157,7 @@ impl Asker {
             .ask(&format!(
                 r#"SELECT "service.name", {route} AS route, {method} AS method, sum(sample_rate) AS requests,
                    sum(CASE WHEN status_code = 'error' THEN sample_rate ELSE 0 END) AS errors, {QUANTILES},
-                   approx_percentile_cont(0.99) WITHIN GROUP (ORDER BY CAST(duration_ns AS DOUBLE)) AS p99
+                   percentile(duration_ns, 0.99, sample_rate) AS p99
                    FROM s WHERE {IS_REQUEST} GROUP BY 1, 2, 3 ORDER BY p95 DESC LIMIT {limit}"#
             ))
             .await?;

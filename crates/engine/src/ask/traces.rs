@@ -146,8 +146,7 @@ impl Asker {
         let answer = session
             .ask(&format!(
                 "SELECT {} AS step, sum(sample_rate) AS n, sum(CASE WHEN status_code = 'error' THEN sample_rate ELSE 0 END) AS errors, \
-                 approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY CAST(duration_ns AS DOUBLE)) AS p50, \
-                 approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY CAST(duration_ns AS DOUBLE)) AS p95 \
+                 percentile(duration_ns, 0.5, sample_rate) AS p50, percentile(duration_ns, 0.95, sample_rate) AS p95 \
                  FROM f WHERE (kind IN ('server', 'consumer') OR parent_span_id IS NULL) AND NOT in_progress {ok} GROUP BY 1",
                 steps.sql()
             ))

@@ -14,8 +14,8 @@ use datafusion::physical_expr::EquivalenceProperties;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PhysicalExpr,
-    PlanProperties, ReplaceChildrenOptions,
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties,
+    InputDistributionRequirements, Partitioning, PhysicalExpr, PlanProperties, ReplaceChildrenOptions,
 };
 use futures::StreamExt;
 
@@ -54,10 +54,14 @@ impl BubbleUpExec {
     }
 
     /// Over the counts of one that is [`BubbleUpExec::counting`].
-    pub fn adding_up(input: Arc<dyn ExecutionPlan>, columns: usize) -> Result<BubbleUpExec> {
-        let counting = find(&input).map(|counting| counting.types.clone()).filter(|types| types.len() == columns);
-        let types = counting.ok_or_else(|| internal_datafusion_err!("expected counts to add up"))?;
-        Ok(BubbleUpExec::new(input, Mode::AddingUp, types))
+    pub fn adding_up(counting: BubbleUpExec) -> BubbleUpExec {
+        let types = counting.types.clone();
+        BubbleUpExec::new(Arc::new(counting), Mode::AddingUp, types)
+    }
+
+    /// What this one counts, if it counts: its input and how many columns of it.
+    pub fn counted(&self) -> Option<(&Arc<dyn ExecutionPlan>, usize)> {
+        (self.mode == Mode::Counting).then_some((&self.input, self.types.len()))
     }
 
     fn new(input: Arc<dyn ExecutionPlan>, mode: Mode, types: Vec<DataType>) -> BubbleUpExec {
@@ -69,10 +73,6 @@ impl BubbleUpExec {
         );
         BubbleUpExec { input, mode, types, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
     }
-}
-
-fn find(plan: &Arc<dyn ExecutionPlan>) -> Option<&BubbleUpExec> {
-    plan.downcast_ref::<BubbleUpExec>().or_else(|| plan.children().into_iter().find_map(find))
 }
 
 impl DisplayAs for BubbleUpExec {
@@ -88,6 +88,13 @@ impl ExecutionPlan for BubbleUpExec {
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
+    }
+
+    fn input_distribution_requirements(&self) -> InputDistributionRequirements {
+        InputDistributionRequirements::new(vec![match self.mode {
+            Mode::Counting => Distribution::UnspecifiedDistribution,
+            Mode::AddingUp => Distribution::SinglePartition,
+        }])
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
@@ -107,7 +114,10 @@ impl ExecutionPlan for BubbleUpExec {
         _options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let input = children.into_iter().next().ok_or_else(|| internal_datafusion_err!("expected an input"))?;
-        Ok(Arc::new(BubbleUpExec::new(input, self.mode, self.types.clone())))
+        match self.mode {
+            Mode::Counting => Ok(Arc::new(BubbleUpExec::counting(input, self.types.len())?)),
+            Mode::AddingUp => Ok(Arc::new(BubbleUpExec::new(input, Mode::AddingUp, self.types.clone()))),
+        }
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -116,7 +126,7 @@ impl ExecutionPlan for BubbleUpExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let mut memory = MemoryConsumer::new(format!("BubbleUp[{partition}]")).register(context.memory_pool());
+        let memory = MemoryConsumer::new(format!("BubbleUp[{partition}]")).register(context.memory_pool());
         let mut comparison = Comparison::new(&self.types)?;
         let mut input = self.input.execute(partition, context)?;
         let mode = self.mode;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Float64Builder, Int8Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder};
+use arrow::array::{AsArray, Float64Builder, Int8Builder, Int32Builder, Int64Builder, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Float64Type, Int8Type, Int32Type, Int64Type, Schema, SchemaRef};
 use datafusion::common::internal_err;
 use datafusion::error::Result;

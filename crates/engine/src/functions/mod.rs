@@ -24,7 +24,10 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
     functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf()]);
-    state.with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new())).with_physical_optimizer_rules(physical_rules())
+    state
+        .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))
+        .with_query_planner(Arc::new(crate::bubble_up::Planner))
+        .with_physical_optimizer_rules(physical_rules())
 }
 
 /// DataFusion's own rules, and ours among them where they belong.
@@ -36,5 +39,6 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     let place = rules.iter().position(|rule| rule.name() == "EnsureCooperative").map_or(rules.len(), |place| place + 1);
     rules.insert(place, Arc::new(JoinsYield));
     rules.push(Arc::new(crate::grouping::CodeGrouping));
+    rules.push(Arc::new(crate::bubble_up::CountCodes));
     rules
 }

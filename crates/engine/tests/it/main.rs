@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod asking;
+mod bubble_up;
 mod codes;
 mod damage;
 mod limits;

@@ -6,12 +6,14 @@
 //! Missing: keys with characters outside identifiers (`http.request.header.x-id`) still need their quotes
 //! Quirks:  where a dotted name can be read both ways, a table alias beats an attribute
 
+mod condition;
 mod guard;
 mod names;
 mod quote;
 #[cfg(test)]
 mod tests;
 
+pub use condition::rewrite_condition;
 pub use names::names;
 
 use datafusion_common::arrow::datatypes::Schema;

@@ -2,6 +2,7 @@
 
 mod attributes;
 pub mod aws;
+mod bubble_up;
 mod deletions;
 mod errors;
 mod health;
@@ -55,6 +56,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/pins", get(retention::pins).post(retention::pin))
         .route("/api/pins/{id}", delete(retention::unpin))
         .route("/api/sql", post(sql::query))
+        .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))

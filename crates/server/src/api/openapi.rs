@@ -37,6 +37,7 @@ use utoipa::OpenApi;
         super::retention::pin,
         super::retention::unpin,
         super::sql::query,
+        super::bubble_up::compare,
         super::store_api::state,
         super::store_api::settle,
     )

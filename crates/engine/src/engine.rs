@@ -38,7 +38,8 @@ impl Default for EngineOptions {
         EngineOptions {
             memory_bytes_max: limits::QUERY_MEMORY_BYTES_MAX,
             time_max: limits::QUERY_TIME_MAX,
-            threads: cores.max(limits::QUERY_THREADS_MIN),
+            // One a core: questions take turns within a thread, and more threads would take more of the cores from ingest.
+            threads: cores,
             spill_dir: None,
             spill_bytes_max: limits::QUERY_SPILL_BYTES_MAX,
         }

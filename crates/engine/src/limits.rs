@@ -50,9 +50,6 @@ pub const CHART_BUCKETS_MAX: i64 = 240;
 /// Exact links followed from one trace to others: one request has one trace per tracer.
 pub const LINKED_TRACES_MAX: usize = 16;
 
-/// Threads that run questions; two so that one long question does not stop the page.
-pub const QUERY_THREADS_MIN: usize = 2;
-
 /// Plans are trees that DataFusion walks recursively; a long chain of conditions overflows the usual 2 MiB in a debug build.
 pub const QUERY_THREAD_STACK_BYTES: usize = 16 * 1024 * 1024;
 

@@ -53,6 +53,8 @@ pub async fn metrics(State(services): State<Services>) -> impl IntoResponse {
     family("cupola_store_folded_rows_total", "Rows left out because they were there twice.", "counter", one(store.rows_folded));
     family("cupola_store_compaction_read_bytes_total", "Bytes of parts read for it.", "counter", one(store.compaction_bytes_in));
     family("cupola_store_compaction_written_bytes_total", "Bytes of parts it wrote.", "counter", one(store.compaction_bytes_out));
+    let running = services.asker.engine.running() as u64;
+    family("cupola_queries_running", "Queries that are being worked on.", "gauge", one(running));
     family("cupola_uptime_seconds", "Seconds since the start.", "gauge", one(services.started.elapsed().as_secs()));
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], out)
 }

@@ -14,4 +14,5 @@ mod round_trip;
 mod settle;
 mod secrets;
 mod shutdown;
+mod sql_stream;
 mod transfer;

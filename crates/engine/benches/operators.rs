@@ -138,7 +138,12 @@ fn main() {
             fill(&store, spans).await;
         }
         let stats = store.stats();
-        println!("{} spans in {} parts, {:.1} B a span", stats.part_rows, stats.parts, stats.part_bytes as f64 / stats.part_rows as f64);
+        println!(
+            "{} spans in {} parts, {:.1} B a span",
+            stats.part_rows,
+            stats.parts,
+            stats.part_bytes as f64 / stats.part_rows as f64
+        );
         let options = EngineOptions { memory_bytes_max: 4 << 30, threads: 2, ..EngineOptions::default() };
         let engine = Engine::new(store.clone(), options).unwrap();
         let stock = stock(&folder).await;
@@ -267,7 +272,8 @@ impl Words {
         let failed = (random >> 34).is_multiple_of(100);
         let user = format!("user-{}", of_trace % 1_000_000);
         let root_mean_square = |bits: u64| ((bits & 0xffff) as f64 / 65_536.0 + (bits >> 16 & 0xffff) as f64 / 65_536.0) - 1.0;
-        let size = 15.0 + root_mean_square(hash(random)) * 3.0 + root_mean_square(random >> 3) * 2.0 + if is_slow { 2.0 } else { 0.0 };
+        let size =
+            15.0 + root_mean_square(hash(random)) * 3.0 + root_mean_square(random >> 3) * 2.0 + if is_slow { 2.0 } else { 0.0 };
         let attributes = [
             Attribute::str("http.route", route.as_str()),
             Attribute::str("http.request.method", method),

@@ -41,7 +41,12 @@ pub async fn metrics(State(services): State<Services>) -> impl IntoResponse {
     family("cupola_store_flush_failures_total", "Times rows could not become parts.", "counter", one(store.flush_failures));
     family("cupola_store_wal_bytes", "Bytes of the write-ahead log.", "gauge", one(store.wal_bytes));
     family("cupola_store_wal_records_corrupt", "Damaged records found at start.", "gauge", one(store.wal_records_corrupt));
-    family("cupola_store_wal_records_unreadable", "Records found at start of which no rows could be made.", "gauge", one(store.wal_records_unreadable));
+    family(
+        "cupola_store_wal_records_unreadable",
+        "Records found at start of which no rows could be made.",
+        "gauge",
+        one(store.wal_records_unreadable),
+    );
     family("cupola_store_parts", "Parts that queries see.", "gauge", one(store.parts));
     family("cupola_store_part_bytes", "Bytes of those parts, with what lies beside them.", "gauge", one(store.part_bytes));
     family("cupola_store_index_bytes", "Bytes of the trace index.", "gauge", one(store.index_bytes));

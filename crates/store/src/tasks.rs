@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::commit::Shared;
 use crate::error::StoreError;
 use crate::limits::{
-    DELETION_INTERVAL, ERASURE_INTERVAL, FLUSH_RETRY, PUBLISH_INTERVAL, RETENTION_CPU_SHARE, RETENTION_FIRST,
-    RETENTION_INTERVAL, WAL_SEGMENT_BYTES_MAX,
+    DELETION_INTERVAL, ERASURE_INTERVAL, FLUSH_RETRY, PUBLISH_INTERVAL, RETENTION_CPU_SHARE, RETENTION_FIRST, RETENTION_INTERVAL,
+    WAL_SEGMENT_BYTES_MAX,
 };
 use crate::publish::Publish;
 use crate::store::{Inner, blocking};

@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-pub(crate) use self::record::Previous;
 use self::reader::read_segment;
+pub(crate) use self::record::Previous;
 use self::record::{RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::disk::{self, Disk, DiskFile, may_pass};
 use crate::error::StoreError;
@@ -204,7 +204,9 @@ impl WalFolder {
         let mut header = [0; SEGMENT_HEADER_BYTES];
         let read = file.read_at(0, &mut header).ok()?;
         match record::decode_segment_header(&header[..read], after) {
-            SegmentHeader::Whole(previous) => previous.filter(|previous| previous.number == number).map(|previous| previous.durable),
+            SegmentHeader::Whole(previous) => {
+                previous.filter(|previous| previous.number == number).map(|previous| previous.durable)
+            }
             _ => None,
         }
     }
@@ -469,7 +471,9 @@ impl WalWriter {
             }
             Err(Begin::Create(error)) => Err(unwritten("begin a segment of the log", &error)),
             Err(Begin::Sync(error)) if may_pass(&error) => Err(unwritten("sync the folder of the log", &error)),
-            Err(Begin::Sync(error)) => Err(self.poisoned(format!("cannot sync the folder of the log: {error}; restart to go on"))),
+            Err(Begin::Sync(error)) => {
+                Err(self.poisoned(format!("cannot sync the folder of the log: {error}; restart to go on")))
+            }
         }
     }
 

@@ -114,12 +114,7 @@ mod tests {
     use super::*;
 
     fn totals(selection: u64, baseline: u64) -> Totals {
-        Totals {
-            selection_rows: selection,
-            baseline_rows: baseline,
-            selection: selection as f64,
-            baseline: baseline as f64,
-        }
+        Totals { selection_rows: selection, baseline_rows: baseline, selection: selection as f64, baseline: baseline as f64 }
     }
 
     fn counted(counts: &[(f64, f64)]) -> Vec<Counted<usize>> {
@@ -141,8 +136,7 @@ mod tests {
 
     #[test]
     fn values_that_are_all_different_tell_nothing() {
-        let ids: Vec<(f64, f64)> =
-            (0..2_000).map(|number| if number % 10 == 0 { (1.0, 0.0) } else { (0.0, 1.0) }).collect();
+        let ids: Vec<(f64, f64)> = (0..2_000).map(|number| if number % 10 == 0 { (1.0, 0.0) } else { (0.0, 1.0) }).collect();
         assert!(difference(&counted(&ids), &totals(200, 1_800)).is_chance);
     }
 

@@ -106,7 +106,8 @@ async fn grpc_and_rollbar_hear_it_in_their_words() {
     let long = "x".repeat(100);
     let mut later = (0, 0);
     while later.0 == 0 || later.1 == 0 {
-        let exports = futures::future::join_all((0..16).map(|n| grpc::export_logs(&server, grpc::one_log_record(&format!("{n} {long}")))));
+        let exports =
+            futures::future::join_all((0..16).map(|n| grpc::export_logs(&server, grpc::one_log_record(&format!("{n} {long}")))));
         let client = reqwest::Client::new();
         let items = futures::future::join_all((0..16).map(|_| {
             let item = json!({"access_token": "token", "data": {"body": {"message": {"body": long}}}});

@@ -26,7 +26,8 @@ struct SmallDisk {
 impl SmallDisk {
     fn new() -> Option<SmallDisk> {
         let folder = tempfile::tempdir().unwrap();
-        let script = format!("mount -t tmpfs -o size={DISK_MEGABYTES}m tmpfs {} && echo mounted && exec cat", folder.path().display());
+        let script =
+            format!("mount -t tmpfs -o size={DISK_MEGABYTES}m tmpfs {} && echo mounted && exec cat", folder.path().display());
         let mut holder = Command::new("unshare")
             .args(["--map-root-user", "--mount", "sh", "-c", &script])
             .stdin(Stdio::piped())
@@ -38,7 +39,8 @@ impl SmallDisk {
         BufReader::new(holder.stdout.take()?).read_line(&mut line).ok()?;
         let stdin = holder.stdin.take()?;
         let disk = SmallDisk { holder, _stdin: stdin, folder };
-        let is_reachable = line == "mounted\n" && disk.outside().is_dir() && disk.inside("true").status().is_ok_and(|status| status.success());
+        let is_reachable =
+            line == "mounted\n" && disk.outside().is_dir() && disk.inside("true").status().is_ok_and(|status| status.success());
         is_reachable.then_some(disk)
     }
 

@@ -29,7 +29,8 @@ fn batches(number: u32) -> Vec<Batch> {
                    "startTimeUnixNano": time, "endTimeUnixNano": time})
         })
         .collect();
-    let logs: Vec<Value> = (1..=3).map(|line| json!({"timeUnixNano": time, "body": {"stringValue": format!("line {line}")}})).collect();
+    let logs: Vec<Value> =
+        (1..=3).map(|line| json!({"timeUnixNano": time, "body": {"stringValue": format!("line {line}")}})).collect();
     let points = json!([{"asInt": number.to_string(), "timeUnixNano": time}]);
     let seconds = now as f64 / 1e9;
     let document = json!({"trace_id": format!("1-{}-{}", &trace[..8], &trace[8..]), "id": format!("{:016x}", number + 0x10000), "name": "shop",

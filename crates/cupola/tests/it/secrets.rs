@@ -14,7 +14,9 @@ async fn tokens_never_reach_the_disk() {
         r#"{{"access_token": "{TOKEN}", "data": {{"environment": "test", "uuid": "u1", "body": {{"message": {{"body": "a token, {TOKEN}"}}}},
             "notifier": {{"configured_options": {{"access_token": "{TOKEN}"}}}}}}}}"#
     );
-    let form = format!("access_token={TOKEN}&payload=%7B%22data%22%3A%7B%22body%22%3A%7B%22message%22%3A%7B%22body%22%3A%22b%22%7D%7D%7D%7D");
+    let form = format!(
+        "access_token={TOKEN}&payload=%7B%22data%22%3A%7B%22body%22%3A%7B%22message%22%3A%7B%22body%22%3A%22b%22%7D%7D%7D%7D"
+    );
     let deploy = format!("access_token={TOKEN}&environment=production&revision=ab12");
     let client = reqwest::Client::new();
     for (path, content_type, body) in [

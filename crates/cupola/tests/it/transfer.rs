@@ -20,7 +20,8 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-const ALL: &str = "SELECT trace_id, span_id, parent_span_id, time, name, duration_ns, mixed, user.id, resource FROM spans ORDER BY span_id";
+const ALL: &str =
+    "SELECT trace_id, span_id, parent_span_id, time, name, duration_ns, mixed, user.id, resource FROM spans ORDER BY span_id";
 
 #[tokio::test]
 async fn a_folder_goes_out_and_comes_back_as_it_was() {
@@ -48,7 +49,11 @@ async fn a_folder_goes_out_and_comes_back_as_it_was() {
     let imported = cupola(&["import"], &[("--data-dir", &path("to")), ("--from", &path("out"))]);
     assert!(imported.status.success() && said(&imported).contains("imported 3 rows"), "{}", said(&imported));
     let again = cupola(&["import"], &[("--data-dir", &path("to")), ("--from", &path("out"))]);
-    assert!(again.status.success() && said(&again).contains("imported 0 rows into \"default\", 3 were there"), "{}", said(&again));
+    assert!(
+        again.status.success() && said(&again).contains("imported 0 rows into \"default\", 3 were there"),
+        "{}",
+        said(&again)
+    );
 
     let server = Server::start(&path("to"));
     assert_eq!(server.sql(ALL).await, before);

@@ -130,7 +130,8 @@ impl Asker {
         let types: Vec<DataType> = columns.iter().map(|column| column.1.clone()).collect();
         let mut counts = Comparison::read(&types, &answer.batches)?;
         let totals = totals(&counts);
-        let mut told: Vec<_> = columns.iter().zip(&mut counts.columns).map(|((name, _), counts)| tell(name, counts, &totals)).collect();
+        let mut told: Vec<_> =
+            columns.iter().zip(&mut counts.columns).map(|((name, _), counts)| tell(name, counts, &totals)).collect();
         rank(&mut told);
         told.truncate(question.limit);
         let mut stats: Stats = answer.stats.into();
@@ -163,9 +164,10 @@ fn columns(schema: &Schema, wanted: Option<&[String]>) -> Result<(Vec<(String, D
             }
         }
         None => {
-            let worth = schema.fields().iter().filter(|field| {
-                ColumnCounts::supports(field.data_type()) && !NOT_COMPARED.contains(&field.name().as_str())
-            });
+            let worth = schema
+                .fields()
+                .iter()
+                .filter(|field| ColumnCounts::supports(field.data_type()) && !NOT_COMPARED.contains(&field.name().as_str()));
             columns.extend(worth.map(|field| (field.name().clone(), field.data_type().clone())));
         }
     }
@@ -200,7 +202,8 @@ fn tell(name: &str, counts: &mut ColumnCounts, totals: &Totals) -> (BubbleUpColu
     all.push(counted(None, counts.nulls));
     let difference = difference(&all, totals);
     let nulls = all.pop();
-    let order: HashMap<u64, usize> = all.iter().enumerate().filter_map(|(place, count)| Some((lower_bits(count)?, place))).collect();
+    let order: HashMap<u64, usize> =
+        all.iter().enumerate().filter_map(|(place, count)| Some((lower_bits(count)?, place))).collect();
     rank_values(&mut all, totals);
     let values_left_out = all.len().saturating_sub(BUBBLE_UP_VALUES_TOLD);
     all.truncate(BUBBLE_UP_VALUES_TOLD);

@@ -8,8 +8,8 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::{Asker, Stats, Steps, UnixNano};
-use crate::session::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Services {
@@ -84,8 +84,7 @@ pub struct Deploy {
 /// A span that stands for a request: one end of it is this service's own door.
 const IS_REQUEST: &str = "(kind IN ('server', 'consumer') OR (parent_span_id IS NULL AND kind <> 'client')) AND NOT in_progress";
 
-const QUANTILES: &str =
-    "percentile(duration_ns, 0.5, sample_rate) AS p50, percentile(duration_ns, 0.95, sample_rate) AS p95";
+const QUANTILES: &str = "percentile(duration_ns, 0.5, sample_rate) AS p50, percentile(duration_ns, 0.95, sample_rate) AS p95";
 
 impl Asker {
     pub async fn services(&self, range: TimeRange) -> Result<Services, EngineError> {

@@ -139,7 +139,7 @@ impl ExecutionPlan for BubbleUpExec {
                 }
                 memory.try_resize(comparison.bytes())?;
             }
-            let state = comparison.to_state()?;
+            let state = comparison.take_state()?;
             metrics.record_output(state.num_rows());
             Ok(state)
         };
@@ -154,10 +154,9 @@ impl ExecutionPlan for BubbleUpExec {
 /// Counts the rows of a batch.
 fn count(comparison: &mut Comparison, batch: &RecordBatch) -> Result<()> {
     let columns = comparison.columns.len();
-    let (Some(selected), Some(weights)) = (
-        batch.column(columns).as_boolean_opt(),
-        batch.column(columns + 1).as_primitive_opt::<Float64Type>(),
-    ) else {
+    let (Some(selected), Some(weights)) =
+        (batch.column(columns).as_boolean_opt(), batch.column(columns + 1).as_primitive_opt::<Float64Type>())
+    else {
         return internal_err!("expected the selection and the weight");
     };
     let selected: Vec<u32> = match selected.nulls() {

@@ -85,7 +85,7 @@ impl Comparison {
         Ok(())
     }
 
-    pub fn to_state(&mut self) -> Result<RecordBatch> {
+    pub fn take_state(&mut self) -> Result<RecordBatch> {
         let mut rows = Builders::default();
         rows.push(-1, ROWS, None, None, self.rows);
         rows.push(-1, WEIGHTS, None, None, self.weights);

@@ -11,21 +11,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, GenericStringArray, OffsetSizeTrait, StringViewArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, GenericStringArray, OffsetSizeTrait, StringViewArray,
+};
 use arrow::datatypes::DataType;
 use datafusion::common::{ScalarValue, exec_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
 pub fn udf() -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(HasToken { signature: signature() }))
-}
-
-/// The condition that `column` says `words`.
-pub fn has_token(column: Expr, words: &str) -> Expr {
-    udf().call(vec![column, datafusion::logical_expr::lit(words)])
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -77,7 +77,10 @@ async fn check(stage: &Stage, question: BubbleUpQuestion, expected: Expect) -> B
 #[tokio::test]
 async fn what_slow_spans_have_in_common_comes_first() {
     let stage = slow_zone().await;
-    let answer = check(&stage, question("duration_ns > 1e9"), expect![[r#"
+    let answer = check(
+        &stage,
+        question("duration_ns > 1e9"),
+        expect![[r#"
         duration_ns 0.98, null 0.00/0.00
             8388608.0..12582912.0: 0 of 2200
             1610612736.0..2147483648.0: 200 of 0
@@ -95,7 +98,9 @@ async fn what_slow_spans_have_in_common_comes_first() {
             1: 0 of 1000
         status_code 0.15, null 0.00/0.00
             error: 40 of 80
-            ok: 160 of 2120"#]]).await;
+            ok: 160 of 2120"#]],
+    )
+    .await;
     assert_eq!((answer.selection.rows, answer.baseline.rows), (200, 1_000));
     assert_eq!((answer.selection.count, answer.baseline.count), (400.0, 2_000.0));
     assert_eq!(answer.stats.rows_scanned, ROWS);
@@ -133,13 +138,18 @@ async fn a_baseline_and_columns_may_be_chosen() {
         columns: Some(vec!["zone".into(), "version".into(), "duration_ns".into()]),
         ..question("duration_ns > 1e9 -- slow")
     };
-    let answer = check(&stage, chosen, expect![[r#"
+    let answer = check(
+        &stage,
+        chosen,
+        expect![[r#"
         version 0.96, null 0.00/0.00
             1: 0 of 600
             2: 200 of 0
         duration_ns 0.96, null 0.00/0.00
             8388608.0..12582912.0: 0 of 600
-            1610612736.0..2147483648.0: 200 of 0"#]]).await;
+            1610612736.0..2147483648.0: 200 of 0"#]],
+    )
+    .await;
     assert_eq!((answer.selection.rows, answer.baseline.rows, answer.columns_compared), (200, 200, 3));
 }
 
@@ -156,13 +166,18 @@ async fn logs_are_compared_too_and_nothing_is_no_error() {
         })
         .await;
     let logs = BubbleUpQuestion { signal: Signal::Logs, ..question("severity_number >= 17") };
-    check(&stage, logs.clone(), expect![[r#"
+    check(
+        &stage,
+        logs.clone(),
+        expect![[r#"
         severity_number 0.94, null 0.00/0.00
             9: 0 of 150
             17: 50 of 0
         host 0.94, null 0.00/0.00
             b: 0 of 150
-            a: 50 of 0"#]]).await;
+            a: 50 of 0"#]],
+    )
+    .await;
     let nothing = stage.asker.bubble_up(BubbleUpQuestion { selection: "severity_number > 20".into(), ..logs }).await.unwrap();
     assert_eq!((nothing.selection.rows, nothing.baseline.rows), (0, 200));
     assert!(nothing.columns.iter().all(|column| !column.significant));

@@ -43,7 +43,8 @@ mod tests {
     use super::*;
 
     fn rewritten(condition: &str) -> Result<String, String> {
-        let schema = Schema::new(vec![Field::new("http.route", DataType::Utf8, true), Field::new("userId", DataType::Utf8, true)]);
+        let schema =
+            Schema::new(vec![Field::new("http.route", DataType::Utf8, true), Field::new("userId", DataType::Utf8, true)]);
         rewrite_condition(condition, &[("spans", &schema)]).map_err(|error| format!("{error} at {:?}", error.position()))
     }
 

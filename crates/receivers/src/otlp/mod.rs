@@ -53,11 +53,8 @@ impl Receiver for Otlp {
     }
 
     fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
-        let mut translation = Translation {
-            sink,
-            received_at_unix_nano: incoming.received_at_unix_nano,
-            dataset: dataset(incoming),
-        };
+        let mut translation =
+            Translation { sink, received_at_unix_nano: incoming.received_at_unix_nano, dataset: dataset(incoming) };
         let signal = signal(incoming)?;
         match encoding(incoming)? {
             Encoding::Protobuf => push_protobuf(signal, incoming.body, &mut translation),

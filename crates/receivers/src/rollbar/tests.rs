@@ -50,11 +50,16 @@ fn incoming<'a>(endpoint: &'a str, content_type: &'a str, body: &'a [u8]) -> Inc
 #[test]
 fn tokens_are_not_kept() {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-    let item = format!(r#"{{"data": {{"body": {{"message": {{"body": "a"}}}}, "notifier": {{"configured_options": "t={TOKEN}"}}}}, "access_token": "{TOKEN}"}}"#);
-    let form = format!("access_token={TOKEN}&payload=%7B%22data%22%3A%7B%22body%22%3A%7B%22message%22%3A%7B%22body%22%3A%22a%22%7D%7D%7D%7D");
+    let item = format!(
+        r#"{{"data": {{"body": {{"message": {{"body": "a"}}}}, "notifier": {{"configured_options": "t={TOKEN}"}}}}, "access_token": "{TOKEN}"}}"#
+    );
+    let form = format!(
+        "access_token={TOKEN}&payload=%7B%22data%22%3A%7B%22body%22%3A%7B%22message%22%3A%7B%22body%22%3A%22a%22%7D%7D%7D%7D"
+    );
     let deploy = format!("environment=production&access_token={TOKEN}&revision=ab12&comment=a%20b");
     let part = |name, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-    let parts = [part("access_token", TOKEN), part("environment", "production"), part("revision", "ab12"), part("comment", "a b")];
+    let parts =
+        [part("access_token", TOKEN), part("environment", "production"), part("revision", "ab12"), part("comment", "a b")];
     let multipart = format!("{}--b--\r\n", parts.concat());
     let json = format!(r#"{{"access_token": "{TOKEN}", "environment": "production", "revision": "ab12", "comment": "a b"}}"#);
     for (endpoint, content_type, body) in [

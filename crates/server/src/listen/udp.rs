@@ -62,7 +62,12 @@ async fn read(
         };
         let datagram = Datagram { from, received_at_unix_nano: now_unix_nano(), payload: buffer[..length].to_vec() };
         if let Err(mpsc::error::TrySendError::Full(lost)) = queue.try_send(datagram) {
-            services.ingest.activity().lost(receiver.name(), 1, lost.received_at_unix_nano, "they came faster than they are kept");
+            services.ingest.activity().lost(
+                receiver.name(),
+                1,
+                lost.received_at_unix_nano,
+                "they came faster than they are kept",
+            );
         }
     }
 }

@@ -14,10 +14,10 @@ use super::checkpoint;
 use super::columns_of::TableSchema;
 use super::names_in;
 use crate::columns;
+use crate::disk::sync_real_folder;
 use crate::error::StoreError;
 use crate::limits::{CHECKPOINT_VERSIONS, REMOVED_FILES_KEPT};
 use crate::snapshot::Part;
-use crate::disk::sync_real_folder;
 
 const LOG_FOLDER: &str = "_delta_log";
 const LAST_CHECKPOINT: &str = "_last_checkpoint";

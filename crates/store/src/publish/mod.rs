@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::disk::sync_real_folder;
 use crate::error::StoreError;
 use crate::limits::{FRESH_PART_PUBLISHED_AFTER, REMOVED_FILES_KEPT};
 use crate::parts_folder::PART;
 use crate::snapshot::Part;
-use crate::disk::sync_real_folder;
 use columns_of::{FileColumns, TableSchema, columns_of_file};
 use log::{Change, DeltaLog, PublishedFile, State};
 

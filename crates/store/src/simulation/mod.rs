@@ -88,7 +88,10 @@ impl Run {
             82..85 => self.heal(counts)?,
             85..89 => self.move_clock(),
             89..92 => {
-                let faults = Faults { crash_at: Some(self.world.disk.operations() + 1 + self.random.below(12)), ..self.world.disk.faults() };
+                let faults = Faults {
+                    crash_at: Some(self.world.disk.operations() + 1 + self.random.below(12)),
+                    ..self.world.disk.faults()
+                };
                 self.tell(|| format!("power goes at {:?}", faults.crash_at));
                 self.world.disk.set_faults(faults);
             }

@@ -138,9 +138,8 @@ impl Process {
             let payload = payload(request);
             let (project, buffer) = rows(&payload).unwrap();
             let batches = buffer.finish().unwrap().into_iter();
-            let chunks = batches.map(|(signal, batch)| {
-                (signal, Chunk::new(self.registry.admit(&project, signal, batch).unwrap()).unwrap())
-            });
+            let chunks = batches
+                .map(|(signal, batch)| (signal, Chunk::new(self.registry.admit(&project, signal, batch).unwrap()).unwrap()));
             let chunks = chunks.collect();
             let reservation = shared.memory.reserve(1_000, usize::MAX).unwrap();
             let (done, outcome) = oneshot::channel();

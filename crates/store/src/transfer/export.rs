@@ -18,12 +18,12 @@ use parquet::file::properties::WriterProperties;
 use super::manifest::{MANIFEST, Manifest, ManifestFile};
 use super::sha256_of;
 use crate::columns;
+use crate::disk::sync_real_folder;
 use crate::error::StoreError;
 use crate::limits::{EXPORT_FILE_ROWS, ROW_GROUP_ROWS};
 use crate::parts_reader::{PartChunks, PartsReader};
 use crate::snapshot::{Snapshot, TimeRange, align};
 use crate::store::{Store, blocking};
-use crate::disk::sync_real_folder;
 
 /// Rows read at once.
 const BATCH_ROWS: usize = 8 * 1024;
@@ -57,8 +57,12 @@ impl Store {
                 )));
             }
             let (reader, stop) = (Arc::clone(&self.0.reader), Arc::clone(&self.0.stop));
-            let export =
-                Export { signal: *signal, time: what.time, folder: folder.to_path_buf(), fsync: self.0.place.folder.disk.syncs() };
+            let export = Export {
+                signal: *signal,
+                time: what.time,
+                folder: folder.to_path_buf(),
+                fsync: self.0.place.folder.disk.syncs(),
+            };
             files.append(&mut blocking(move || export.write(&snapshot, &reader, &stop)).await?);
         }
         let manifest = Manifest {

@@ -5,7 +5,9 @@
 use std::io;
 use std::ops::Range;
 
-use super::record::{RECORD_HEADER_BYTES, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, decode_segment_header};
+use super::record::{
+    RECORD_HEADER_BYTES, RECORD_MAGIC, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, decode_segment_header,
+};
 use super::version1;
 use crate::disk::DiskFile;
 use crate::limits::WAL_RECORD_BYTES_MAX;
@@ -44,9 +46,7 @@ pub(super) fn read_segment(
             if nothing { read_version1(file, window.file_bytes, visit).map_err(Err) } else { Ok(found) }
         }
         SegmentHeader::Absent => read_records(&mut window, number, 0, visit).map_err(Err),
-        SegmentHeader::Whole(_) => {
-            read_records(&mut window, number, SEGMENT_HEADER_BYTES as u64, visit).map_err(Err)
-        }
+        SegmentHeader::Whole(_) => read_records(&mut window, number, SEGMENT_HEADER_BYTES as u64, visit).map_err(Err),
     }
 }
 

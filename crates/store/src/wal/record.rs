@@ -112,7 +112,8 @@ impl RecordHeader {
     /// The header at the beginning of `bytes`, if it was written for this place.
     pub fn decode(bytes: &[u8], number: u64, offset: u64) -> Option<RecordHeader> {
         let header = bytes.first_chunk::<RECORD_HEADER_BYTES>()?;
-        let ours = header.starts_with(&RECORD_MAGIC) && le64(header, 8) == number && le32(header, 24) == header_crc(header, offset);
+        let ours =
+            header.starts_with(&RECORD_MAGIC) && le64(header, 8) == number && le32(header, 24) == header_crc(header, offset);
         ours.then(|| RecordHeader { payload_bytes: le32(header, 4), back: le32(header, 16), payload_crc: le32(header, 20) })
     }
 

@@ -178,7 +178,7 @@ proptest! {
     ) {
         let disk = disk(1);
         let wal = with_file(&disk, 1, version1::encode(&payloads));
-        prop_assert_eq!(read(&wal, 1).0, payloads.clone());
+        prop_assert_eq!(read(&wal, 1).0, payloads);
         let bytes = version1::encode(&payloads);
         let at = at.index(bytes.len());
         disk.corrupt(&segment(1), |content| content[at] ^= bits);
@@ -276,7 +276,8 @@ fn records_larger_than_a_window_are_read() {
     let disk = disk(1);
     let wal = folder_on(&disk);
     let mut writer = WalWriter::new(1, None);
-    let groups: Vec<Vec<Vec<u8>>> = (0..4).map(|number| vec![vec![number; 300_000 * usize::from(number)], vec![9; 100_000]]).collect();
+    let groups: Vec<Vec<Vec<u8>>> =
+        (0..4).map(|number| vec![vec![number; 300_000 * usize::from(number)], vec![9; 100_000]]).collect();
     write_groups(&mut writer, &wal, &groups);
     assert_eq!(read(&wal, 1).0, flat(&groups));
     // The header of a large one is damaged: what follows is found far behind it.

@@ -38,8 +38,6 @@ struct Kills {
     after_commit: u64,
     /// Parts had been replaced and their files were there still.
     after_compaction: u64,
-    /// A part made of parts was being written, or was not yet named.
-    within_compaction: u64,
     /// The log's next file was being prepared.
     within_preparing: u64,
 }

@@ -29,13 +29,25 @@ const RUNS: u32 = 20;
 
 /// Questions in SQL, each with what it is.
 const QUESTIONS: &[(&str, &str)] = &[
-    ("plan: an hour of all parts", "EXPLAIN SELECT count(duration_ns) FROM spans WHERE time BETWEEN '2026-11-21T04:00:00Z' AND '2026-11-21T05:00:00Z'"),
+    (
+        "plan: an hour of all parts",
+        "EXPLAIN SELECT count(duration_ns) FROM spans WHERE time BETWEEN '2026-11-21T04:00:00Z' AND '2026-11-21T05:00:00Z'",
+    ),
     ("plan: all parts", "EXPLAIN SELECT \"service.name\", count(duration_ns) FROM spans GROUP BY 1"),
-    ("errors over time", "SELECT date_bin(interval '15 minutes', time), \"service.name\", count(*) FROM spans WHERE status_code = 'error' GROUP BY 1, 2"),
+    (
+        "errors over time",
+        "SELECT date_bin(interval '15 minutes', time), \"service.name\", count(*) FROM spans WHERE status_code = 'error' GROUP BY 1, 2",
+    ),
     ("lines: a word with few hits", "SELECT count(*) FROM logs WHERE has_token(body, 'needle17')"),
     ("lines: a word that is absent", "SELECT count(*) FROM logs WHERE has_token(body, 'needle18')"),
-    ("lines: newest hundred of a common word", "SELECT time, body FROM logs WHERE has_token(body, 'timeout') ORDER BY time DESC LIMIT 100"),
-    ("lines: newest hundred of a common part of words", "SELECT time, body FROM logs WHERE body LIKE '%imeou%' ORDER BY time DESC LIMIT 100"),
+    (
+        "lines: newest hundred of a common word",
+        "SELECT time, body FROM logs WHERE has_token(body, 'timeout') ORDER BY time DESC LIMIT 100",
+    ),
+    (
+        "lines: newest hundred of a common part of words",
+        "SELECT time, body FROM logs WHERE body LIKE '%imeou%' ORDER BY time DESC LIMIT 100",
+    ),
     ("lines: count of a part of words", "SELECT count(*) FROM logs WHERE body LIKE '%imeou%'"),
     ("lines: count of a part of words, whatever the case", "SELECT count(*) FROM logs WHERE body ILIKE '%imeou%'"),
 ];
@@ -65,7 +77,11 @@ fn main() {
                 let mut found = 0;
                 let mut look = async |at: u64| {
                     let before = cpu_ms();
-                    found += asker.trace(id(hash(at) % (rows / SPANS_PER_TRACE) + offset)).await.unwrap().map_or(0, |trace| trace.spans.len());
+                    found += asker
+                        .trace(id(hash(at) % (rows / SPANS_PER_TRACE) + offset))
+                        .await
+                        .unwrap()
+                        .map_or(0, |trace| trace.spans.len());
                     cpu_ms() - before
                 };
                 let first = look(1).await;
@@ -94,7 +110,12 @@ fn main() {
             let before = cpu_ms();
             let filter = LogFilter { q: "timeout".into(), ..LogFilter::default() };
             let page = asker.logs(TimeRange::ALL, &filter, Order::Newest, 100, None).await.unwrap();
-            tell("lines: page of the newest hundred, whole rows", cpu_ms() - before, 0.0, format!("{} scanned", page.stats.rows_scanned));
+            tell(
+                "lines: page of the newest hundred, whole rows",
+                cpu_ms() - before,
+                0.0,
+                format!("{} scanned", page.stats.rows_scanned),
+            );
         }
         drop(asker);
         drop(engine);

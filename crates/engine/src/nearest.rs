@@ -9,8 +9,7 @@ const COMPARED_CHARS_MAX: usize = 64;
 /// The names nearest to `wanted`, nearest first; none when nothing is near.
 pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = plain(wanted);
-    let mut near: Vec<(usize, &str)> =
-        names.filter_map(|name| Some((distance_of(&wanted, &plain(name))?, name))).collect();
+    let mut near: Vec<(usize, &str)> = names.filter_map(|name| Some((distance_of(&wanted, &plain(name))?, name))).collect();
     near.sort_unstable();
     near.dedup();
     near.into_iter().take(SUGGESTED_MAX).map(|(_, name)| name).collect()

@@ -48,9 +48,7 @@ fn bounds_of(expr: &Expr) -> TimeBounds {
             },
         },
         Expr::Between(Between { expr, negated: false, low, high }) => match (time_unit(expr), literal(low), literal(high)) {
-            (Some(unit), Some(low), Some(high)) => {
-                compared(unit, Operator::GtEq, low).and(compared(unit, Operator::LtEq, high))
-            }
+            (Some(unit), Some(low), Some(high)) => compared(unit, Operator::GtEq, low).and(compared(unit, Operator::LtEq, high)),
             _ => TimeBounds::ALL,
         },
         _ => TimeBounds::ALL,
@@ -257,9 +255,10 @@ fn is_text(data_type: &DataType) -> bool {
 
 fn text(expr: &Expr) -> Option<&str> {
     match expr {
-        Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => {
-            Some(text)
-        }
+        Expr::Literal(
+            ScalarValue::Utf8(Some(text)) | ScalarValue::LargeUtf8(Some(text)) | ScalarValue::Utf8View(Some(text)),
+            _,
+        ) => Some(text),
         Expr::Cast(cast) if is_text(cast.field.data_type()) => text(&cast.expr),
         _ => None,
     }

@@ -15,9 +15,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_expr::expressions::{self, CastExpr, Column};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
-use datafusion::physical_expr_adapter::{
-    DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
-};
+use datafusion::physical_expr_adapter::{DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory};
 use store::columns::ATTRIBUTES_REST;
 
 use crate::functions::attribute;
@@ -29,8 +27,7 @@ pub(crate) struct RestColumns {
 }
 
 /// A value that does not fit its column's type reads as null.
-const CAST: CastOptions<'static> =
-    CastOptions { safe: true, format_options: arrow::util::display::FormatOptions::new() };
+const CAST: CastOptions<'static> = CastOptions { safe: true, format_options: arrow::util::display::FormatOptions::new() };
 
 impl RestColumns {
     pub fn new(names: HashSet<String>) -> RestColumns {

@@ -29,7 +29,10 @@ pub enum SqlEvent {
     /// What was told so far does not hold: a damaged part was set aside, and the question begins anew without it.
     Restarted,
     /// The end of a whole answer.
-    Ended { stats: QueryStats, truncated: Option<String> },
+    Ended {
+        stats: QueryStats,
+        truncated: Option<String>,
+    },
     /// The end of one that failed.
     Failed(EngineError),
 }

@@ -134,12 +134,7 @@ impl SignalTable {
     /// The columns of this question that have to be looked for in `attributes_rest` as well.
     ///
     /// A question for all columns gets `attributes_rest` itself; only what it filters by is looked for then.
-    fn rest_columns(
-        &self,
-        snapshot: &Snapshot,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-    ) -> Option<Arc<RestColumns>> {
+    fn rest_columns(&self, snapshot: &Snapshot, projection: Option<&Vec<usize>>, filters: &[Expr]) -> Option<Arc<RestColumns>> {
         let fields = self.schema.fields();
         let added = fields.iter().filter(|field| snapshot.schema.column_with_name(field.name()).is_none());
         let mut names: HashSet<String> = added.map(|field| field.name().clone()).collect();

@@ -14,9 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt;
 use model::{Signal, TraceId};
-use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter, RowSelection,
-};
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter, RowSelection};
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::file::metadata::ParquetMetaData;
 use store::columns::TRACE_IDS;
@@ -50,13 +48,7 @@ impl Engine {
         joined.map_err(|error| EngineError::Internal(error.to_string()))?
     }
 
-    async fn read_trace(
-        &self,
-        project: &str,
-        signal: Signal,
-        id: TraceId,
-        rows_max: usize,
-    ) -> Result<Answer, EngineError> {
+    async fn read_trace(&self, project: &str, signal: Signal, id: TraceId, rows_max: usize) -> Result<Answer, EngineError> {
         let started = Instant::now();
         let mut left = DAMAGED_PARTS_PER_QUESTION_MAX;
         loop {
@@ -87,12 +79,7 @@ impl Engine {
         Ok(now.damaged.iter().any(|part| !before.damaged.contains(part)))
     }
 
-    async fn read_found(
-        &self,
-        found: &TraceParts,
-        id: TraceId,
-        rows_max: usize,
-    ) -> Result<(Vec<RecordBatch>, u64), EngineError> {
+    async fn read_found(&self, found: &TraceParts, id: TraceId, rows_max: usize) -> Result<(Vec<RecordBatch>, u64), EngineError> {
         let mut batches = found.memory.iter().map(without_dictionaries).collect::<Result<Vec<_>, _>>()?;
         let mut rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
         let mut scanned = rows as u64;

@@ -11,9 +11,9 @@ use super::attributes::AttributeValue;
 use super::logs::{Log, tell};
 use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, is, search_filter};
 use crate::engine::{quote, quote_text};
-use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::PAGE_ROWS_MAX;
+use crate::session::Session;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Errors {

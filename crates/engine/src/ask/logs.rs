@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 
 use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, is, search_filter};
 use crate::answer::{Row, hex};
-use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::{CHART_BUCKETS_MAX, PAGE_ROWS_MAX};
+use crate::session::Session;
 
 /// Which log records.
 #[derive(Clone, Debug, Default)]
@@ -276,7 +276,8 @@ fn has_words(q: &str) -> bool {
 }
 
 /// What an answer says that is not made of whole words.
-const SCANNED: &str = "no record has these as whole words; these have them within longer ones, and every record was read to find them";
+const SCANNED: &str =
+    "no record has these as whole words; these have them within longer ones, and every record was read to find them";
 
 async fn log_condition(
     session: &Session,

@@ -18,9 +18,9 @@ use utoipa::ToSchema;
 
 use crate::answer::QueryStats;
 use crate::engine::Engine;
-use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::CHART_BUCKETS_MAX;
+use crate::session::Session;
 
 /// Nanoseconds since 1970, told as a string because JavaScript numbers cannot hold them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ToSchema)]

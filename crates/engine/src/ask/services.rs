@@ -8,8 +8,8 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::{Asker, Stats, Steps, UnixNano};
-use crate::session::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Services {

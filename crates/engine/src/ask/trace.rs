@@ -268,12 +268,8 @@ fn span_links(row: Row<'_>) -> impl Iterator<Item = TraceId> {
 }
 
 fn linked_by(links: &Value) -> impl Iterator<Item = TraceId> + use<> {
-    let ids: Vec<TraceId> = links
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|link| TraceId::parse(link.get("trace_id")?.as_str()?).ok())
-        .collect();
+    let ids: Vec<TraceId> =
+        links.as_array().into_iter().flatten().filter_map(|link| TraceId::parse(link.get("trace_id")?.as_str()?).ok()).collect();
     ids.into_iter()
 }
 

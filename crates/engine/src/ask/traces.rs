@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 
 use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, id_list, is, search_filter};
 use crate::answer::Row;
-use crate::session::Session;
 use crate::error::EngineError;
 use crate::limits::{CHART_BUCKETS_MAX, PAGE_ROWS_MAX};
+use crate::session::Session;
 
 /// Which traces: those with a span for which all of this holds.
 #[derive(Clone, Debug, Default)]

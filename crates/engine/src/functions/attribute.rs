@@ -230,7 +230,9 @@ mod tests {
 
     #[test]
     fn what_is_no_object_has_no_members() {
-        for text in ["", "{", "{}", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":\"", "[1,2]", "\"a\"", "{\"a\\", "{,}", "{:}", "}{\"a\":1"] {
+        for text in
+            ["", "{", "{}", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":\"", "[1,2]", "\"a\"", "{\"a\\", "{,}", "{:}", "}{\"a\":1"]
+        {
             assert_eq!(attribute(text, "b"), None, "{text}");
             Members { text, at: 1 }.for_each(drop);
         }

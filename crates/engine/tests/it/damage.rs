@@ -51,8 +51,7 @@ async fn several_damaged_parts_are_left_out_at_once() {
     for file in &stage.part_files()[..3] {
         flip(file, 50);
     }
-    let traces =
-        stage.asker.traces(TimeRange::ALL, &TraceFilter::default(), TraceSort::Newest, 100, None).await.unwrap();
+    let traces = stage.asker.traces(TimeRange::ALL, &TraceFilter::default(), TraceSort::Newest, 100, None).await.unwrap();
     assert_eq!((traces.traces.len(), traces.stats.damaged_parts), (10, 3));
     assert_eq!(traces.stats.warnings, ["30 rows in 3 damaged files are missing; the server's log names the files"]);
 }

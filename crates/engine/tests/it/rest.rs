@@ -71,7 +71,8 @@ async fn every_one_of_fifty_thousand_keys_is_found() {
         }
     }
     for key in (0..KEYS).step_by(9_999) {
-        let sql = format!("SELECT CAST(\"key.{key}\" AS VARCHAR) FROM spans WHERE CAST(\"key.{key}\" AS VARCHAR) = '{}'", text(key));
+        let sql =
+            format!("SELECT CAST(\"key.{key}\" AS VARCHAR) FROM spans WHERE CAST(\"key.{key}\" AS VARCHAR) = '{}'", text(key));
         assert_eq!(stage.sql(&sql).await, [[text(key)]], "{sql}");
         let quoted = text(key).replace('"', "\\\"");
         {
@@ -87,8 +88,7 @@ async fn every_one_of_fifty_thousand_keys_is_found() {
     }
     let keys = stage.asker.attributes(Some(Signal::Logs)).await.unwrap().attributes;
     assert_eq!(keys.iter().filter(|key| key.key.starts_with("key.")).count(), KEYS);
-    let values =
-        stage.asker.attribute_values(TimeRange::ALL, Signal::Spans, "key.49997", "value", 10).await.unwrap().values;
+    let values = stage.asker.attribute_values(TimeRange::ALL, Signal::Spans, "key.49997", "value", 10).await.unwrap().values;
     assert_eq!(values.len(), 1);
 }
 
@@ -100,7 +100,8 @@ async fn folded() -> Stage {
         stage
             .append(|rows| {
                 for key in request * 500..(request + 1) * 500 {
-                    let attributes = [Attribute::new("often", Value::Int(key as i64)), Attribute::new(&names[key][..], value(key))];
+                    let attributes =
+                        [Attribute::new("often", Value::Int(key as i64)), Attribute::new(&names[key][..], value(key))];
                     rows.span(&span(key as u64, &attributes));
                 }
             })

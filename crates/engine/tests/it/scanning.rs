@@ -36,8 +36,7 @@ async fn files_outside_the_time_asked_for_are_not_read() {
         ("CAST(time AS BIGINT) BETWEEN 1795233800000000000 AND 1795233899999999999", 100),
         ("date_trunc('minute', time) = TIMESTAMP '2026-11-21T04:05:00Z'", 60),
     ] {
-        let answer =
-            stage.asker.engine.sql(PROJECT, &format!("SELECT count(*) FROM logs WHERE {condition}"), 10).await.unwrap();
+        let answer = stage.asker.engine.sql(PROJECT, &format!("SELECT count(*) FROM logs WHERE {condition}"), 10).await.unwrap();
         assert_eq!(answer.json_rows().unwrap(), [[expected]], "{condition}");
         assert!(answer.stats.rows_scanned <= 300, "{condition}: {} rows scanned", answer.stats.rows_scanned);
     }
@@ -120,9 +119,8 @@ async fn pages_go_on_as_they_began() {
 #[tokio::test]
 async fn has_token_is_a_function_of_sql() {
     let stage = lines().await;
-    let count = async |condition: &str| {
-        stage.sql(&format!("SELECT count(*) FROM logs WHERE {condition}")).await[0][0].as_i64().unwrap()
-    };
+    let count =
+        async |condition: &str| stage.sql(&format!("SELECT count(*) FROM logs WHERE {condition}")).await[0][0].as_i64().unwrap();
     assert_eq!(count("has_token(body, '0042')").await, 1);
     assert_eq!(count("has_token(body, 'REQUEST')").await, 1_100);
     assert_eq!(count("has_token(body, 'reques')").await, 0);

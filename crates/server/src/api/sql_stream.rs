@@ -51,7 +51,8 @@ pub fn respond(headers: &HeaderMap, stream: SqlStream) -> Response {
     let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let events = events(stream);
     if accepts.contains("text/event-stream") {
-        let events = events.filter_map(async |event| Event::default().event(name(&event)).json_data(&event).ok().map(Ok::<_, Infallible>));
+        let events =
+            events.filter_map(async |event| Event::default().event(name(&event)).json_data(&event).ok().map(Ok::<_, Infallible>));
         return Sse::new(events).keep_alive(KeepAlive::default()).into_response();
     }
     let lines = events.map(|event| {

@@ -82,6 +82,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/bubble-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares selected rows with the others, column by column; the columns that differ most come first. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["BubbleUpQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["BubbleUp"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deletions": {
         parameters: {
             query?: never;
@@ -1045,6 +1092,7 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["SqlAnswer"];
+                        "application/x-ndjson": components["schemas"]["SqlStreamEvent"];
                     };
                 };
                 400: {
@@ -1467,6 +1515,86 @@ export interface components {
         Breakdown: {
             key: string;
             values: components["schemas"]["AttributeValue"][];
+        };
+        BubbleUp: {
+            baseline: components["schemas"]["BubbleUpRows"];
+            /** @description Most different first; columns that differ no more than chance makes them come last. */
+            columns: components["schemas"]["BubbleUpColumn"][];
+            /** @description How many columns were compared. */
+            columns_compared: number;
+            selection: components["schemas"]["BubbleUpRows"];
+            stats: components["schemas"]["Stats"];
+        };
+        /** @description One column inside and outside the selection. */
+        BubbleUpColumn: {
+            /**
+             * @description Whether there were too many values to count all: rare ones are missing then, and others may be counted too low, by at
+             *     most `uncounted` rows together.
+             */
+            approximate: boolean;
+            /**
+             * Format: double
+             * @description From 0, alike, to 1, no value in common; what chance alone makes of it is taken off.
+             */
+            difference: number;
+            name: string;
+            /** Format: double */
+            null_share_baseline: number;
+            /**
+             * Format: double
+             * @description The share of rows without a value.
+             */
+            null_share_selection: number;
+            /** @description False when a difference like this is to be expected by chance. */
+            significant: boolean;
+            /** Format: double */
+            uncounted: number;
+            /** @description Those whose shares differ most first; ranges of numbers in their order. */
+            values: components["schemas"]["BubbleUpValue"][];
+            /** @description Further values that are not told. */
+            values_left_out: number;
+        };
+        BubbleUpQuery: {
+            /** @description The rows they are compared with, as a condition; all others of the range by default. */
+            baseline?: string | null;
+            /** @description The columns that are compared; by default every attribute, and what the signal has beside ids and documents. */
+            columns?: string[] | null;
+            /** @description RFC 3339 or unix milliseconds; now by default. */
+            end?: string | null;
+            /** @description Columns told, 20 by default. */
+            limit?: number | null;
+            /** @description The rows that stand out, as a condition in SQL: `duration_ns > 1e9 AND http.route = '/cart'`. */
+            selection: string;
+            signal?: components["schemas"]["BubbleUpSignal"];
+            /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+            start?: string | null;
+        };
+        BubbleUpRows: {
+            /**
+             * Format: double
+             * @description What the rows stand for.
+             */
+            count: number;
+            /** Format: int64 */
+            rows: number;
+        };
+        /** @enum {string} */
+        BubbleUpSignal: "spans" | "logs" | "metrics";
+        /** @description A value, or a range of numbers from `lower` to `upper`. */
+        BubbleUpValue: {
+            /** Format: double */
+            baseline: number;
+            /** Format: double */
+            baseline_share: number;
+            /** Format: double */
+            lower?: number | null;
+            /** Format: double */
+            selection: number;
+            /** Format: double */
+            selection_share: number;
+            /** Format: double */
+            upper?: number | null;
+            value?: string | null;
         };
         ByClass: {
             /** Format: int64 */
@@ -1988,9 +2116,44 @@ export interface components {
             max_rows?: number | null;
             /** @description One `SELECT`; attribute names may be written without quotes. */
             query: string;
+            /**
+             * @description Tells progress and rows while the query runs: lines of JSON (`application/x-ndjson`), or server-sent events for who
+             *     accepts `text/event-stream`. `format` does not matter then.
+             */
+            stream?: boolean;
+        };
+        /** @description One event of a streamed answer. */
+        SqlStreamEvent: {
+            /** @description First of all. */
+            columns: components["schemas"]["SqlColumn"][];
+        } | {
+            progress: components["schemas"]["SqlStreamProgress"];
+        } | {
+            /** @description Some of the rows. Aggregates have theirs only at the end. */
+            rows: Record<string, unknown>[][];
+        } | {
+            /** @description Rows told so far do not hold: a damaged file was set aside, and the query begins anew without it. */
+            restart: string;
+        } | {
+            end: components["schemas"]["Stats"];
+        } | {
+            error: components["schemas"]["RefusalBody"];
+        };
+        /** @description How far a query is. */
+        SqlStreamProgress: components["schemas"]["Stats"] & {
+            /**
+             * Format: double
+             * @description Of all rows, how many need not be looked at any more; between 0 and 1.
+             */
+            share: number;
         };
         /** @description What an answer rests on. */
         Stats: {
+            /**
+             * Format: int64
+             * @description Parts whose files are damaged; what they held is missing from the answer.
+             */
+            damaged_parts?: number;
             /** Format: double */
             elapsed_ms: number;
             newest_unix_nano?: components["schemas"]["UnixNano"] | null;
@@ -2002,6 +2165,8 @@ export interface components {
             sampled: boolean;
             /** @description Why the answer is not whole, if it is not. */
             truncated?: string | null;
+            /** @description What else whoever reads the answer should know. */
+            warnings?: string[];
         };
         /** @description What the store holds now, and counters since the server started. */
         StoreState: {

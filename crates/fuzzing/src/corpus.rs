@@ -137,8 +137,10 @@ pub fn dictionary(target: &str) -> &'static [&'static str] {
     }
 }
 
+/// Seen from where tests run, or from the folder `fuzz`, or from the root.
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+    let places = ["../../fixtures", "../fixtures", "fixtures"].map(PathBuf::from);
+    places.into_iter().find(|place| place.is_dir()).unwrap_or_default()
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

@@ -5,11 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")"
 seconds="${FUZZ_SECONDS:-600}"
 
+if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(cd targets && printf '%s\n' *.rs | sed 's/\.rs$//'); fi
+
 if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
   echo "fuzz: no nightly toolchain with cargo-fuzz; mutations without coverage instead" >&2
   cd ..
-  FUZZ_SECONDS="$seconds" cargo test --workspace --features cupola/embed-web --package fuzzing --test it -- --nocapture --test-threads=1 "$@"
-  exit
+  # With the selection's features, so that nothing heavy is built anew; see crates/unify.
+  FUZZ_SECONDS="$seconds" exec cargo test --package unify --package cupola --package fuzzing --features cupola/embed-web \
+    --test it -- --nocapture --test-threads=1 --exact "${targets[@]}"
 fi
 
 # The optimised build of the targets and what they need, apart from everything else's.
@@ -19,7 +22,6 @@ cargo +nightly fuzz build --release --sanitizer none --fuzz-dir .
 built="$CARGO_TARGET_DIR/$host/release"
 "$built/seeds"
 
-if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(cd targets && printf '%s\n' *.rs | sed 's/\.rs$//'); fi
 found=0
 for target in "${targets[@]}"; do
   mkdir -p "artifacts/$target"

@@ -3,6 +3,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { rangeFromParam, type TimeRange } from '../lib/time';
 import { answerOf, api } from './client';
+import type { SqlAnswer } from './types';
 
 /** How often a page that is live asks again. */
 const LIVE_MS = 5_000;
@@ -220,5 +221,8 @@ export const receivers = () =>
     refetchIntervalInBackground: false,
   });
 
-export const runSql = (query: string, maxRows: number, signal?: AbortSignal) =>
-  answerOf(api.POST('/api/sql', { body: { query, format: 'json', max_rows: maxRows }, signal }));
+export const runSql = async (query: string, maxRows: number, signal?: AbortSignal): Promise<SqlAnswer> => {
+  const answer = await answerOf(api.POST('/api/sql', { body: { query, format: 'json', max_rows: maxRows }, signal }));
+  // Only a question with `stream` is answered in events.
+  return answer as SqlAnswer;
+};

@@ -5,6 +5,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 
 export type Stats = Schemas['Stats'];
+export type SqlAnswer = Schemas['SqlAnswer'];
 export type Service = Schemas['Service'];
 export type Route = Schemas['Route'];
 export type Deploy = Schemas['Deploy'];

@@ -94,6 +94,7 @@ pub async fn settle(
     };
     services.store.flush().await.map_err(refusal)?;
     services.store.compact_now(None).await.map_err(refusal)?;
+    services.store.publish().await.map_err(refusal)?;
     Ok(Json(services.store.stats().into()))
 }
 

@@ -240,12 +240,12 @@ impl World {
             let name = service * 15 + self.zipf(15).min(14);
             let draw = self.next();
             let duration = (10f64.powf(5.0 + (draw % 10_000) as f64 / 3_000.0)) as i64 + (draw % 997) as i64;
-            let status = if draw % 100 == 0 { 500 } else { [200, 200, 200, 201, 204, 301, 404][(draw % 7) as usize] };
+            let status = if draw.is_multiple_of(100) { 500 } else { [200, 200, 200, 201, 204, 301, 404][(draw % 7) as usize] };
             let span_id = self.next().to_le_bytes();
             let row = Row { trace, trace_id, span_id, parent, time, duration, name, user, status, draw };
             let pod = service * PODS + (draw / 7) as usize % PODS;
             self.pods[pod].push(row);
-            if self.pods[pod].len() % REQUEST_ROWS == 0 {
+            if self.pods[pod].len().is_multiple_of(REQUEST_ROWS) {
                 self.ready.push(pod);
             }
             parent = Some(span_id);
@@ -308,7 +308,7 @@ impl World {
             Attribute::str("tenant.id", tenant.as_str()),
             Attribute::str("session.id", session.as_str()),
             Attribute::str("client.address", client.as_str()),
-            Attribute::new("feature.new_checkout", Value::Bool(row.user % 10 == 0)),
+            Attribute::new("feature.new_checkout", Value::Bool(row.user.is_multiple_of(10))),
             Attribute::new("db.rows", Value::Int((row.draw % 50) as i64)),
             Attribute::new("thread.id", Value::Int((row.draw % 32) as i64)),
         ];

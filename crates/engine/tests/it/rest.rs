@@ -99,9 +99,8 @@ async fn folded() -> Stage {
     for request in 0..3 {
         stage
             .append(|rows| {
-                for key in request * 500..(request + 1) * 500 {
-                    let attributes =
-                        [Attribute::new("often", Value::Int(key as i64)), Attribute::new(&names[key][..], value(key))];
+                for (key, name) in names.iter().enumerate().skip(request * 500).take(500) {
+                    let attributes = [Attribute::new("often", Value::Int(key as i64)), Attribute::new(&name[..], value(key))];
                     rows.span(&span(key as u64, &attributes));
                 }
             })

@@ -178,7 +178,7 @@ proptest! {
     ) {
         let disk = disk(1);
         let wal = with_file(&disk, 1, version1::encode(&payloads));
-        prop_assert_eq!(read(&wal, 1).0, payloads);
+        prop_assert_eq!(&read(&wal, 1).0, &payloads);
         let bytes = version1::encode(&payloads);
         let at = at.index(bytes.len());
         disk.corrupt(&segment(1), |content| content[at] ^= bits);

@@ -1,5 +1,6 @@
 //! What is different about some rows: BubbleUp over every column, ranked.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use analysis::bubble_up::{Counted, Totals, difference, rank, rank_values};
@@ -195,6 +196,15 @@ fn totals(counts: &Comparison) -> Totals {
     }
 }
 
+fn by_value(a: Option<&Told>, b: Option<&Told>) -> Ordering {
+    match (a, b) {
+        (Some(Told::Text(a)), Some(Told::Text(b))) => a.cmp(b),
+        (Some(Told::Whole(a)), Some(Told::Whole(b))) => a.cmp(b),
+        (Some(Told::Range(a, _)), Some(Told::Range(b, _))) => a.total_cmp(b),
+        _ => Ordering::Equal,
+    }
+}
+
 /// A column as it is told, with how different it is.
 fn tell(name: &str, counts: &mut ColumnCounts, totals: &Totals) -> (BubbleUpColumn, analysis::bubble_up::Difference) {
     let counted = |value: Option<Told>, [all, selected]: Pair| Counted { value, selection: selected, baseline: all - selected };
@@ -202,6 +212,8 @@ fn tell(name: &str, counts: &mut ColumnCounts, totals: &Totals) -> (BubbleUpColu
     all.push(counted(None, counts.nulls));
     let difference = difference(&all, totals);
     let nulls = all.pop();
+    // Counting has no order; values that differ equally keep this one.
+    all.sort_by(|a, b| by_value(a.value.as_ref(), b.value.as_ref()));
     let order: HashMap<u64, usize> =
         all.iter().enumerate().filter_map(|(place, count)| Some((lower_bits(count)?, place))).collect();
     rank_values(&mut all, totals);

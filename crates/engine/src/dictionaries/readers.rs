@@ -79,3 +79,60 @@ fn is_repeating(chunk: &ColumnChunkMetaData) -> bool {
     let worth = DICTIONARY_PAGE_BYTES_MAX.min(DICTIONARY_PAGE_BYTES_MIN.max(chunk.num_values()));
     codes_only && dictionary_bytes.is_some_and(|bytes| bytes <= worth)
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+    use arrow::compute::cast;
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+    use parquet::arrow::arrow_writer::ArrowWriterOptions;
+
+    use super::*;
+
+    /// A file of one text column, a row group for each of `groups`.
+    fn file(groups: &[Vec<Option<String>>]) -> bytes::Bytes {
+        let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, true)]));
+        let mut file = Vec::new();
+        let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
+        let mut writer = ArrowWriter::try_new_with_options(&mut file, Arc::clone(&schema), options).unwrap();
+        for group in groups {
+            let texts: ArrayRef = Arc::new(group.iter().map(Option::as_deref).collect::<StringArray>());
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), vec![texts]).unwrap()).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.close().unwrap();
+        file.into()
+    }
+
+    /// The type the column is read as, and what is in it.
+    fn read(groups: &[Vec<Option<String>>]) -> (DataType, Vec<Option<String>>) {
+        let file = file(groups);
+        let stock = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+        let ours =
+            ArrowReaderMetadata::try_new(hinted(Arc::clone(stock.metadata())).unwrap(), ArrowReaderOptions::new()).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, ours.clone()).with_batch_size(7).build().unwrap();
+        let mut texts = Vec::new();
+        for batch in reader {
+            let column = cast(batch.unwrap().column(0), &DataType::Utf8).unwrap();
+            texts.extend(column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)));
+        }
+        (ours.schema().field(0).data_type().clone(), texts)
+    }
+
+    #[test]
+    fn what_repeats_is_read_as_codes_nulls_and_all() {
+        let some = |number: usize| (number % 5 > 0).then(|| format!("text {}", number % 3));
+        let groups = [(0..50).map(some).collect(), vec![None; 20], vec![Some(String::new()); 3], (0..9).map(some).collect()];
+        let (data_type, texts) = read(&groups);
+        assert_eq!(data_type, dictionary_type());
+        assert_eq!(texts, groups.concat());
+    }
+
+    #[test]
+    fn what_does_not_is_read_as_texts() {
+        let texts: Vec<Option<String>> =
+            (0..5_000).map(|number| Some(format!("{:016x}", number * 0x9e37_79b9_7f4a_usize))).collect();
+        assert_eq!(read(&[texts.clone()]), (DataType::Utf8, texts));
+    }
+}

@@ -274,12 +274,14 @@ impl Texts {
         let middle = seen.len() / 2;
         let (_, least, _) = seen.select_nth_unstable_by(middle, f64::total_cmp);
         let least = *least;
-        let mut room = BUBBLE_UP_VALUES_MAX / 2;
+        // Those that are seen more often than the middle stay in any case; of its equals as many as there is room for.
+        let more_often = seen[middle..].iter().filter(|count| **count > least).count();
+        let mut room = (BUBBLE_UP_VALUES_MAX / 2).saturating_sub(more_often);
         self.counts.retain(|text, pair| {
-            let stays = pair[0] >= least && room > 0;
-            if stays {
-                room -= 1;
-            } else {
+            let is_equal = pair[0] == least && room > 0;
+            let stays = pair[0] > least || is_equal;
+            room -= usize::from(is_equal);
+            if !stays {
                 self.text_bytes -= text.len();
                 *forgotten = [forgotten[0] + pair[0], forgotten[1] + pair[1]];
             }

@@ -82,7 +82,7 @@ fn is_repeating(chunk: &ColumnChunkMetaData) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+    use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
     use arrow::compute::cast;
     use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_repeats_is_read_as_codes_nulls_and_all() {
-        let some = |number: usize| (number % 5 > 0).then(|| format!("text {}", number % 3));
+        let some = |number: usize| (!number.is_multiple_of(5)).then(|| format!("text {}", number % 3));
         let groups = [(0..50).map(some).collect(), vec![None; 20], vec![Some(String::new()); 3], (0..9).map(some).collect()];
         let (data_type, texts) = read(&groups);
         assert_eq!(data_type, dictionary_type());
@@ -133,6 +133,6 @@ mod tests {
     fn what_does_not_is_read_as_texts() {
         let texts: Vec<Option<String>> =
             (0..5_000).map(|number| Some(format!("{:016x}", number * 0x9e37_79b9_7f4a_usize))).collect();
-        assert_eq!(read(&[texts.clone()]), (DataType::Utf8, texts));
+        assert_eq!(read(std::slice::from_ref(&texts)), (DataType::Utf8, texts));
     }
 }

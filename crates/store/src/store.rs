@@ -330,7 +330,7 @@ impl Store {
     /// took. Published files of parts that are gone lose their place on disk at once rather than after a while, which a
     /// reader of an older version would notice: for a deletion that must be complete when it is told, and for tests.
     pub async fn publish(&self) -> Result<u64, StoreError> {
-        self.0.publish(Publish::AllNow).await
+        self.0.publish(Publish::All).await
     }
 
     /// What is in force for a project: its own policy, or the settings'.

@@ -37,6 +37,8 @@ const LEVEL_MIN: u8 = 1;
 pub(crate) enum Publish {
     /// Compacted ones, and fresh ones that nothing has been made of for [`FRESH_PART_PUBLISHED_AFTER`].
     Settled,
+    /// All there are.
+    All,
     /// All there are; and files that a table no longer names go now rather than after [`REMOVED_FILES_KEPT`].
     AllNow,
 }
@@ -96,7 +98,7 @@ impl Publisher {
         for part in parts {
             let path = part.path.as_ref();
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            if which == Publish::AllNow || part.level >= LEVEL_MIN || self.is_old(part, folder, now_unix_nano) {
+            if which != Publish::Settled || part.level >= LEVEL_MIN || self.is_old(part, folder, now_unix_nano) {
                 wanted.entry(folder.to_owned()).or_default().push(part);
             } else {
                 self.fresh += 1;

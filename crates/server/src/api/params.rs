@@ -25,7 +25,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 }
 
 /// With any value: says that somebody meant the request.
-const ASKED_BY: &str = "x-requested-by";
+pub const ASKED_BY: &str = "x-requested-by";
 
 /// Looked at when no range is given.
 const RANGE_DEFAULT_NS: i64 = 3_600 * 1_000_000_000;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use store::{StoreError, StoreStats};
 use utoipa::ToSchema;
 
+use super::params::ASKED_BY;
 use super::refusal::Refusal;
 use crate::{Peer, Services};
 
@@ -71,9 +72,6 @@ impl From<StoreStats> for StoreState {
 pub async fn state(State(services): State<Services>) -> Json<StoreState> {
     Json(services.store.stats().into())
 }
-
-/// Has to be there when settling is asked for, with any value: a page of another origin cannot add it unasked.
-const ASKED_BY: &str = "x-requested-by";
 
 /// Writes the rows in memory to parts and does all compaction that is due; answers when there is nothing left to do.
 ///

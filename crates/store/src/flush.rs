@@ -8,16 +8,15 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::interleave;
 use arrow::datatypes::{Field, Schema, TimestampNanosecondType};
 use model::Signal;
+use parking_lot::Mutex;
 
+use crate::coding::Coders;
 use crate::columns;
 use crate::error::StoreError;
-use crate::limits::{ATTRIBUTE_COLUMNS_MAX, PART_MEMORY_BYTES_MAX, ROW_GROUP_ROWS};
+use crate::limits::{ATTRIBUTE_COLUMNS_MAX, PART_MEMORY_BYTES_MAX};
 use crate::memory::{Chunk, SegmentRows, column_as, union_schema};
 use crate::part_writer::{PartOptions, PartWriter, PartsPlace, WrittenPart};
 use crate::registry::{attributes, fold};
-
-/// Rows that are gathered into columns at once: few enough that the columns stay small beside what the writer holds.
-const GATHER_ROWS: usize = ROW_GROUP_ROWS / 8;
 
 /// Writes the rows of the segments, one part per table, or several when a table is very large.
 ///
@@ -88,13 +87,31 @@ pub(crate) fn write_part(place: &PartsPlace, options: PartOptions<'_>, chunks: &
     let batches = within_columns(chunks.iter().map(|chunk| chunk.batch.clone()).collect(), options.signal)?;
     let schema = Arc::new(part_schema(&batches, options.signal));
     let order = time_order(&batches)?;
-    let mut writer = PartWriter::create(place, options, Arc::clone(&schema))?;
-    for rows in order.chunks(GATHER_ROWS) {
-        let places: Vec<(usize, usize)> = rows.iter().map(|(_, batch, row)| (*batch as usize, *row as usize)).collect();
-        let gathered = schema.fields().iter().map(|field| gather(&batches, field, &places)).collect::<Result<Vec<_>, _>>()?;
-        writer.write(&RecordBatch::try_new(Arc::clone(&schema), gathered)?)?;
-    }
+    let coders = Arc::new(Mutex::new(Coders::new(&schema)));
+    let places: Vec<(usize, usize)> = order.iter().map(|(_, batch, row)| (*batch as usize, *row as usize)).collect();
+    let mut writer = PartWriter::with_coders(place, options, Arc::clone(&schema), Arc::clone(&coders))?;
+    writer.write_by_column(places.len(), &mut |column| {
+        let pieces = coded_pieces(&batches, column, schema.field(column), &mut coders.lock())?;
+        let places = places.as_slice();
+        Ok(Box::new(move |rows| gather(&pieces, &places[rows])))
+    })?;
     writer.finish()
+}
+
+/// One column of all batches: as codes, made here where equal values lie together, or as it is.
+fn coded_pieces(batches: &[RecordBatch], place: usize, field: &Field, coders: &mut Coders) -> Result<Vec<ArrayRef>, StoreError> {
+    let pieces = batches.iter().map(|batch| column_as(batch, field)).collect::<Result<Vec<_>, _>>()?;
+    let mut codes: Vec<ArrayRef> = Vec::with_capacity(pieces.len());
+    for piece in &pieces {
+        match coders.code(place, piece)? {
+            Some(piece) => codes.push(Arc::new(piece)),
+            None => {
+                coders.give_up(place);
+                return Ok(pieces);
+            }
+        }
+    }
+    Ok(codes)
 }
 
 /// The batches with at most [`ATTRIBUTE_COLUMNS_MAX`] attribute columns together: the rarest go to `attributes_rest`.
@@ -152,7 +169,6 @@ fn time_order(batches: &[RecordBatch]) -> Result<Vec<(i64, u32, u32)>, StoreErro
 }
 
 /// One column of the rows at `places`.
-fn gather(batches: &[RecordBatch], field: &Field, places: &[(usize, usize)]) -> Result<ArrayRef, StoreError> {
-    let arrays = batches.iter().map(|batch| column_as(batch, field)).collect::<Result<Vec<_>, _>>()?;
-    Ok(interleave(&arrays.iter().map(ArrayRef::as_ref).collect::<Vec<_>>(), places)?)
+fn gather(pieces: &[ArrayRef], places: &[(usize, usize)]) -> Result<ArrayRef, StoreError> {
+    Ok(interleave(&pieces.iter().map(ArrayRef::as_ref).collect::<Vec<_>>(), places)?)
 }

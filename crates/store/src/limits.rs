@@ -171,3 +171,9 @@ pub const ERASURE_INTERVAL: Duration = Duration::from_secs(1);
 /// What one commit of a deletion replaces at most: after a crash no more than this is done again.
 pub const DELETION_COMMIT_PARTS_MAX: usize = 64;
 pub const DELETION_COMMIT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Different values of a column that are held as codes while parts are written; beyond, the column is left as it is.
+pub const CODED_VALUES_MAX: usize = 512 * 1024;
+
+/// Bytes of such values: of a few columns at most, as most have few.
+pub const CODED_BYTES_MAX: usize = 16 * 1024 * 1024;

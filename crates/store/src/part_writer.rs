@@ -8,25 +8,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{Field, Schema, SchemaRef, TimestampNanosecondType};
 use metastore::{AttributeSeen, NewPart};
 use model::Signal;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parking_lot::Mutex;
 use parquet::file::FOOTER_SIZE;
-use parquet::file::metadata::{FooterTail, ParquetMetaDataReader, SortingColumn};
-use parquet::file::properties::WriterProperties;
-use parquet::schema::types::ColumnPath;
+use parquet::file::metadata::{FooterTail, ParquetMetaDataReader};
 
 use crate::checksums::SummingWriter;
+use crate::coding::Coders;
 use crate::columns;
 use crate::disk::{Disk, FileWriter};
 use crate::error::StoreError;
-use crate::limits::ROW_GROUP_ROWS;
+use crate::part_columns::{ColumnsWriter, Gather, SharedCoders};
 use crate::parts_folder::{CHECKSUMS, PartsFolder, TEMPORARY, TOKENS};
-use crate::token_filter::TokenFilterBuilder;
+use crate::token_filter::{self, TokenFilterBuilder};
 use crate::trace_index::{Run, TraceIndex, TraceRows};
 
 /// What a part is to be.
@@ -62,7 +59,8 @@ pub(crate) struct PartWriter<'a> {
     schema: SchemaRef,
     path: String,
     temporary: Temporary,
-    writer: ArrowWriter<SummingWriter<FileWriter>>,
+    writer: ColumnsWriter<SummingWriter<FileWriter>>,
+    coders: SharedCoders,
     traces: TraceRows,
     tokens: Option<TokenFilterBuilder>,
     rows: u64,
@@ -73,6 +71,17 @@ pub(crate) struct PartWriter<'a> {
 impl<'a> PartWriter<'a> {
     /// Begins a part with these columns. Dictionaries are written as what they hold.
     pub fn create(place: &'a PartsPlace, options: PartOptions<'a>, schema: SchemaRef) -> Result<PartWriter<'a>, StoreError> {
+        let coders = Arc::new(Mutex::new(Coders::new(&schema)));
+        PartWriter::with_coders(place, options, schema, coders)
+    }
+
+    /// The same, for rows of which some columns are codes of these coders.
+    pub fn with_coders(
+        place: &'a PartsPlace,
+        options: PartOptions<'a>,
+        schema: SchemaRef,
+        coders: SharedCoders,
+    ) -> Result<PartWriter<'a>, StoreError> {
         let folder = &place.folder;
         let path = folder.new_part(options.project, options.signal);
         let whole = folder.path.join(&path);
@@ -80,13 +89,11 @@ impl<'a> PartWriter<'a> {
         let temporary = Temporary { disk: Arc::clone(&folder.disk), path: whole.with_extension(TEMPORARY) };
         let file = folder.disk.create(&temporary.path);
         let file = FileWriter::new(file.map_err(StoreError::io(format!("create part {}", temporary.path.display())))?);
-        // The types in the file are said by Parquet's own; Arrow's schema would bring the dictionaries back.
-        let writer_options = ArrowWriterOptions::new().with_properties(properties(options.level)).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(SummingWriter::new(file), Arc::clone(&schema), writer_options)?;
+        let writer = ColumnsWriter::new(SummingWriter::new(file), Arc::clone(&schema), options.level, Arc::clone(&coders))?;
         let traces = TraceRows::default();
         let tokens = (options.signal == Signal::Logs).then(TokenFilterBuilder::new);
         let (min_time, max_time) = (i64::MAX, i64::MIN);
-        Ok(PartWriter { place, options, schema, path, temporary, writer, traces, tokens, rows: 0, min_time, max_time })
+        Ok(PartWriter { place, options, schema, path, temporary, writer, coders, traces, tokens, rows: 0, min_time, max_time })
     }
 
     /// Adds rows that are not older than those before.
@@ -94,6 +101,42 @@ impl<'a> PartWriter<'a> {
         if self.options.stop.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("store is shutting down".into()));
         }
+        self.see(rows)?;
+        self.writer.write(rows)
+    }
+
+    /// Writes rows that are all at hand, a column at a time: what `column` gives, for a place in the schema, is a function
+    /// from a range of the rows, which are in order of time, to that column of them.
+    pub fn write_by_column<'g>(
+        &mut self,
+        rows: usize,
+        column: &mut dyn FnMut(usize) -> Result<Gather<'g>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let stop = self.options.stop;
+        let mut stoppable = |place| match stop.load(Ordering::Relaxed) {
+            true => Err(StoreError::Unavailable("store is shutting down".into())),
+            false => column(place),
+        };
+        // The columns that time, index and filters are made of, of each row group.
+        let mut kept: Vec<Vec<(Field, ArrayRef)>> = Vec::new();
+        let is_kept = |name: &str| {
+            name == columns::TIME || columns::TRACE_IDS.contains(&name) || token_filter::TOKEN_COLUMNS.contains(&name)
+        };
+        self.writer.write_by_column(rows, &mut stoppable, &mut |group, field, array| {
+            if is_kept(field.name()) {
+                kept.resize_with(kept.len().max(group + 1), Vec::new);
+                kept[group].push((Field::new(field.name(), array.data_type().clone(), field.is_nullable()), Arc::clone(array)));
+            }
+        })?;
+        for columns in kept {
+            let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().unzip();
+            self.see(&RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of rows that are being written.
+    fn see(&mut self, rows: &RecordBatch) -> Result<(), StoreError> {
         let time = rows.column_by_name(columns::TIME).and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
         let time = time.ok_or_else(|| StoreError::Corrupt("batch without a time column".into()))?.values();
         let (Some(first), Some(last)) = (time.first(), time.last()) else { return Ok(()) };
@@ -103,10 +146,9 @@ impl<'a> PartWriter<'a> {
         self.min_time = self.min_time.min(*first);
         self.max_time = *last;
         self.rows += rows.num_rows() as u64;
-        self.writer.write(rows)?;
         self.traces.push(rows);
         if let Some(tokens) = &mut self.tokens {
-            tokens.push(rows);
+            tokens.push(rows, self.schema.as_ref(), &self.coders.lock());
         }
         Ok(())
     }
@@ -123,7 +165,7 @@ impl<'a> PartWriter<'a> {
 
     /// Roughly the bytes of the file if it ended here.
     pub fn bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        self.writer.bytes()
     }
 
     /// Ends the part. Durable under its name when it returns; the caller tells the catalog.
@@ -135,7 +177,7 @@ impl<'a> PartWriter<'a> {
         }
         let (folder, temporary, options) = (&self.place.folder, self.temporary, self.options);
         let failed = || StoreError::io(format!("write part {}", temporary.path.display()));
-        let (file, sums) = self.writer.into_inner()?.finish().map_err(failed())?;
+        let (file, sums) = self.writer.finish()?.finish().map_err(failed())?;
         file.finish().map_err(failed())?;
         temporary.verify(self.rows, sums.file_bytes())?;
         let path = folder.path.join(&self.path);
@@ -206,27 +248,6 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = self.disk.remove(&self.path);
     }
-}
-
-fn properties(level: u8) -> WriterProperties {
-    let column = |name: &str| ColumnPath::new(vec![name.to_owned()]);
-    let compression = if level == 0 { Compression::LZ4_RAW } else { Compression::ZSTD(ZstdLevel::default()) };
-    let mut properties = WriterProperties::builder()
-        .set_created_by("cupola".to_owned())
-        .set_compression(compression)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }]))
-        // Ascending times differ by little.
-        .set_column_dictionary_enabled(column(columns::TIME), false)
-        .set_column_encoding(column(columns::TIME), Encoding::DELTA_BINARY_PACKED)
-        // Ids of spans hardly repeat.
-        .set_column_dictionary_enabled(column(columns::SPAN_ID), false);
-    for name in columns::TRACE_IDS {
-        properties = properties
-            .set_column_bloom_filter_enabled(column(name), true)
-            .set_column_bloom_filter_max_ndv(column(name), ROW_GROUP_ROWS as u64);
-    }
-    properties.build()
 }
 
 fn attributes_seen(schema: &SchemaRef, signal: Signal, part: &NewPart) -> Vec<AttributeSeen> {

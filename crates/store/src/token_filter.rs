@@ -13,13 +13,15 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::Int32Type;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::datatypes::{Int32Type, Schema};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::coding::{Coder, Coders};
 use crate::columns;
 use crate::error::StoreError;
 use crate::limits::ROW_GROUP_ROWS;
+use crate::part_columns::as_codes;
 use crate::tokens::for_each_token_hash;
 
 /// The columns whose words are kept.
@@ -65,13 +67,18 @@ impl TokenFilterBuilder {
         TokenFilterBuilder { large: vec![Block::default(); LARGE_BLOCKS], rows: 0, groups: Vec::new() }
     }
 
-    /// Takes the part's next rows.
-    pub fn push(&mut self, rows: &RecordBatch) {
+    /// Takes the part's next rows, of which columns may be codes of the coders, which are for the columns of `schema`.
+    pub fn push(&mut self, rows: &RecordBatch, schema: &Schema, coders: &Coders) {
         let mut from = 0;
         while from < rows.num_rows() {
             let count = (ROW_GROUP_ROWS - self.rows).min(rows.num_rows() - from);
-            for column in TOKEN_COLUMNS.iter().filter_map(|name| rows.column_by_name(name)) {
-                self.push_texts(&column.slice(from, count));
+            for name in TOKEN_COLUMNS {
+                let Some(column) = rows.column_by_name(name) else { continue };
+                let column = column.slice(from, count);
+                match (as_codes(&column), schema.index_of(name).ok().and_then(|place| coders.coder(place))) {
+                    (Some(codes), Some(coder)) => self.push_codes(codes, coder),
+                    _ => self.push_texts(&column),
+                }
             }
             self.rows += count;
             from += count;
@@ -92,6 +99,18 @@ impl TokenFilterBuilder {
                 if !std::mem::replace(&mut seen[place], true) && texts.is_valid(place) {
                     self.push_text(texts.value(place));
                 }
+            }
+        }
+    }
+
+    /// A text that repeats is looked at once.
+    fn push_codes(&mut self, codes: &UInt32Array, coder: &Coder) {
+        let mut seen = vec![false; coder.values()];
+        for code in codes.iter().flatten() {
+            if !std::mem::replace(&mut seen[code as usize], true)
+                && let Ok(text) = std::str::from_utf8(coder.value(code))
+            {
+                self.push_text(text);
             }
         }
     }
@@ -274,7 +293,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::StringArray;
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::datatypes::{DataType, Field};
 
     use super::*;
     use crate::tokens::{token_hash, tokens};
@@ -286,7 +305,7 @@ mod tests {
 
     fn written(batches: &[RecordBatch]) -> (tempfile::NamedTempFile, usize) {
         let mut builder = TokenFilterBuilder::new();
-        batches.iter().for_each(|batch| builder.push(batch));
+        batches.iter().for_each(|batch| builder.push(batch, &batch.schema(), &Coders::new(&batch.schema())));
         let bytes = builder.finish();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();

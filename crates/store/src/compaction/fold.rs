@@ -20,6 +20,7 @@ use super::merge::times;
 use crate::columns;
 use crate::error::StoreError;
 use crate::limits::PROVISIONAL_SPANS_MAX;
+use crate::part_columns::as_codes;
 use crate::parts_reader::{PartChunks, PartsReader};
 use crate::snapshot::Part;
 
@@ -147,14 +148,18 @@ fn drop_repeated(rows: &RecordBatch, signal: Signal, dropped: &mut Vec<usize>) {
         return;
     }
     let Some(received) = rows.column_by_name(columns::RECEIVED_AT) else { return };
-    let Some(received) = received.as_primitive_opt::<TimestampNanosecondType>() else { return };
-    let received = received.values();
+    // Codes will do: what came with one request has one.
+    let received: Vec<i64> = match (received.as_primitive_opt::<TimestampNanosecondType>(), as_codes(received)) {
+        (Some(times), _) => times.values().to_vec(),
+        (_, Some(codes)) => codes.values().iter().map(|code| i64::from(*code)).collect(),
+        _ => return,
+    };
     let mut first = 0;
     while first < times.len() {
         let end = first + times[first..].iter().take_while(|time| **time == times[first]).count();
         // Rows of one request are never taken for one another, so there must be two.
         if received[first..end].iter().any(|at| *at != received[first]) {
-            drop_repeated_among(rows, signal, first..end, received, dropped);
+            drop_repeated_among(rows, signal, first..end, &received, dropped);
         }
         first = end;
     }
@@ -209,6 +214,9 @@ fn bytes_of(column: &ArrayRef, row: usize) -> &[u8] {
     }
     if let Some(texts) = column.as_string_opt::<i32>() {
         return texts.value(row).as_bytes();
+    }
+    if let Some(codes) = as_codes(column) {
+        return &codes.values().inner().as_slice()[row * 4..row * 4 + 4];
     }
     match column.as_primitive_opt::<Int64Type>() {
         Some(numbers) => &numbers.values().inner().as_slice()[row * 8..row * 8 + 8],

@@ -2,23 +2,27 @@
 //!
 //! A part is opened when the stream comes to its oldest row and let go of after its newest, so parts that follow each other
 //! in time cost no more memory than one. Rows of the same nanosecond come in one batch, so that who folds duplicates sees
-//! them together.
+//! them together. Columns of few values come as codes, made of the parts' own dictionaries.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{cast, interleave};
-use arrow::datatypes::{Field, Schema, SchemaRef, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondType};
 use model::Signal;
+use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::{Encoding, EncodingMask};
 
+use crate::coding::Coders;
 use crate::columns;
 use crate::error::StoreError;
 use crate::flush::part_schema;
 use crate::limits::{ATTRIBUTE_COLUMNS_MAX, TIED_ROWS_MAX};
+use crate::part_columns::{SharedCoders, as_codes, coded_schema, decoded};
 use crate::parts_reader::{PartChunks, PartsReader};
 use crate::registry::fold;
 use crate::snapshot::Part;
@@ -31,6 +35,7 @@ pub(crate) struct Merge<'a> {
     reader: &'a PartsReader,
     signal: Signal,
     schema: SchemaRef,
+    coders: SharedCoders,
     /// Attributes for which there is no column.
     rare: HashSet<String>,
     sources: Vec<Source>,
@@ -60,12 +65,18 @@ impl<'a> Merge<'a> {
         }
         sources.sort_by_key(|source| (source.part.min_time, source.part.id));
         let (schema, rare) = schema_of(&sources, signal);
-        Ok(Merge { reader, signal, schema, rare, sources })
+        let coders = Arc::new(Mutex::new(Coders::new(&schema)));
+        Ok(Merge { reader, signal, schema, coders, rare, sources })
     }
 
-    /// The columns of every batch: those of all parts, at their widest types.
+    /// The columns of every batch: those of all parts, at their widest types; or, of some, their codes.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// What the codes mean.
+    pub fn coders(&self) -> &SharedCoders {
+        &self.coders
     }
 
     /// The next rows; never none of them.
@@ -135,7 +146,7 @@ impl<'a> Merge<'a> {
             Ok(Some(batch)) => {
                 let batch =
                     if self.rare.is_empty() { batch } else { fold(&batch, self.signal, &|name| self.rare.contains(name))? };
-                let batch = aligned(&batch, &self.schema)?;
+                let batch = coded(&batch, &self.schema, &mut self.coders.lock())?;
                 source.rows += batch.num_rows();
                 source.batches.push_back(batch);
             }
@@ -165,7 +176,7 @@ impl<'a> Merge<'a> {
         match taken.len() {
             0 => Ok(None),
             1 => Ok(taken.pop()),
-            _ => Ok(Some(in_order(&taken, &self.schema)?)),
+            _ => Ok(Some(in_order(&taken, &self.schema, &self.coders.lock())?)),
         }
     }
 }
@@ -182,13 +193,41 @@ impl Source {
 
 fn metadata_of(reader: &PartsReader, part: &Part) -> Result<ArrowReaderMetadata, StoreError> {
     let chunks = PartChunks(reader.open(&part.path)?);
-    Ok(ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new())?)
+    let plain = ArrowReaderMetadata::load(&chunks, ArrowReaderOptions::new())?;
+    // Texts that are a dictionary in the file stay one: each is looked at once in a row group, not once in a row.
+    let field = |field: &Arc<Field>| match field.data_type() {
+        // Rare attributes are added to the rest, which has to be texts.
+        DataType::Utf8 if field.name() != columns::ATTRIBUTES_REST && is_dictionary(&plain, field.name()) => {
+            let keyed = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Arc::new(Field::new(field.name(), keyed, field.is_nullable()))
+        }
+        _ => Arc::clone(field),
+    };
+    let schema = Arc::new(Schema::new(plain.schema().fields().iter().map(field).collect::<Vec<_>>()));
+    Ok(ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), ArrowReaderOptions::new().with_schema(schema))?)
+}
+
+/// Whether every data page of the column holds codes.
+fn is_dictionary(file: &ArrowReaderMetadata, name: &str) -> bool {
+    file.metadata().row_groups().iter().all(|group| {
+        let column = group.columns().iter().find(|column| column.column_descr().name() == name);
+        let only_codes = |mask: &EncodingMask| mask.is_only(Encoding::RLE_DICTIONARY);
+        column.and_then(|column| column.page_encoding_stats_mask()).is_some_and(only_codes)
+    })
 }
 
 /// The `time` column; empty if there is none, which no part is without.
 pub(crate) fn times(batch: &RecordBatch) -> &[i64] {
     let time = batch.column_by_name(columns::TIME).and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
     time.map_or(&[], |time| time.values())
+}
+
+fn without_dictionaries(schema: &Schema) -> Schema {
+    let field = |field: &Arc<Field>| match field.data_type() {
+        DataType::Dictionary(_, values) => Arc::new(Field::new(field.name(), values.as_ref().clone(), field.is_nullable())),
+        _ => Arc::clone(field),
+    };
+    Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
 /// The columns of all parts, and the attributes that have none because there are too many: the rarest.
@@ -199,7 +238,7 @@ fn schema_of(sources: &[Source], signal: Signal) -> (SchemaRef, HashSet<String>)
     };
     let files: Vec<ArrowReaderMetadata> = sources.iter().filter_map(metadata).collect();
     let empty: Vec<RecordBatch> = files.iter().map(|file| RecordBatch::new_empty(Arc::clone(file.schema()))).collect();
-    let union = part_schema(&empty, signal);
+    let union = without_dictionaries(&part_schema(&empty, signal));
     let is_attribute = |field: &Field| !columns::is_fixed(signal, field.name());
     if union.fields().iter().filter(|field| is_attribute(field)).count() <= ATTRIBUTE_COLUMNS_MAX {
         return (Arc::new(union), HashSet::new());
@@ -232,22 +271,35 @@ fn schema_of(sources: &[Source], signal: Signal) -> (SchemaRef, HashSet<String>)
     (Arc::new(Schema::new(fields)), rare)
 }
 
-/// The batch with exactly these columns.
-fn aligned(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, StoreError> {
+/// The batch with exactly these columns, as codes where those are worth it.
+fn coded(batch: &RecordBatch, schema: &SchemaRef, coders: &mut Coders) -> Result<RecordBatch, StoreError> {
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-    for field in schema.fields() {
-        arrays.push(match batch.column_by_name(field.name()) {
+    for (place, field) in schema.fields().iter().enumerate() {
+        let is_text = *field.data_type() == DataType::Utf8;
+        let array = match batch.column_by_name(field.name()) {
             Some(column) if column.data_type() == field.data_type() => Arc::clone(column),
+            Some(column) if is_text && matches!(column.data_type(), DataType::Dictionary(..)) => Arc::clone(column),
             Some(column) => cast(column, field.data_type())?,
             None => new_null_array(field.data_type(), batch.num_rows()),
+        };
+        arrays.push(match coders.code(place, &array)? {
+            Some(codes) => Arc::new(codes),
+            None if array.data_type() == field.data_type() => array,
+            None => cast(&array, field.data_type())?,
         });
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
+    with_schema_of(arrays, schema, batch.num_rows())
+}
+
+/// A batch of columns of the schema, some of which are codes.
+fn with_schema_of(arrays: Vec<ArrayRef>, schema: &SchemaRef, rows: usize) -> Result<RecordBatch, StoreError> {
+    let schema = coded_schema(schema, |place| as_codes(&arrays[place]).is_some());
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
 }
 
 /// The rows of batches, each in order of time, in order of time all together.
-fn in_order(batches: &[RecordBatch], schema: &SchemaRef) -> Result<RecordBatch, StoreError> {
+fn in_order(batches: &[RecordBatch], schema: &SchemaRef, coders: &Coders) -> Result<RecordBatch, StoreError> {
     let mut order: Vec<(i64, u32, u32)> = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for (number, batch) in (0..).zip(batches) {
         order.extend((0..).zip(times(batch)).map(|(row, time)| (*time, number, row)));
@@ -257,8 +309,16 @@ fn in_order(batches: &[RecordBatch], schema: &SchemaRef) -> Result<RecordBatch, 
     let places: Vec<(usize, usize)> = order.iter().map(|(_, batch, row)| (*batch as usize, *row as usize)).collect();
     let mut arrays = Vec::with_capacity(schema.fields().len());
     for column in 0..schema.fields().len() {
-        let pieces: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(column).as_ref()).collect();
-        arrays.push(interleave(&pieces, &places)?);
+        let mut pieces: Vec<ArrayRef> = batches.iter().map(|batch| Arc::clone(batch.column(column))).collect();
+        // A column may have had too many values for codes after a while.
+        if !pieces.iter().all(|piece| as_codes(piece).is_some()) {
+            for piece in &mut pieces {
+                if let Some(codes) = as_codes(piece) {
+                    *piece = decoded(coders, column, codes)?;
+                }
+            }
+        }
+        arrays.push(interleave(&pieces.iter().map(ArrayRef::as_ref).collect::<Vec<_>>(), &places)?);
     }
-    Ok(RecordBatch::try_new(Arc::clone(schema), arrays)?)
+    with_schema_of(arrays, schema, order.len())
 }

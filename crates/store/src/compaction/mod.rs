@@ -3,8 +3,6 @@
 //! [`plan`] says which, [`merge`] reads them as one stream in order of time, [`fold`] leaves out what is there twice, and the
 //! part writer writes what comes. The catalog's commit puts the new part in the place of the old ones for all at once; who
 //! reads the old ones goes on doing so. A part that turns out to be damaged is set aside, and the others go on without it.
-//!
-//! [`rewrite`] is also how retention and deletion leave rows out.
 
 mod fold;
 mod merge;
@@ -83,18 +81,13 @@ pub(crate) struct RewriteContext<'a> {
     pub pace: &'a dyn Fn(),
 }
 
-/// Reads parts of one table as one, and writes those of their rows that `keep` gives back, in order of time, as parts of the
-/// full size. What is written is durable, and the caller tells the catalog or removes it.
+/// Reads parts of one table as one, and writes their rows in order of time, each once, as parts of the full size. What is
+/// written is durable, and the caller tells the catalog or removes it.
 ///
-/// `keep` gets rows with all columns of all parts and may leave out rows and change values, but not `time`.
 /// On an error nothing stays behind. A part that is damaged has been set aside then.
-pub(crate) fn rewrite(
-    context: &RewriteContext<'_>,
-    parts: &[Part],
-    keep: &mut dyn FnMut(RecordBatch) -> Result<Option<RecordBatch>, StoreError>,
-) -> Result<Rewritten, StoreError> {
+pub(crate) fn rewrite(context: &RewriteContext<'_>, parts: &[Part]) -> Result<Rewritten, StoreError> {
     let mut written = Vec::new();
-    let outcome = rewrite_into(context, parts, keep, &mut written);
+    let outcome = rewrite_into(context, parts, &mut written);
     match outcome {
         Ok((rows_in, rows_folded)) => {
             let rows_out = written.iter().map(|written| written.part.rows).sum();
@@ -107,12 +100,7 @@ pub(crate) fn rewrite(
     }
 }
 
-fn rewrite_into(
-    context: &RewriteContext<'_>,
-    parts: &[Part],
-    keep: &mut dyn FnMut(RecordBatch) -> Result<Option<RecordBatch>, StoreError>,
-    written: &mut Vec<WrittenPart>,
-) -> Result<(u64, u64), StoreError> {
+fn rewrite_into(context: &RewriteContext<'_>, parts: &[Part], written: &mut Vec<WrittenPart>) -> Result<(u64, u64), StoreError> {
     let Some(first) = parts.first() else { return Ok((0, 0)) };
     if parts.iter().any(|part| part.project != first.project || part.signal != first.signal) {
         return Err(StoreError::Corrupt("parts of different tables cannot become one".into()));
@@ -125,18 +113,19 @@ fn rewrite_into(
     let mut rows_in = 0;
     while let Some(rows) = merge.next()? {
         rows_in += rows.num_rows() as u64;
-        let Some(rows) = keep(folding.fold(rows)?)? else { continue };
-        for rows in by_day(&rows) {
+        for rows in by_day(&folding.fold(rows)?) {
             let is_full = writer.as_ref().is_some_and(|writer| ends_before(writer, &rows));
             if is_full && let Some(writer) = writer.take() {
                 written.push(writer.finish()?);
             }
-            if writer.is_none() {
-                writer = Some(PartWriter::create(context.place, options, Arc::clone(merge.schema()))?);
-            }
-            if let Some(writer) = &mut writer {
-                writer.write(&rows)?;
-            }
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                None => {
+                    let (schema, coders) = (Arc::clone(merge.schema()), Arc::clone(merge.coders()));
+                    writer.insert(PartWriter::with_coders(context.place, options, schema, coders)?)
+                }
+            };
+            writer.write(&rows)?;
         }
         (context.pace)();
     }
@@ -320,7 +309,7 @@ fn compact(store: &Arc<Inner>, runtime: &Handle, parts: Vec<Part>, share: f64) -
         }
     };
     let context = RewriteContext { place: &store.place, reader: &store.reader, stop: &compaction.stop, pace: &pace };
-    let rewritten = rewrite(&context, &parts, &mut |rows| Ok(if rows.num_rows() > 0 { Some(rows) } else { None }));
+    let rewritten = rewrite(&context, &parts);
     let rewritten = rewritten.inspect_err(|_| pass_over(store, &parts))?;
     let bytes_in: u64 = parts.iter().map(|part| part.bytes).sum();
     let bytes_out: u64 = rewritten.parts.iter().map(|written| written.part.bytes).sum();

@@ -35,6 +35,13 @@ pub struct Scope<'a> {
     pub schema_url: &'a str,
 }
 
+impl Scope<'_> {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.name.is_empty() && self.version.is_empty() && self.attributes.is_empty() && self.schema_url.is_empty()
+    }
+}
+
 /// One span.
 #[derive(Clone, Debug)]
 pub struct Span<'a> {

@@ -4,10 +4,10 @@
 //! `Message`, and in which status says "slow down". Each receiver's `reply.rs` chooses; the words are formed here.
 
 use http::StatusCode;
-use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::incoming::Incoming;
+use crate::json_tree::{Value, attribute_number};
 use crate::receiver::Reply;
 
 /// An error as an AWS client knows it: by name.
@@ -84,6 +84,9 @@ pub(crate) fn nanos_from_seconds(seconds: f64) -> Option<i64> {
     if !(0.0..SECONDS_MAX).contains(&seconds) {
         return None;
     }
+    if let Some(nanos) = nanos_of_this_time(seconds) {
+        return Some(nanos);
+    }
     let text = seconds.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let fraction = fraction.get(..9).unwrap_or(fraction);
@@ -91,8 +94,27 @@ pub(crate) fn nanos_from_seconds(seconds: f64) -> Option<i64> {
     whole.parse::<i64>().ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
+/// The same by arithmetic, for times from 2004 to 2038.
+///
+/// There, neighbouring doubles are 2^-22 s apart, so a decimal within 2^-23 s reads back as the same double. One of six
+/// digits is the only one in reach and thus the shortest; else one of seven always is, and the nearest is the one printed.
+/// The products are exact: 22 bits of fraction times 20 or 24 bits.
+fn nanos_of_this_time(seconds: f64) -> Option<i64> {
+    const HALF_STEP_MICROS: f64 = 1e6 / (1u32 << 23) as f64;
+    if !((1u32 << 30) as f64..(1u32 << 31) as f64).contains(&seconds) {
+        return None;
+    }
+    let (whole, fraction) = (seconds.trunc(), seconds.fract());
+    let micros = (fraction * 1e6).round();
+    let nanos = match (fraction * 1e6 - micros).abs() < HALF_STEP_MICROS {
+        true => micros as i64 * 1_000,
+        false => (fraction * 1e7).round() as i64 * 100,
+    };
+    Some(whole as i64 * 1_000_000_000 + nanos)
+}
+
 /// A number, also when it was written as a string.
-pub(crate) fn number(json: &Value) -> Option<f64> {
+pub(crate) fn number(json: &Value<'_>) -> Option<f64> {
     match json {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
@@ -101,7 +123,7 @@ pub(crate) fn number(json: &Value) -> Option<f64> {
 }
 
 /// A whole number, also when it was written as a float or a string.
-pub(crate) fn integer(json: &Value) -> Option<i64> {
+pub(crate) fn integer(json: &Value<'_>) -> Option<i64> {
     match json {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => text.trim().parse().ok(),
@@ -114,14 +136,11 @@ fn whole(number: f64) -> Option<i64> {
 }
 
 /// A JSON scalar or tree as an attribute's value; nothing for null.
-pub(crate) fn attribute_value(json: &Value) -> Option<model::Value<'_>> {
+pub(crate) fn attribute_value<'a>(json: &'a Value<'_>) -> Option<model::Value<'a>> {
     Some(match json {
         Value::Null => return None,
         Value::Bool(value) => model::Value::Bool(*value),
-        Value::Number(number) => match number.as_i64() {
-            Some(value) => model::Value::Int(value),
-            None => model::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        },
+        Value::Number(number) => attribute_number(number),
         Value::String(text) => model::Value::str(text),
         Value::Array(_) | Value::Object(_) => model::Value::Json(json.to_string().into()),
     })
@@ -149,6 +168,18 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn arithmetic_finds_the_digits_that_are_printed(whole in 1i64 << 30..1 << 31, step in 0u32..1 << 22, decimals in 0u32..10) {
+            let binary = whole as f64 + f64::from(step) / f64::from(1u32 << 22);
+            let decimal: f64 = format!("{whole}.{:0>1$}", step % 10u32.pow(decimals), decimals as usize).parse().unwrap();
+            for seconds in [binary, decimal] {
+                let text = seconds.to_string();
+                let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
+                let printed = whole.parse::<i64>().unwrap() * 1_000_000_000 + format!("{fraction:0<9}")[..9].parse::<i64>().unwrap();
+                proptest::prop_assert_eq!(nanos_of_this_time(seconds), Some(printed), "{}", seconds);
+            }
+        }
+
         #[test]
         fn any_number_of_seconds_is_an_answer(bits in 0u64..) {
             let _ = nanos_from_seconds(f64::from_bits(bits));

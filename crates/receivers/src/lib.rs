@@ -14,6 +14,7 @@ mod envelope;
 pub mod honeycomb;
 mod incoming;
 mod json;
+mod json_tree;
 pub mod limits;
 mod otlp;
 mod receiver;

@@ -8,13 +8,13 @@ pub const DRAIN_TIME_MAX: Duration = Duration::from_millis(400);
 /// The largest UDP payload there is; a longer datagram cannot arrive.
 pub const DATAGRAM_BYTES_MAX: usize = 65_535;
 
-/// Datagrams that wait for the store. Each is at most 64 KiB, so a full queue holds 64 MiB; beyond it they are counted as
-/// lost, as the X-Ray daemon does.
-pub const DATAGRAMS_QUEUED_MAX: usize = 1_024;
+/// Datagrams that wait for the store: those of half a second at 16,000 a second, which outlasts a slow sync. Their bytes take
+/// room like bodies do; without room, or beyond this number, they are counted as lost, as the X-Ray daemon does.
+pub const DATAGRAMS_QUEUED_MAX: usize = 8_192;
 
-/// Datagrams written to the log in one step: enough that what an append costs by itself is shared, and still within a
-/// millisecond or two of work.
-pub const DATAGRAMS_PER_APPEND_MAX: usize = 128;
+/// Datagrams written to the log in one step: enough that what an append costs by itself is shared, and still within some
+/// five milliseconds of work.
+pub const DATAGRAMS_PER_APPEND_MAX: usize = 512;
 
 /// Of the memory for rows, the part that bodies may take over all connections, while they are read and written; further
 /// requests are told to come back. At 500 spans a request the eighth of 512 MB is room for more than two hundred at once.
@@ -36,6 +36,9 @@ pub const RETRIES_REMEMBERED: usize = 200_000;
 /// Seconds they are remembered at most: clients with a queue on disk come back when the network does, and what is sent
 /// again after an hour is rather meant.
 pub const RETRY_SECONDS_MAX: u32 = 3_600;
+
+/// Groups of exceptions remembered, so that the stack of an error that repeats is read once. Under half a megabyte.
+pub const GROUPS_REMEMBERED: usize = 2_048;
 
 /// A JSON or form request of our own and the AWS control APIs is never larger.
 pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;

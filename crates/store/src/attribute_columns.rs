@@ -335,11 +335,26 @@ impl Column {
     }
 
     /// Gives row `row` its value, unless it has one. Returns roughly the bytes taken.
+    #[inline]
     pub fn set(&mut self, row: usize, value: &Value<'_>) -> usize {
-        if self.len() > row {
+        let rows = self.len();
+        if rows > row {
             return 0;
         }
-        self.pad_to(row);
+        if rows < row {
+            self.pad_to(row);
+        }
+        // What nearly all values are.
+        if let (Values::Text(builder), Value::Str(text)) = (&mut self.values, value)
+            && text.len() <= ATTRIBUTE_VALUE_BYTES_MAX
+        {
+            builder.append_value(text);
+            return text.len() + TEXT_OFFSET_BYTES;
+        }
+        self.set_any(value)
+    }
+
+    fn set_any(&mut self, value: &Value<'_>) -> usize {
         let value = cut_value(value);
         self.values.append(&value, 1);
         value_bytes(&value)
@@ -492,9 +507,12 @@ fn kept<'a, 'b>(attributes: &'a Attributes<'b>) -> &'a Attributes<'b> {
     &attributes[..attributes.len().min(ATTRIBUTES_PER_RECORD_MAX)]
 }
 
+/// What a text takes in a column beside itself.
+const TEXT_OFFSET_BYTES: usize = 4;
+
 fn value_bytes(value: &Value<'_>) -> usize {
     match value {
-        Value::Str(text) | Value::Json(text) => text.len() + 4,
+        Value::Str(text) | Value::Json(text) => text.len() + TEXT_OFFSET_BYTES,
         _ => 8,
     }
 }

@@ -127,6 +127,9 @@ impl RowSink for RowBuffer {
 struct Run {
     resource_number: u32,
     scope_number: u32,
+    /// Whether the current scope says nothing, and which resource it was begun for.
+    scope_is_empty: bool,
+    scope_of_resource: u32,
     service: String,
     resource_json: String,
     scope_json: String,
@@ -141,6 +144,8 @@ impl Run {
         let mut run = Run {
             resource_number: 0,
             scope_number: 0,
+            scope_is_empty: false,
+            scope_of_resource: 0,
             service: String::new(),
             resource_json: String::new(),
             scope_json: String::new(),
@@ -153,6 +158,9 @@ impl Run {
     }
 
     fn resource(&mut self, resource: &Resource<'_>) {
+        if self.resource_number > 0 && self.resource_attributes == resource.attributes {
+            return self.scope(&Scope::default());
+        }
         self.resource_number += 1;
         self.service = cut(resource.service_name(), ATTRIBUTE_VALUE_BYTES_MAX).into_owned();
         self.resource_attributes = owned_attributes(resource.attributes);
@@ -161,6 +169,11 @@ impl Run {
     }
 
     fn scope(&mut self, scope: &Scope<'_>) {
+        if scope.is_empty() && self.scope_is_empty && self.scope_of_resource == self.resource_number {
+            return;
+        }
+        self.scope_is_empty = scope.is_empty();
+        self.scope_of_resource = self.resource_number;
         self.scope_number += 1;
         self.scope_attributes = owned_attributes(scope.attributes);
         let mut members = Vec::new();

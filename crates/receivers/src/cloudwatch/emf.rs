@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 
 use model::{Attribute, DataPoint, DataPointType, Refusal, RowSink, Signal, Temporality};
-use serde_json::{Map, Value};
 
 use crate::aws::integer;
+use crate::json_tree::{Map, Value};
 
 /// Directives of one event that are read.
 const DIRECTIVES_MAX: usize = 16;
@@ -36,7 +36,7 @@ pub const METADATA_MEMBER: &str = "_aws";
 ///
 /// Times: `Timestamp` in milliseconds, else the event's own. Passes over: metrics whose value is not a number.
 /// Refuses: data points past `left`, which is what the call may still push.
-pub fn push_metrics(event: &Map<String, Value>, time_unix_nano: i64, left: &mut usize, sink: &mut dyn RowSink) {
+pub fn push_metrics(event: &Map<'_>, time_unix_nano: i64, left: &mut usize, sink: &mut dyn RowSink) {
     let Some(metadata) = event.get(METADATA_MEMBER).and_then(Value::as_object) else { return };
     let told = metadata.get("Timestamp").and_then(integer).and_then(|ms| ms.checked_mul(1_000_000));
     let time_unix_nano = told.filter(|time| *time > 0).unwrap_or(time_unix_nano);
@@ -57,18 +57,18 @@ pub fn push_metrics(event: &Map<String, Value>, time_unix_nano: i64, left: &mut 
 
 const TOO_MANY: &str = "embedded metrics make more data points than one call may have; the rest of this event's are left out";
 
-fn list<'a>(map: &'a Map<String, Value>, member: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+fn list<'a>(map: &'a Map<'a>, member: &str) -> impl Iterator<Item = &'a Value<'a>> + use<'a> {
     map.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice).iter()
 }
 
 /// The sets of dimensions; without any, one empty set.
-fn dimension_sets(directive: &Map<String, Value>) -> Vec<&[Value]> {
+fn dimension_sets<'a>(directive: &'a Map<'a>) -> Vec<&'a [Value<'a>]> {
     let sets = list(directive, "Dimensions").take(DIMENSION_SETS_MAX).filter_map(Value::as_array);
-    let sets: Vec<&[Value]> = sets.map(|set| &set[..set.len().min(DIMENSIONS_PER_SET_MAX)]).collect();
+    let sets: Vec<&'a [Value<'a>]> = sets.map(|set| &set[..set.len().min(DIMENSIONS_PER_SET_MAX)]).collect();
     if sets.is_empty() { vec![&[]] } else { sets }
 }
 
-fn attributes<'a>(event: &'a Map<String, Value>, namespace: &'a str, dimensions: &'a [Value]) -> Vec<Attribute<'a>> {
+fn attributes<'a>(event: &'a Map<'a>, namespace: &'a str, dimensions: &'a [Value<'a>]) -> Vec<Attribute<'a>> {
     let mut out = vec![Attribute::str("aws.cloudwatch.namespace", namespace)];
     for name in dimensions.iter().filter_map(Value::as_str) {
         if let Some(value) = event.get(name).and_then(crate::aws::attribute_value) {
@@ -79,8 +79,8 @@ fn attributes<'a>(event: &'a Map<String, Value>, namespace: &'a str, dimensions:
 }
 
 fn push_metric(
-    event: &Map<String, Value>,
-    metric: &Map<String, Value>,
+    event: &Map<'_>,
+    metric: &Map<'_>,
     attributes: &[Attribute<'_>],
     time_unix_nano: i64,
     sink: &mut dyn RowSink,

@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 
-use model::{Attribute, Exception, SpanId, TraceContext, TraceId, Value, flatten_json};
-use serde_json::Map;
+use model::{Attribute, Exception, SpanId, TraceContext, TraceId, Value};
 
 use super::emf::METADATA_MEMBER;
 use super::exceptions::exception_from_text;
 use super::limits::{JSON_FIELDS_MAX, TRACE_ID_SEARCH_BYTES_MAX};
+use crate::json_tree::{Map, flatten};
 
 /// What one message tells.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub struct Reading<'m> {
     pub fields: Vec<Attribute<'m>>,
     pub dropped_fields_count: u32,
     /// The object itself, when it is an event in the embedded metric format.
-    pub metrics: Option<Map<String, serde_json::Value>>,
+    pub metrics: Option<Map<'m>>,
 }
 
 /// Reads a message.
@@ -38,12 +38,12 @@ pub struct Reading<'m> {
 pub fn read(message: &str) -> Reading<'_> {
     let mut reading = Reading::default();
     if let Some(json) = json_object(message) {
-        let fields = json_fields(&json);
+        reading.metrics = json.contains_key(METADATA_MEMBER).then(|| json.clone());
+        let fields = json_fields(json);
         reading.dropped_fields_count = fields.len().saturating_sub(JSON_FIELDS_MAX) as u32;
         reading.fields = fields;
         reading.fields.truncate(JSON_FIELDS_MAX);
         read_fields(&mut reading);
-        reading.metrics = json.contains_key(METADATA_MEMBER).then_some(json);
     } else {
         (reading.severity_number, reading.severity_text) = severity_of_text(message);
         reading.exception = exception_from_text(message).map(Exception::from);
@@ -57,7 +57,7 @@ pub fn read(message: &str) -> Reading<'_> {
     reading
 }
 
-fn json_object(message: &str) -> Option<Map<String, serde_json::Value>> {
+fn json_object(message: &str) -> Option<Map<'_>> {
     let trimmed = message.trim();
     if !trimmed.starts_with('{') || !trimmed.ends_with('}') {
         return None;
@@ -66,10 +66,10 @@ fn json_object(message: &str) -> Option<Map<String, serde_json::Value>> {
 }
 
 /// What the embedded metric format says about itself is no field.
-fn json_fields(json: &Map<String, serde_json::Value>) -> Vec<Attribute<'static>> {
+fn json_fields(json: Map<'_>) -> Vec<Attribute<'_>> {
     let mut fields = Vec::new();
-    for (key, value) in json.iter().filter(|(key, _)| !key.is_empty() && *key != METADATA_MEMBER) {
-        flatten_json(Cow::Owned(key.clone()), value, &mut fields);
+    for (key, value) in json.into_iter().filter(|(key, _)| !key.is_empty() && key != METADATA_MEMBER) {
+        flatten(key, value, &mut fields);
     }
     fields
 }
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn json_fields_are_counted() {
-        let json: Map<String, serde_json::Value> = (0..300).map(|i| (format!("k{i}"), i.into())).collect();
+        let json: serde_json::Map<String, serde_json::Value> = (0..300).map(|i| (format!("k{i}"), i.into())).collect();
         let message = serde_json::Value::Object(json).to_string();
         let reading = read(&message);
         assert_eq!((reading.fields.len(), reading.dropped_fields_count), (JSON_FIELDS_MAX, 100));

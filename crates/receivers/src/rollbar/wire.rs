@@ -64,9 +64,16 @@ impl Payload {
         self.data.get("uuid")?.as_str().filter(|uuid| !uuid.is_empty())
     }
 
+    /// Nearly all bodies are sound; one that is not is made so and read again.
     fn from_json(body: &[u8]) -> Result<Payload, Failure> {
-        let text = sound_text(body);
-        let members = members_of(&text)?;
+        match std::str::from_utf8(body).map(Payload::from_text) {
+            Ok(Ok(payload)) => Ok(payload),
+            _ => Payload::from_text(&sound_text(body)),
+        }
+    }
+
+    fn from_text(text: &str) -> Result<Payload, Failure> {
+        let members = members_of(text)?;
         let data: Value = match members.iter().rev().find(|(key, _)| key == "data") {
             None => return Err(Failure::Invalid("missing required field \"data\"".to_owned())),
             Some((_, data)) => serde_json::from_str(data.get()).map_err(|error| Failure::Malformed(error.to_string()))?,
@@ -100,8 +107,14 @@ pub fn item_without_token(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn json_without_tokens(body: &[u8], beside: Vec<String>) -> Option<Vec<u8>> {
-    let text = sound_text(body);
-    let members = members_of(&text).ok()?;
+    let sound;
+    let members = match std::str::from_utf8(body).ok().and_then(|text| members_of(text).ok()) {
+        Some(members) => members,
+        None => {
+            sound = sound_text(body);
+            members_of(&sound).ok()?
+        }
+    };
     if beside.is_empty() && members.iter().all(|(key, _)| key != "access_token") {
         return None;
     }

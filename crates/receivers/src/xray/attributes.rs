@@ -1,11 +1,11 @@
 //! The members of a segment as attributes: OpenTelemetry's names where it has one, `aws.xray.*` where it has none.
 
 use model::{Attribute, Value as AttributeValue};
-use serde_json::{Map, Value};
 
 use super::wire::{Cause, Segment, text};
 use crate::aws::{attribute_value, integer};
 use crate::incoming::Headers;
+use crate::json_tree::{Map, Value};
 
 /// A list of attributes under construction.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl<'a> Attributes<'a> {
     }
 
     /// Whatever `json` is; nothing for null and for what is absent.
-    pub fn json(&mut self, key: &'a str, json: Option<&'a Value>) {
+    pub fn json(&mut self, key: &'a str, json: Option<&'a Value<'a>>) {
         if let Some(value) = json.and_then(attribute_value) {
             self.0.push(Attribute::new(key, value));
         }
@@ -66,10 +66,9 @@ pub fn resource_attributes<'a>(segment: Segment<'a>, headers: &Headers<'a>) -> A
         out.str("process.runtime.version", text(service, "runtime_version"));
     }
     let origin = segment.text("origin").unwrap_or_default();
-    let nothing = Map::new();
     let aws = segment.object("aws");
     let runs_on_aws = origin.starts_with("AWS::")
-        || PLATFORM_BLOCKS.iter().any(|block| aws.unwrap_or(&nothing).get(*block).is_some_and(Value::is_object));
+        || aws.is_some_and(|aws| PLATFORM_BLOCKS.iter().any(|block| aws.get(block).is_some_and(Value::is_object)));
     if runs_on_aws && !segment.is_subsegment() {
         out.str("cloud.provider", Some("aws"));
         out.str("cloud.platform", cloud_platform(origin));
@@ -97,7 +96,7 @@ fn cloud_platform(origin: &str) -> Option<&'static str> {
     })
 }
 
-fn platform_attributes<'a>(segment: Segment<'a>, aws: &'a Map<String, Value>, out: &mut Attributes<'a>) {
+fn platform_attributes<'a>(segment: Segment<'a>, aws: &'a Map<'a>, out: &mut Attributes<'a>) {
     if !segment.is_subsegment() {
         out.str("cloud.account.id", text(aws, "account_id"));
         out.str("cloud.region", text(aws, "region"));
@@ -202,7 +201,7 @@ const FLAGS: [(&str, &str); 4] = [
     ("inferred", "aws.xray.inferred"),
 ];
 
-fn http_attributes<'a>(http: &'a Map<String, Value>, out: &mut Attributes<'a>) {
+fn http_attributes<'a>(http: &'a Map<'a>, out: &mut Attributes<'a>) {
     if let Some(request) = http.get("request").and_then(Value::as_object) {
         out.str("http.request.method", text(request, "method"));
         url_attributes(text(request, "url"), out);
@@ -275,7 +274,7 @@ fn url_parts(url: &str) -> UrlParts<'_> {
     parts
 }
 
-fn sql_attributes<'a>(sql: &'a Map<String, Value>, out: &mut Attributes<'a>) {
+fn sql_attributes<'a>(sql: &'a Map<'a>, out: &mut Attributes<'a>) {
     if let Some(system) = text(sql, "database_type") {
         out.owned("db.system.name", database_system(system));
     }
@@ -308,7 +307,7 @@ fn database_system(database_type: &str) -> String {
 }
 
 /// Of a subsegment, `aws` is the call that was made; of a segment, what is not said by the resource.
-fn aws_attributes<'a>(segment: Segment<'a>, aws: &'a Map<String, Value>, subsegment: bool, out: &mut Attributes<'a>) {
+fn aws_attributes<'a>(segment: Segment<'a>, aws: &'a Map<'a>, subsegment: bool, out: &mut Attributes<'a>) {
     if let Some(xray) = aws.get("xray").and_then(Value::as_object) {
         // Python's SDK names it sampling_rule_name, Node's rule_name.
         out.str("aws.xray.sampling_rule_name", text(xray, "sampling_rule_name").or_else(|| text(xray, "rule_name")));
@@ -332,14 +331,14 @@ fn aws_attributes<'a>(segment: Segment<'a>, aws: &'a Map<String, Value>, subsegm
     }
 }
 
-fn metadata<'a>(namespace: &str, json: &Value, out: &mut Attributes<'a>) {
+fn metadata<'a>(namespace: &str, json: &Value<'_>, out: &mut Attributes<'a>) {
     let value = AttributeValue::Json(json.to_string().into());
     out.0.push(Attribute::new(format!("aws.xray.metadata.{namespace}"), value));
 }
 
 /// Annotations under their own names, and the list of the names, which tells them from other attributes.
-fn annotation_attributes<'a>(annotations: &'a Map<String, Value>, out: &mut Attributes<'a>) {
-    let keys: Vec<&str> = annotations.iter().filter(|(_, json)| !json.is_null()).map(|(key, _)| key.as_str()).collect();
+fn annotation_attributes<'a>(annotations: &'a Map<'a>, out: &mut Attributes<'a>) {
+    let keys: Vec<&str> = annotations.iter().filter(|(_, json)| !json.is_null()).map(|(key, _)| key).collect();
     if keys.is_empty() {
         return;
     }

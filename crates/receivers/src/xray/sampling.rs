@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::wire::text;
 use crate::aws::{Dialect, integer, number, reply};
+use crate::json_tree::{Map, Value};
 use crate::receiver::{Failure, Reply};
 
 /// The rule that matches when no other does; it cannot be removed.
@@ -161,7 +161,7 @@ pub fn read_report(body: &[u8]) -> Result<SamplingReport, Failure> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(SamplingReport::default());
     }
-    let request: Map<String, Value> =
+    let request: Map<'_> =
         serde_json::from_slice(body).map_err(|error| Failure::Malformed(format!("cannot read GetSamplingTargets: {error}")))?;
     Ok(SamplingReport {
         statistics: documents(&request, "SamplingStatisticsDocuments")?.filter_map(statistics).collect(),
@@ -169,10 +169,7 @@ pub fn read_report(body: &[u8]) -> Result<SamplingReport, Failure> {
     })
 }
 
-fn documents<'a>(
-    request: &'a Map<String, Value>,
-    member: &str,
-) -> Result<impl Iterator<Item = &'a Map<String, Value>> + use<'a>, Failure> {
+fn documents<'a>(request: &'a Map<'a>, member: &str) -> Result<impl Iterator<Item = &'a Map<'a>> + use<'a>, Failure> {
     let list = request.get(member).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if list.len() > STATISTICS_PER_CALL_MAX {
         let count = list.len();
@@ -181,7 +178,7 @@ fn documents<'a>(
     Ok(list.iter().filter_map(Value::as_object))
 }
 
-fn statistics(document: &Map<String, Value>) -> Option<SamplingStatistics> {
+fn statistics(document: &Map<'_>) -> Option<SamplingStatistics> {
     Some(SamplingStatistics {
         rule_name: text(document, "RuleName")?.to_owned(),
         client_id: text(document, "ClientID").unwrap_or_default().to_owned(),
@@ -192,7 +189,7 @@ fn statistics(document: &Map<String, Value>) -> Option<SamplingStatistics> {
     })
 }
 
-fn boost_statistics(document: &Map<String, Value>) -> Option<SamplingBoostStatistics> {
+fn boost_statistics(document: &Map<'_>) -> Option<SamplingBoostStatistics> {
     Some(SamplingBoostStatistics {
         rule_name: text(document, "RuleName")?.to_owned(),
         service_name: text(document, "ServiceName").unwrap_or_default().to_owned(),
@@ -202,7 +199,7 @@ fn boost_statistics(document: &Map<String, Value>) -> Option<SamplingBoostStatis
     })
 }
 
-fn count(document: &Map<String, Value>, key: &str) -> Option<u64> {
+fn count(document: &Map<'_>, key: &str) -> Option<u64> {
     document.get(key).and_then(integer).and_then(|count| u64::try_from(count).ok())
 }
 
@@ -325,7 +322,7 @@ mod tests {
 
     #[test]
     fn hostile_bodies_are_refused() {
-        check("[]", expect!["cannot read GetSamplingTargets: invalid type: sequence, expected a map at line 1 column 0"]);
+        check("[]", expect!["cannot read GetSamplingTargets: invalid type: sequence, expected an object at line 1 column 0"]);
         check("\u{1}", expect!["cannot read GetSamplingTargets: expected value at line 1 column 1"]);
         let many = format!(r#"{{"SamplingStatisticsDocuments": [{}{{}}]}}"#, "{},".repeat(STATISTICS_PER_CALL_MAX));
         check(&many, expect!["1001 SamplingStatisticsDocuments in one call, expected at most 1000"]);

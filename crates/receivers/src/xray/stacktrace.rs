@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn check(json: &str, expected: Expect) {
-        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        let json: crate::json_tree::Value<'_> = serde_json::from_str(json).unwrap();
         expected.assert_eq(&stacktrace(CauseException(json.as_object().unwrap())));
     }
 

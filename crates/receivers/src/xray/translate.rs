@@ -11,7 +11,6 @@ use model::{
     SpanLink, StatusCode, Temporality, TraceId,
 };
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::Nowhere;
 use super::attributes::{Attributes, resource_attributes, span_attributes};
@@ -23,6 +22,7 @@ use super::wire::{
 use crate::aws::{integer, nanos_from_seconds, number};
 use crate::incoming::{Headers, Incoming};
 use crate::json::sound_text;
+use crate::json_tree::{Map, Value};
 use crate::receiver::Failure;
 
 /// The service that daemon counters belong to.
@@ -37,8 +37,15 @@ const SEVERITY_ERROR: i32 = 17;
 /// Pushes every document of a PutTraceSegments call and tells which were not kept.
 pub fn put_trace_segments(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<Vec<UnprocessedTraceSegment>, Failure> {
     let mut unprocessed = Vec::new();
-    let body = sound_text(incoming.body);
-    for document in trace_segment_documents(body.as_bytes())? {
+    let sound;
+    let documents = match trace_segment_documents(incoming.body) {
+        Ok(documents) => documents,
+        Err(_) => {
+            sound = sound_text(incoming.body);
+            trace_segment_documents(sound.as_bytes())?
+        }
+    };
+    for document in documents {
         push_document(&document, &incoming.headers, sink, &mut unprocessed);
     }
     Ok(unprocessed)
@@ -120,8 +127,15 @@ struct Place<'a> {
 impl Walk<'_> {
     fn segment(&mut self, source: &str) {
         // Python writes NaN where it has no number; the text is kept as it came.
-        let json = serde_json::from_str(source).or_else(|_| serde_json::from_str(&sound_text(source.as_bytes())));
-        let json: Value = match json {
+        let sound;
+        let json: Result<Value<'_>, _> = match serde_json::from_str(source) {
+            Ok(json) => Ok(json),
+            Err(_) => {
+                sound = sound_text(source.as_bytes());
+                serde_json::from_str(&sound)
+            }
+        };
+        let json = match json {
             Ok(json) => json,
             Err(error) => return self.refuse(None, "JSONFormatError", &error.to_string()),
         };
@@ -296,7 +310,7 @@ fn links(segment: Segment<'_>) -> (Vec<SpanLink<'_>>, u32) {
     (links, dropped as u32)
 }
 
-fn link(json: &Map<String, Value>) -> Option<SpanLink<'_>> {
+fn link<'a>(json: &'a Map<'a>) -> Option<SpanLink<'a>> {
     let mut attributes = Attributes::default();
     if let Some(told) = json.get("attributes").and_then(Value::as_object) {
         told.iter().for_each(|(key, value)| attributes.json(key, Some(value)));
@@ -326,7 +340,7 @@ pub fn push_telemetry_records(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -
     Ok(())
 }
 
-fn daemon_resource<'a>(request: &'a PutTelemetryRecords, headers: &Headers<'a>) -> Attributes<'a> {
+fn daemon_resource<'a>(request: &'a PutTelemetryRecords<'_>, headers: &Headers<'a>) -> Attributes<'a> {
     let mut attributes = Attributes::default();
     attributes.str("service.name", Some(DAEMON_SERVICE));
     attributes.str("host.name", request.hostname.as_deref());
@@ -354,7 +368,7 @@ const CONNECTION_ERRORS: [(&str, &str); 6] = [
     ("OtherCount", "_OTHER"),
 ];
 
-fn push_telemetry_record(record: &Map<String, Value>, received_at_unix_nano: i64, sink: &mut dyn RowSink) {
+fn push_telemetry_record(record: &Map<'_>, received_at_unix_nano: i64, sink: &mut dyn RowSink) {
     let told = record.get("Timestamp").and_then(number).and_then(nanos_from_seconds);
     let time_unix_nano = told.unwrap_or(received_at_unix_nano);
     for (member, metric, description) in SEGMENT_COUNTERS {

@@ -10,9 +10,10 @@
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::aws::{integer, number, read_object};
+use crate::json::sound_text;
+use crate::json_tree::{Map, Value};
 use crate::receiver::Failure;
 
 /// Documents in one PutTraceSegments call. The daemon sends 50; a program that calls the API itself may send more, but
@@ -43,10 +44,10 @@ pub const TELEMETRY_RECORDS_PER_CALL_MAX: usize = 1_000;
 
 /// A segment or subsegment of a document.
 #[derive(Clone, Copy, Debug)]
-pub struct Segment<'a>(pub &'a Map<String, Value>);
+pub struct Segment<'a>(pub &'a Map<'a>);
 
 impl<'a> Segment<'a> {
-    pub fn get(&self, key: &str) -> Option<&'a Value> {
+    pub fn get(&self, key: &str) -> Option<&'a Value<'a>> {
         self.0.get(key)
     }
 
@@ -59,11 +60,11 @@ impl<'a> Segment<'a> {
         self.get(key)?.as_bool()
     }
 
-    pub fn object(&self, key: &str) -> Option<&'a Map<String, Value>> {
+    pub fn object(&self, key: &str) -> Option<&'a Map<'a>> {
         self.get(key)?.as_object()
     }
 
-    pub fn list(&self, key: &str) -> &'a [Value] {
+    pub fn list(&self, key: &str) -> &'a [Value<'a>] {
         self.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
@@ -91,15 +92,15 @@ impl<'a> Segment<'a> {
 pub enum Cause<'a> {
     None,
     Exception { id: &'a str },
-    Exceptions(&'a Map<String, Value>),
+    Exceptions(&'a Map<'a>),
 }
 
 /// One exception of a cause.
 #[derive(Clone, Copy, Debug)]
-pub struct CauseException<'a>(pub &'a Map<String, Value>);
+pub struct CauseException<'a>(pub &'a Map<'a>);
 
 impl<'a> CauseException<'a> {
-    pub fn all(cause: &'a Map<String, Value>) -> impl Iterator<Item = CauseException<'a>> {
+    pub fn all(cause: &'a Map<'a>) -> impl Iterator<Item = CauseException<'a>> {
         let list = cause.get("exceptions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         list.iter().take(EXCEPTIONS_PER_CAUSE_MAX).filter_map(Value::as_object).map(CauseException)
     }
@@ -141,7 +142,7 @@ pub struct Frame<'a> {
 }
 
 /// A string member that is not blank.
-pub fn text<'a>(map: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+pub fn text<'a>(map: &'a Map<'a>, key: &str) -> Option<&'a str> {
     map.get(key)?.as_str().filter(|text| !text.trim().is_empty())
 }
 
@@ -173,11 +174,13 @@ pub fn trace_segment_documents(body: &[u8]) -> Result<Vec<Cow<'_, str>>, Failure
 }
 
 fn document_text(raw: &RawValue) -> Cow<'_, str> {
-    if !raw.get().starts_with('"') {
-        return Cow::Borrowed(raw.get());
+    let raw = raw.get();
+    if !raw.starts_with('"') {
+        return Cow::Borrowed(raw);
     }
+    let text = serde_json::from_str::<String>(raw).or_else(|_| serde_json::from_str(&sound_text(raw.as_bytes())));
     // A string that is no text stays quoted and is refused as a document.
-    serde_json::from_str::<String>(raw.get()).map_or(Cow::Borrowed(raw.get()), Cow::Owned)
+    text.map_or(Cow::Borrowed(raw), Cow::Owned)
 }
 
 /// A datagram taken apart.
@@ -199,10 +202,13 @@ pub enum Datagram<'a> {
 pub fn datagram(text: &str) -> Result<Datagram<'_>, Failure> {
     let malformed = |what: &str| Failure::Malformed(format!("cannot read datagram: {what}"));
     let (header, payload) = text.split_once('\n').ok_or_else(|| malformed("expected a header line before the document"))?;
-    let header: Value = serde_json::from_str(header).map_err(|_| malformed("expected a JSON header"))?;
-    let format = header.get("format").and_then(Value::as_str).unwrap_or_default();
-    if !format.eq_ignore_ascii_case("json") || header.get("version").and_then(integer) != Some(1) {
-        return Err(malformed(r#"expected the header {"format":"json","version":1}"#));
+    // SDKs write it in one of these ways, letter by letter.
+    if !matches!(header, r#"{"format":"json","version":1}"# | r#"{"format": "json", "version": 1}"#) {
+        let header: Value<'_> = serde_json::from_str(header).map_err(|_| malformed("expected a JSON header"))?;
+        let format = header.get("format").and_then(Value::as_str).unwrap_or_default();
+        if !format.eq_ignore_ascii_case("json") || header.get("version").and_then(integer) != Some(1) {
+            return Err(malformed(r#"expected the header {"format":"json","version":1}"#));
+        }
     }
     let payload = payload.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0');
     Ok(if payload.is_empty() {
@@ -221,9 +227,9 @@ pub fn datagram(text: &str) -> Result<Datagram<'_>, Failure> {
 /// A PutTelemetryRecords body: what the daemon counted since it last told.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
-pub struct PutTelemetryRecords {
-    #[serde(rename = "TelemetryRecords")]
-    pub records: Option<Vec<Value>>,
+pub struct PutTelemetryRecords<'a> {
+    #[serde(rename = "TelemetryRecords", borrow)]
+    pub records: Option<Vec<Value<'a>>>,
     #[serde(rename = "EC2InstanceId")]
     pub ec2_instance_id: Option<String>,
     #[serde(rename = "Hostname")]
@@ -232,9 +238,9 @@ pub struct PutTelemetryRecords {
     pub resource_arn: Option<String>,
 }
 
-pub fn put_telemetry_records(body: &[u8]) -> Result<PutTelemetryRecords, Failure> {
+pub fn put_telemetry_records(body: &[u8]) -> Result<PutTelemetryRecords<'_>, Failure> {
     let malformed = |error: &str| Failure::Malformed(format!("cannot read PutTelemetryRecords: {error}"));
-    let request: PutTelemetryRecords = read_object(body).map_err(|error| malformed(&error))?;
+    let request: PutTelemetryRecords<'_> = read_object(body).map_err(|error| malformed(&error))?;
     let count = request.records.as_ref().ok_or_else(|| malformed("expected a member TelemetryRecords"))?.len();
     if count > TELEMETRY_RECORDS_PER_CALL_MAX {
         let expected = TELEMETRY_RECORDS_PER_CALL_MAX;

@@ -2,6 +2,7 @@
 
 mod activity;
 mod body_bytes;
+mod groups;
 mod log_stream_activity;
 mod pipeline;
 mod retries;
@@ -20,6 +21,7 @@ pub use body_bytes::{BodyBytes, Held};
 pub use log_stream_activity::StreamActivity;
 pub use retries::{Retries, RetriesFile};
 
+use groups::Groups;
 use pipeline::Pipeline;
 use retries::{Claim, Ticket};
 use to_the_end::ToTheEnd;
@@ -29,6 +31,7 @@ pub struct Ingest {
     store: Store,
     project: String,
     activity: Activity,
+    groups: Groups,
     bodies: Arc<BodyBytes>,
     retries: Arc<Retries>,
     /// Counts appends, so that live tails know when to look.
@@ -42,6 +45,7 @@ impl Ingest {
             store,
             project,
             activity: Activity::default(),
+            groups: Groups::default(),
             bodies: BodyBytes::new(body_bytes_max),
             retries,
             appended: watch::Sender::new(0),
@@ -120,7 +124,7 @@ impl Ingest {
         datagrams: &[Incoming<'i>],
     ) -> (RowBuffer, Vec<Envelope<'i>>, Seen) {
         let mut rows = RowBuffer::new(row_context(receiver.name(), first));
-        let mut pipeline = Pipeline::new(&mut rows);
+        let mut pipeline = Pipeline::new(&mut rows, &self.groups);
         let (mut readable, mut seen) = (Vec::with_capacity(datagrams.len()), Seen::default());
         for incoming in datagrams {
             let mut counted = Counted::new(&mut pipeline);
@@ -156,7 +160,7 @@ impl Ingest {
                 Claim::Kept => return answer_again(receiver, incoming, decoded),
             },
         };
-        let (rows, reply, seen) = translate(receiver, incoming, decoded)?;
+        let (rows, reply, seen) = translate(receiver, incoming, decoded, &self.groups)?;
         if rows.rows().total() > 0 {
             let envelope = Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() };
             let payload = Payload { head: envelope.encode_head(), body: body.clone() };
@@ -203,9 +207,10 @@ fn translate(
     receiver: &'static dyn Receiver,
     incoming: &Incoming<'_>,
     decoded: Option<&dyn Decoded>,
+    groups: &Groups,
 ) -> Result<(RowBuffer, Reply, Seen), Failure> {
     let mut rows = RowBuffer::new(row_context(receiver.name(), incoming));
-    let mut pipeline = Pipeline::new(&mut rows);
+    let mut pipeline = Pipeline::new(&mut rows, groups);
     let mut counted = Counted::new(&mut pipeline);
     let reply = push(receiver, incoming, decoded, &mut counted)?;
     let mut seen = Seen::default();
@@ -265,7 +270,8 @@ pub fn replay_into(payload: &[u8], retries: &Retries) -> Option<(String, RowBuff
     let first = envelopes.first()?;
     let receiver = receivers::by_name(first.receiver)?;
     let mut rows = RowBuffer::new(row_context(receiver.name(), &first.incoming));
-    let mut pipeline = Pipeline::new(&mut rows);
+    let groups = Groups::default();
+    let mut pipeline = Pipeline::new(&mut rows, &groups);
     for Envelope { incoming, .. } in &envelopes {
         let replayed = receiver.decode(incoming).and_then(|decoded| {
             retries.replayed(receiver, incoming, decoded.as_deref());

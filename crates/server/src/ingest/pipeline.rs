@@ -5,18 +5,21 @@
 
 use std::borrow::Cow;
 
-use analysis::{fingerprint, linking};
+use analysis::linking;
 use model::{DataPoint, Exception, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Span};
+
+use super::groups::Groups;
 
 pub struct Pipeline<'a> {
     out: &'a mut dyn RowSink,
+    groups: &'a Groups,
     language: String,
     services: Vec<(String, Rows)>,
 }
 
 impl<'a> Pipeline<'a> {
-    pub fn new(out: &'a mut dyn RowSink) -> Pipeline<'a> {
-        Pipeline { out, language: String::new(), services: Vec::new() }
+    pub fn new(out: &'a mut dyn RowSink, groups: &'a Groups) -> Pipeline<'a> {
+        Pipeline { out, groups, language: String::new(), services: Vec::new() }
     }
 
     /// Rows by service; services without rows are left out.
@@ -34,7 +37,7 @@ impl<'a> Pipeline<'a> {
 
     fn grouped<'r>(&self, exception: &Exception<'r>) -> Exception<'r> {
         let language = Some(self.language.as_str()).filter(|language| !language.is_empty());
-        Exception { group: Some(Cow::Owned(fingerprint(exception, language))), ..exception.clone() }
+        Exception { group: Some(Cow::Owned(self.groups.group_of(exception, language))), ..exception.clone() }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::ingest::Held;
 use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_APPEND_MAX, DATAGRAMS_QUEUED_MAX};
 use crate::{Services, now_unix_nano};
 
@@ -15,6 +16,8 @@ struct Datagram {
     from: SocketAddr,
     received_at_unix_nano: i64,
     payload: Vec<u8>,
+    /// The room it takes.
+    _held: Held,
 }
 
 impl Datagram {
@@ -60,14 +63,13 @@ async fn read(
                 continue;
             }
         };
-        let datagram = Datagram { from, received_at_unix_nano: now_unix_nano(), payload: buffer[..length].to_vec() };
-        if let Err(mpsc::error::TrySendError::Full(lost)) = queue.try_send(datagram) {
-            services.ingest.activity().lost(
-                receiver.name(),
-                1,
-                lost.received_at_unix_nano,
-                "they came faster than they are kept",
-            );
+        let received_at_unix_nano = now_unix_nano();
+        let mut held = services.ingest.hold();
+        let room = held.grow(length).is_ok();
+        let datagram = Datagram { from, received_at_unix_nano, payload: buffer[..length].to_vec(), _held: held };
+        if !room || queue.try_send(datagram).is_err() {
+            let reason = "they came faster than they are kept";
+            services.ingest.activity().lost(receiver.name(), 1, received_at_unix_nano, reason);
         }
     }
 }

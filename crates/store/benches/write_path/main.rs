@@ -6,6 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints and may panic")]
 
 // The part of the server between receiver and store, without the server.
+#[path = "../../../server/src/ingest/groups.rs"]
+#[allow(dead_code, reason = "the server uses all of it")]
+mod groups;
+#[path = "../../../server/src/limits.rs"]
+#[allow(dead_code, reason = "the server uses all of it")]
+mod limits;
 #[path = "../../../server/src/ingest/pipeline.rs"]
 #[allow(dead_code, reason = "the server uses all of it")]
 mod pipeline;
@@ -96,26 +102,27 @@ fn steps(case: &Case) {
         let incoming = case.incoming(body);
         receiver.translate(&incoming, &mut Nowhere).unwrap();
     });
+    let groups = groups::Groups::default();
     let piped = measured(case, |body| {
         let mut out = Nowhere;
-        let mut pipeline = Pipeline::new(&mut out);
+        let mut pipeline = Pipeline::new(&mut out, &groups);
         let mut counted = Counted::new(&mut pipeline);
         let incoming = case.incoming(body);
         receiver.translate(&incoming, &mut counted).unwrap();
         black_box(receiver.accepted(&incoming, &counted));
     });
     let columns = measured(case, |body| {
-        black_box(rows(case, body));
+        black_box(rows(case, body, &groups));
     });
     let finished = measured(case, |body| {
-        black_box(rows(case, body).finish().unwrap());
+        black_box(rows(case, body, &groups).finish().unwrap());
     });
     println!("{:26} {bytes:>6} {translate:>9} {piped:>9} {columns:>9} {finished:>9}", case.name);
 }
 
-fn rows(case: &Case, body: &[u8]) -> RowBuffer {
+fn rows(case: &Case, body: &[u8], groups: &groups::Groups) -> RowBuffer {
     let mut rows = RowBuffer::new(context(case));
-    let mut pipeline = Pipeline::new(&mut rows);
+    let mut pipeline = Pipeline::new(&mut rows, groups);
     let mut counted = Counted::new(&mut pipeline);
     let incoming = case.incoming(body);
     case.receiver().translate(&incoming, &mut counted).unwrap();
@@ -163,14 +170,15 @@ async fn whole(case: &Case) {
         ..StoreOptions::new(folder.path())
     };
     let store = Store::open(options, Metastore::open(folder.path()).await.unwrap(), |_| None).await.unwrap();
+    let groups = groups::Groups::default();
     let requests = (60_000 / case.units).min(20_000);
     let before = process_cpu_nanos();
     let senders = (0..SENDERS).map(|sender| {
-        let store = &store;
+        let (store, groups) = (&store, &groups);
         async move {
             for number in (sender..requests).step_by(SENDERS) {
                 let body = &case.bodies[number % case.bodies.len()];
-                store.append("default", body.clone(), rows(case, body)).await.unwrap();
+                store.append("default", body.clone(), rows(case, body, groups)).await.unwrap();
             }
         }
     });

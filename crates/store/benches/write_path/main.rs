@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints and may panic")]
 
 // The part of the server between receiver and store, without the server.
+#[allow(unused_imports, reason = "a bench has no test harness, so what only its tests use is not used")]
 #[path = "../../../server/src/ingest/groups.rs"]
 #[allow(dead_code, reason = "the server uses all of it")]
 mod groups;

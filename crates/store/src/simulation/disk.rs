@@ -31,8 +31,18 @@ pub(crate) struct Faults {
     pub sync_fails: bool,
     /// The power goes at the operation of this number; see [`SimulatedDisk::operations`].
     pub crash_at: Option<u64>,
-    /// Syncs do nothing, though they say that they did. For seeing whether a test would notice.
-    pub lies: bool,
+    /// What the disk says and does not do, for seeing whether that would be noticed.
+    pub lie: Lie,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Lie {
+    #[default]
+    None,
+    /// Syncs of files do nothing.
+    FileSync,
+    /// Syncs of folders do nothing.
+    FolderSync,
 }
 
 #[derive(Clone)]
@@ -339,7 +349,7 @@ impl Disk for SimulatedDisk {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let state = &mut *self.0.lock();
         state.operation()?;
-        if state.faults.lies {
+        if state.faults.lie == Lie::FolderSync {
             return Ok(());
         }
         let folder = state.folders.get_mut(path).ok_or(io::ErrorKind::NotFound)?;
@@ -434,7 +444,7 @@ impl DiskFile for SimulatedFile {
             keep_some(&mut state.random, file);
             return Err(io::Error::other("the disk is gone"));
         }
-        if state.faults.lies {
+        if state.faults.lie == Lie::FileSync {
             return Ok(());
         }
         for change in file.unsynced.drain(..) {

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::catalog::CatalogFault;
-use self::disk::{Faults, SimulatedDisk};
+use self::disk::{Faults, Lie, SimulatedDisk};
 use self::model::Model;
 use self::process::{Process, Request, World};
 use self::random::Random;
@@ -55,6 +55,7 @@ struct Run {
     process: Process,
     model: Model,
     next_row: i64,
+    lie: Lie,
     /// What was done, for a run that is told.
     story: Option<String>,
 }
@@ -63,19 +64,24 @@ struct Run {
 type Failed = String;
 
 impl Run {
-    fn new(seed: u64, is_told: bool, traces: Option<Arc<TraceIndex>>) -> Result<Run, Failed> {
+    fn new(seed: u64, is_told: bool, traces: Option<Arc<TraceIndex>>, lie: Lie) -> Result<Run, Failed> {
         let mut random = Random::new(seed);
         let disk = SimulatedDisk::new(Random::new(random.next()));
+        disk.set_faults(Faults { lie, ..Faults::default() });
         let world = World { disk, clock: Clock::manual(1_000_000_000_000), catalog: Arc::default(), traces };
         let process = Process::start(&world).map_err(|error| format!("first start: {error}"))?;
         let story = is_told.then(String::new);
-        Ok(Run { random, world, process, model: Model::default(), next_row: 0, story })
+        Ok(Run { random, world, process, model: Model::default(), next_row: 0, lie, story })
     }
 
     fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             let _ = writeln!(story, "{:6} {}", self.world.disk.operations(), line());
         }
+    }
+
+    fn all(&mut self, counts: &mut Counts) -> Result<(), Failed> {
+        (0..STEPS).try_for_each(|_| self.step(counts)).and_then(|()| self.end(counts))
     }
 
     fn step(&mut self, counts: &mut Counts) -> Result<(), Failed> {
@@ -167,7 +173,7 @@ impl Run {
     }
 
     fn end_faults(&mut self) {
-        self.world.disk.set_faults(Faults::default());
+        self.world.disk.set_faults(Faults { lie: self.lie, ..Faults::default() });
         self.world.catalog.lock().fault = CatalogFault::None;
         self.tell(|| "all is well again".into());
     }
@@ -228,7 +234,7 @@ impl Run {
         // The power may go again while it starts.
         while self.random.chance(1, 4) {
             let crash_at = Some(self.world.disk.operations() + 1 + self.random.below(20));
-            self.world.disk.set_faults(Faults { crash_at, ..Faults::default() });
+            self.world.disk.set_faults(Faults { crash_at, lie: self.lie, ..Faults::default() });
             let _ = Process::start(&self.world);
             if self.world.disk.is_off() {
                 counts.power_cuts_during_start += 1;
@@ -236,7 +242,7 @@ impl Run {
             } else {
                 self.world.disk.kill();
             }
-            self.world.disk.set_faults(Faults::default());
+            self.end_faults();
         }
         self.process = Process::start(&self.world).map_err(|error| format!("start: {error}"))?;
         let counters = self.process.counters();
@@ -279,9 +285,8 @@ impl Run {
 
 fn run(seed: u64, is_told: bool, traces: &Arc<TraceIndex>, counts: &mut Counts) -> Result<(), (Failed, String)> {
     let traces = seed.is_multiple_of(REAL_PARTS_EVERY).then(|| Arc::clone(traces));
-    let mut run = Run::new(seed, is_told, traces).map_err(|failed| (failed, String::new()))?;
-    let ran = (0..STEPS).try_for_each(|_| run.step(counts)).and_then(|()| run.end(counts));
-    ran.map_err(|failed| (failed, run.story.unwrap_or_default()))
+    let mut run = Run::new(seed, is_told, traces, Lie::None).map_err(|failed| (failed, String::new()))?;
+    run.all(counts).map_err(|failed| (failed, run.story.unwrap_or_default()))
 }
 
 #[allow(clippy::disallowed_methods, reason = "how long a test runs is no setting of the program")]
@@ -304,4 +309,16 @@ fn whatever_fails_acknowledged_rows_are_there_once() {
     }
     assert!(seeds < SEEDS || counts.power_cuts > seeds / 2 && counts.came_through > seeds / 100, "{counts:?} show too little");
     eprintln!("{seeds} seeds from {first}: {counts:?}");
+}
+
+/// The runs would notice if the store did not wait for the disk: on one that only says that it has, they fail.
+#[test]
+fn a_disk_that_lies_is_found_out() {
+    for lie in [Lie::FileSync, Lie::FolderSync] {
+        let found = (0..200).any(|seed| {
+            let run = Run::new(seed, false, None, lie);
+            run.and_then(|mut run| run.all(&mut Counts::default())).is_err()
+        });
+        assert!(found, "{lie:?} was not noticed");
+    }
 }

@@ -9,6 +9,7 @@ pub mod errors;
 pub mod log_events;
 pub mod logs;
 pub mod services;
+pub mod stored_spans;
 pub mod trace;
 pub mod traces;
 

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_boost_is_answered_for_a_minute_and_then_pauses() {
         let clients = SamplingClients::default();
-        let mut boost_at = |second: i64| {
+        let boost_at = |second: i64| {
             let report = report("x");
             let told = clients.reporting(&report, second * SECOND).boost(&rule(1), &report.boosts);
             told.map(|boost| (boost.boost_rate, boost.boost_rate_ttl))

@@ -14,6 +14,7 @@ mod pages;
 mod policies;
 mod retrieval;
 mod sampling;
+mod segment;
 mod statistics;
 mod tags;
 mod traces;

@@ -119,8 +119,13 @@ impl<'s> Writer<'s> {
         let span = self.span;
         let named = match is_segment {
             true => self.take(&["aws.local.service"]).or_else(|| Some(span.service.clone())),
+            // The service that was called; which of its resources is the callee's name, not the call's.
+            false if self.namespace() == Some("aws") => {
+                self.take(&["aws.remote.service", "peer.service", "aws.service", "rpc.service"])
+            }
             false => is_call(span).then(|| remote_name(span)).flatten(),
         };
+        let named = named.map(|name| name.trim_start_matches("AWS.SDK.").to_owned());
         let named = named.filter(|name| !name.is_empty() && name != model::UNKNOWN_SERVICE);
         cleaned(&named.unwrap_or_else(|| span.name.clone()))
     }

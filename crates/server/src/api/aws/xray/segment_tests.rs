@@ -104,7 +104,7 @@ fn a_call_is_a_subsegment() {
     check(&span("client", Some("00000000000000bb"), attributes, json!({"service.name": "shop"})), expect![[r#"
         [
           {
-            "name": "carts",
+            "name": "DynamoDB",
             "id": "00000000000000aa",
             "trace_id": "1-581cf771-a006649127e371903a2de979",
             "parent_id": "00000000000000bb",
@@ -126,8 +126,7 @@ fn a_call_is_a_subsegment() {
             },
             "metadata": {
               "default": {
-                "rpc.system": "aws-api",
-                "rpc.service": "DynamoDB"
+                "rpc.system": "aws-api"
               }
             }
           }

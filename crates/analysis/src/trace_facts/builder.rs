@@ -20,6 +20,14 @@ pub struct FactsBuilder {
     last: Option<(TraceId, u32)>,
 }
 
+/// How much a builder held at some moment.
+#[derive(Clone, Copy, Debug)]
+pub struct FactsMark {
+    spans: usize,
+    same_request: usize,
+    links: usize,
+}
+
 impl FactsBuilder {
     /// Room for so many spans, so that memory is taken once.
     pub fn reserve(&mut self, spans: usize) {
@@ -64,6 +72,23 @@ impl FactsBuilder {
 
     pub fn text(&mut self, text: &str) -> Text {
         self.texts.number(text)
+    }
+
+    /// The traces that spans here name.
+    pub fn ids(&self) -> &[TraceId] {
+        &self.ids
+    }
+
+    /// What is held now, so that a scan that fails can be asked again.
+    pub fn mark(&self) -> FactsMark {
+        FactsMark { spans: self.spans.len(), same_request: self.same_request.len(), links: self.links.len() }
+    }
+
+    /// Forgets the spans that came after the mark.
+    pub fn back_to(&mut self, mark: FactsMark) {
+        self.spans.truncate(mark.spans);
+        self.same_request.truncate(mark.same_request);
+        self.links.truncate(mark.links);
     }
 
     /// Spans held, copies included.

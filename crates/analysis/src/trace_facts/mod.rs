@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use model::{SpanKind, TraceId};
 
-pub use builder::FactsBuilder;
+pub use builder::{FactsBuilder, FactsMark};
 pub use ids::{IdHasher, IdHashes};
 pub use texts::{TEXT_BYTES_MAX, Text, Texts};
 

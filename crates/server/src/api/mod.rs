@@ -58,6 +58,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/retention/run", post(retention::run))
         .route("/api/pins", get(retention::pins).post(retention::pin))
         .route("/api/pins/{id}", delete(retention::unpin))
+        .route("/api/filter-keywords", get(filters::keywords))
         .route("/api/trace-groups", get(trace_groups::list).post(trace_groups::add))
         .route("/api/trace-groups/{name}", put(trace_groups::change).delete(trace_groups::remove))
         .route("/api/sampling-rules", get(sampling_rules::list).post(sampling_rules::add))

@@ -36,6 +36,7 @@ use utoipa::OpenApi;
         super::retention::pins,
         super::retention::pin,
         super::retention::unpin,
+        super::filters::keywords,
         super::trace_groups::list,
         super::trace_groups::add,
         super::trace_groups::change,

@@ -159,7 +159,12 @@ fn default_group(now_unix_nano: i64) -> XrayGroup {
 }
 
 fn expression<'i>(input: &'i Input<'_>) -> Checked<Option<&'i str>> {
-    input.text_of("FilterExpression", 0, EXPRESSION_CHARS_MAX)
+    let expression = input.text_of("FilterExpression", 0, EXPRESSION_CHARS_MAX)?;
+    if let Some(expression) = expression.filter(|expression| !expression.trim().is_empty()) {
+        languages::xray_filter::parse(expression)
+            .map_err(|error| invalid(format!("Invalid filter expression: {error}")))?;
+    }
+    Ok(expression)
 }
 
 /// Whether insights are looked for, and whether somebody is told; the second needs the first.

@@ -123,6 +123,10 @@ type Answer = Result<Value, AwsError>;
 
 async fn answer(services: &Services, call: &Call, operation: &str) -> Reply {
     let api = XrayApi { services, call, project: &services.settings.project };
+    // Also operations that read no member want a body that could have some.
+    if let Err(error) = api.input() {
+        return api.worded(Err(error));
+    }
     let body = match operation {
         "GetSamplingRules" => return api.worded(api.get_sampling_rules().await),
         "GetSamplingTargets" => return api.worded(api.get_sampling_targets().await),

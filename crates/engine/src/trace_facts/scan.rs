@@ -63,6 +63,13 @@ pub struct Scan {
     pub ends_early: bool,
 }
 
+/// The traces of one window.
+pub struct Window<'a> {
+    pub facts: &'a TraceFacts,
+    /// No trace that is shown later began at this time or after.
+    pub settled_from_unix_nano: i64,
+}
+
 /// What a scan ends with.
 pub struct Scanned<S> {
     pub state: S,
@@ -85,7 +92,7 @@ impl Scan {
     pub async fn fold<S: Send + 'static>(
         self,
         state: S,
-        visit: impl FnMut(&mut S, &TraceFacts) -> ControlFlow<()> + Send + 'static,
+        visit: impl FnMut(&mut S, &Window<'_>) -> ControlFlow<()> + Send + 'static,
     ) -> Result<Scanned<S>, EngineError> {
         if self.question.predicates.len() > TRACE_PREDICATES_MAX {
             let message = format!("expected at most {TRACE_PREDICATES_MAX} conditions on spans in one expression");
@@ -136,7 +143,7 @@ impl Running {
     async fn fold<S>(
         mut self,
         mut state: S,
-        mut visit: impl FnMut(&mut S, &TraceFacts) -> ControlFlow<()>,
+        mut visit: impl FnMut(&mut S, &Window<'_>) -> ControlFlow<()>,
     ) -> Result<Scanned<S>, EngineError> {
         let range = Scan::reach(self.scan.range);
         let first = if self.scan.ends_early { TRACE_WINDOW_SPANS_FIRST } else { TRACE_WINDOW_SPANS };
@@ -160,7 +167,8 @@ impl Running {
             if !ahead.is_empty() && self.spans < TRACE_SPANS_JUDGED_MAX {
                 set_aside(&mut facts, window);
             }
-            let flow = visit(&mut state, &facts);
+            let settled = if ahead.is_empty() { i64::MIN } else { window.start_unix_nano.saturating_add(TRACE_REACH_NS) };
+            let flow = visit(&mut state, &Window { facts: &facts, settled_from_unix_nano: settled });
             self.builder = facts.go_on();
             self.spans -= self.builder.spans_count() as u64;
             seen_from = window.start_unix_nano;

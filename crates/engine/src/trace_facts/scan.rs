@@ -25,7 +25,7 @@ use crate::dictionaries::scan::{Which, as_dictionaries};
 use crate::error::EngineError;
 use crate::limits::{
     DAMAGED_PARTS_PER_QUESTION_MAX, TRACE_CANDIDATES_MAX, TRACE_CANDIDATES_NAMED_MAX, TRACE_PREDICATES_MAX, TRACE_REACH_NS,
-    TRACE_SPANS_HELD_MAX, TRACE_SPANS_JUDGED_MAX, TRACE_SPANS_WAITING_MAX, TRACE_START_MARGIN_NS, TRACE_WINDOW_SPANS,
+    TRACE_SPANS_HELD_MAX, TRACE_SPANS_JUDGED_MAX, TRACE_SPANS_WAITING_MAX, TRACE_START_MARGIN_NS,
     TRACE_WINDOW_SPANS_FIRST, TRACE_WINDOWS_MAX,
 };
 use crate::session::{Session, rows_scanned};
@@ -146,9 +146,10 @@ impl Running {
         mut visit: impl FnMut(&mut S, &Window<'_>) -> ControlFlow<()>,
     ) -> Result<Scanned<S>, EngineError> {
         let range = Scan::reach(self.scan.range);
-        let first = if self.scan.ends_early { TRACE_WINDOW_SPANS_FIRST } else { TRACE_WINDOW_SPANS };
+        let most = self.scan.session.engine.options.trace_window_spans;
+        let first = if self.scan.ends_early { most.min(TRACE_WINDOW_SPANS_FIRST) } else { most };
         let stretches = stretches(&self.scan.session.view.snapshot(Signal::Spans));
-        let mut ahead = windows(&stretches, range, first, TRACE_WINDOW_SPANS, TRACE_WINDOWS_MAX);
+        let mut ahead = windows(&stretches, range, first, most, TRACE_WINDOWS_MAX);
         ahead.reverse();
         let mut seen_from = range.end_unix_nano;
         let mut answered = false;

@@ -134,3 +134,9 @@ pub const REFINE_VALUES_MAX: usize = 50_000;
 
 /// Traces of the same route that say what is typical of it.
 pub const TYPICAL_TRACES_MAX: usize = 200;
+
+/// Spans whose attributes are read for one page of summaries; a page of giant traces is told from the first of them.
+pub const TRACE_SUMMARY_SPANS_MAX: usize = 500_000;
+
+/// Exceptions read for one page of summaries.
+pub const TRACE_SUMMARY_EXCEPTIONS_MAX: usize = 100_000;

@@ -12,6 +12,7 @@ pub mod map;
 pub mod services;
 pub mod trace;
 pub mod trace_scope;
+pub mod trace_summaries;
 pub mod traces;
 
 use model::Signal;

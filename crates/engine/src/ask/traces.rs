@@ -187,7 +187,7 @@ pub(super) async fn span_condition(session: &Session, filter: &TraceFilter) -> R
     ]))
 }
 
-fn parse_cursor(text: &str) -> Result<(i64, TraceId), EngineError> {
+pub(super) fn parse_cursor(text: &str) -> Result<(i64, TraceId), EngineError> {
     let parsed = text.split_once(':').and_then(|(place, id)| Some((place.parse().ok()?, TraceId::parse(id).ok()?)));
     parsed.ok_or_else(|| EngineError::invalid(format!("cannot read cursor {text:?}: expected one from an earlier answer")))
 }

@@ -6,6 +6,7 @@ mod bubble_up;
 mod codes;
 mod damage;
 mod limits;
+mod map;
 mod percentiles;
 mod rest;
 mod scanning;

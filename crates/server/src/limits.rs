@@ -104,3 +104,6 @@ pub const RETRIEVALS_REMEMBERED: usize = 1_000;
 
 /// How long, in seconds; AWS's bound.
 pub const RETRIEVAL_SECONDS_MAX: i64 = 3_600;
+
+/// Insights of which it is remembered whose they are. Beyond it, all are forgotten until they are listed again.
+pub const INSIGHTS_REMEMBERED: usize = 10_000;

@@ -7,8 +7,10 @@
 mod clients;
 mod config;
 mod documents;
+mod graphs;
 mod groups;
 mod input;
+mod insights;
 mod origin;
 mod pages;
 mod policies;
@@ -16,6 +18,7 @@ mod retrieval;
 mod sampling;
 mod segment;
 mod statistics;
+mod summaries;
 mod tags;
 mod traces;
 
@@ -41,6 +44,7 @@ pub struct XrayState {
     clients: clients::SamplingClients,
     counts: statistics::SamplingCounts,
     retrievals: retrieval::Retrievals,
+    insights: insights::KnownInsights,
 }
 
 impl XrayState {
@@ -152,6 +156,15 @@ async fn answer(services: &Services, call: &Call, operation: &str) -> Reply {
         "ListResourcePolicies" => api.list_resource_policies().await,
         "DeleteResourcePolicy" => api.delete_resource_policy().await,
         "BatchGetTraces" => api.batch_get_traces().await,
+        "GetTraceSummaries" => api.get_trace_summaries().await,
+        "GetServiceGraph" => api.get_service_graph().await,
+        "GetTraceGraph" => api.get_trace_graph().await,
+        "GetTimeSeriesServiceStatistics" => api.get_time_series_service_statistics().await,
+        "GetRetrievedTracesGraph" => api.get_retrieved_traces_graph().await,
+        "GetInsightSummaries" => api.get_insight_summaries().await,
+        "GetInsight" => api.get_insight().await,
+        "GetInsightEvents" => api.get_insight_events().await,
+        "GetInsightImpactGraph" => api.get_insight_impact_graph().await,
         "StartTraceRetrieval" => api.start_trace_retrieval().await,
         "ListRetrievedTraces" => api.list_retrieved_traces().await,
         "CancelTraceRetrieval" => api.cancel_trace_retrieval().await,

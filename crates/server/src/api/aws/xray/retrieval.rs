@@ -36,7 +36,11 @@ pub struct Retrieval {
 }
 
 impl Retrieval {
-    fn status(&self) -> &'static str {
+    pub fn trace_ids(&self) -> impl Iterator<Item = &str> {
+        self.trace_ids.iter().filter(|_| !self.is_cancelled).map(String::as_str)
+    }
+
+    pub fn status(&self) -> &'static str {
         if self.is_cancelled { "CANCELLED" } else { "COMPLETE" }
     }
 }

@@ -116,3 +116,6 @@ pub const TRACE_CANDIDATES_MAX: usize = 100_000;
 
 /// Traces whose ids become part of a plan, so that the scan skips the pages of others.
 pub const TRACE_CANDIDATES_NAMED_MAX: usize = 1_000;
+
+/// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
+pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;

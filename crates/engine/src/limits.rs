@@ -140,3 +140,6 @@ pub const TRACE_SUMMARY_SPANS_MAX: usize = 500_000;
 
 /// Exceptions read for one page of summaries.
 pub const TRACE_SUMMARY_EXCEPTIONS_MAX: usize = 100_000;
+
+/// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
+pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;

@@ -7,6 +7,7 @@
 //! the border of a window wait for the next one ([`scan`]).
 
 pub mod columns;
+pub mod filter;
 pub mod scan;
 pub mod windows;
 
@@ -14,6 +15,7 @@ use analysis::service_graph::Calls;
 use analysis::trace_facts::Trace;
 use datafusion::logical_expr::Expr;
 
+pub use filter::{CompiledFilter, Groups};
 pub use scan::{Coverage, Scan, Scanned, Window};
 
 /// What a question wants to know of spans beyond what every span has.

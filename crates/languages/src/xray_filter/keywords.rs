@@ -143,12 +143,21 @@ pub(super) fn of(scope: Scope) -> Vec<&'static str> {
 /// Characters of a word that are looked at: keywords are shorter.
 const COMPARED_CHARS_MAX: usize = 40;
 
-/// The keyword of the scope that somebody probably meant by a word that is none.
-pub(super) fn nearest(scope: Scope, written: &str) -> Option<&'static str> {
+/// A part of a word shorter than this says nothing about the whole.
+const PART_CHARS_MIN: usize = 4;
+
+/// The keyword of the scope that somebody probably meant by a word that is none, and whether by mistyping it; otherwise one
+/// of them begins with the other.
+pub(super) fn nearest(scope: Scope, written: &str) -> Option<(&'static str, bool)> {
     let wanted = plain(written);
-    let near = of(scope).into_iter().map(|name| (edits(&wanted, &plain(name)), name));
-    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + wanted.len().min(name.len()) / 5).then_some(name)
+    let known: Vec<(&str, Vec<char>)> = of(scope).into_iter().map(|name| (name, plain(name))).collect();
+    let near = known.iter().map(|(name, chars)| (edits(&wanted, chars), *name)).min_by_key(|(distance, _)| *distance);
+    if let Some((_, name)) = near.filter(|(distance, name)| *distance <= 1 + wanted.len().min(name.len()) / 5) {
+        return Some((name, true));
+    }
+    let begins = |long: &[char], short: &[char]| short.len() >= PART_CHARS_MIN && long.starts_with(short);
+    let part = known.iter().find(|(_, chars)| begins(chars, &wanted) || begins(&wanted, chars));
+    part.map(|(name, _)| (*name, false))
 }
 
 /// What a person remembers of a word: not its case, and not how its parts are joined.

@@ -318,11 +318,12 @@ impl Lowering<'_> {
         let Some(expression) = (self.context.group)(reference) else {
             return Err(misfit(place, "a group that exists", quote(told)));
         };
-        self.groups.push(reference.clone());
-        let lowered = parse(&expression).and_then(|filter| self.filter(&filter));
-        self.groups.pop();
         let unreadable = |error| misfit(place, format!("a group whose expression can be read ({error})"), quote(told));
-        lowered.map_err(unreadable)
+        let filter = parse(&expression).map_err(unreadable)?;
+        self.groups.push(reference.clone());
+        let lowered = self.filter(&filter);
+        self.groups.pop();
+        lowered.map_err(|error| FilterError { span: place.range(), ..error })
     }
 
     /// The narrowest condition that some span of every passing trace matches.

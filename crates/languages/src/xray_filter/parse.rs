@@ -110,7 +110,8 @@ impl<'a> Parser<'a> {
         }
         let written = self.word();
         if written.is_empty() {
-            return Err(self.unexpected(A_TERM));
+            let is_sign = matches!(self.peek(), Some('&' | '|'));
+            return Err(self.unexpected(if is_sign { "AND and OR as words" } else { A_TERM }));
         }
         let word = written.to_ascii_lowercase();
         let place = Place { start, end: self.at };
@@ -136,7 +137,7 @@ impl<'a> Parser<'a> {
                 match word.as_str() {
                     "service" => self.service(depth, place),
                     "edge" => self.edge(depth, place),
-                    "json" => self.json(None, place),
+                    "json" => self.json(None),
                     _ => self.group(&word),
                 }
             }
@@ -339,13 +340,13 @@ impl<'a> Parser<'a> {
         let (first, second, third) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         let refused = |expected: &str| Err(FilterError::at(self.text, place.range(), expected));
         if (first, second) == ("json", None) {
-            return self.json(None, place);
+            return self.json(None);
         }
         let Some(cause) = Cause::from_word(first) else {
             return refused("rootcause.fault, rootcause.error or rootcause.responsetime with what is listed, or rootcause.json");
         };
         let part = match second {
-            Some("json") if third.is_none() => return self.json(Some(cause), place),
+            Some("json") if third.is_none() => return self.json(Some(cause)),
             Some(part) if third.is_none() => CausePart::from_word(part),
             _ => None,
         };
@@ -362,7 +363,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn json(&mut self, cause: Option<Cause>, place: Place) -> Result<Term, FilterError> {
+    fn json(&mut self, cause: Option<Cause>) -> Result<Term, FilterError> {
         let Some(is) = self.equality("json")? else { return Err(self.unexpected("= or != and `#[` with root causes in JSON")) };
         if !self.rest().starts_with("#[") {
             return Err(self.unexpected("`#[` with root causes in JSON"));
@@ -379,6 +380,7 @@ impl<'a> Parser<'a> {
             None => return Err(self.unexpected("root causes in JSON")),
         };
         self.at = start + values.byte_offset();
+        let place = Place { start: start - 1, end: self.at };
         self.blanks();
         Ok(Term::RootCauseJson { cause, json, is, place })
     }
@@ -415,7 +417,10 @@ impl<'a> Parser<'a> {
 
     fn unknown_keyword(&self, scope: Scope, written: &str, place: Place) -> FilterError {
         let expected = match keywords::nearest(scope, written) {
-            Some(near) => format!("a keyword, perhaps {near}"),
+            Some((near, true)) => format!("a keyword, perhaps {near}"),
+            Some((near, false)) => {
+                format!("a keyword, perhaps {near}; annotations and attributes are written annotation[{written}]")
+            }
             None if scope != Scope::Trace => format!("one of {}", keywords::of(scope).join(", ")),
             None => format!("a keyword; annotations and attributes are written annotation[{written}]"),
         };

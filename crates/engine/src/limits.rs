@@ -143,3 +143,6 @@ pub const TRACE_SUMMARY_EXCEPTIONS_MAX: usize = 100_000;
 
 /// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
 pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
+
+/// Windows of one look for faults: a day by the minute, with the hour before it and somewhat behind.
+pub const FAULT_WINDOWS_MAX: usize = 1_600;

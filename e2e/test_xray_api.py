@@ -430,3 +430,169 @@ def test_tags_are_bounded(xray):
     assert len(xray.call("ListTagsForResource", ResourceARN=arn)["Tags"]) == 49
     refused(xray, "TagResource", "ResourceNotFoundException", ResourceARN=arn + "x", Tags=many[:1])
     xray.call("DeleteGroup", GroupARN=arn)
+
+
+def node(graph: dict, name: str, kind: str | None = None) -> dict:
+    found = [service for service in graph["Services"] if service["Name"] == name and (service["Type"] == "client") == (kind == "client")]
+    assert len(found) == 1, (name, [(service["Name"], service["Type"]) for service in graph["Services"]])
+    return found[0]
+
+
+def edge(graph: dict, source: dict, target: dict) -> dict:
+    (found,) = [each for each in source["Edges"] if each["ReferenceId"] == target["ReferenceId"]]
+    return found
+
+
+def test_the_graph_of_a_group(xray, shop):
+    group = f"shop-{hex_of(4)}"
+    xray.call("CreateGroup", GroupName=group, FilterExpression=f'service("{shop["name"]}")')
+    times = {"StartTime": shop["start"], "EndTime": shop["end"]}
+    whole = eventually(lambda: check_graph(xray.call("GetServiceGraph", GroupName=group, **times), shop))
+    of_traces = xray.call("GetTraceGraph", TraceIds=[trace["id"] for trace in shop["traces"]])
+    check_graph(of_traces, shop)
+    assert {each["Name"] for each in whole["Services"]} == {each["Name"] for each in of_traces["Services"]}
+    token = xray.call("StartTraceRetrieval", TraceIds=[trace["id"] for trace in shop["traces"]], **times)["RetrievalToken"]
+    retrieved = xray.call("GetRetrievedTracesGraph", RetrievalToken=token)
+    check_graph({"Services": [each["Service"] for each in retrieved["Services"]]}, shop)
+    xray.call("DeleteGroup", GroupName=group)
+    refused(xray, "GetServiceGraph", "InvalidRequestException", GroupName=group, **times)
+
+
+def check_graph(graph: dict, shop: dict) -> dict:
+    entry, bank = node(graph, shop["name"]), node(graph, shop["bank"])
+    client, table, mail = node(graph, shop["name"], "client"), node(graph, f"carts-{shop['name']}"), node(graph, f"mail.{shop['name']}")
+    assert len(graph["Services"]) == 5
+    assert (entry["Type"], entry["State"], entry["Root"]) == ("AWS::ECS::Container", "active", True)
+    assert (table["Type"], mail["Type"], bank["Type"]) == ("AWS::DynamoDB::Table", "remote", "")
+    counts = entry["SummaryStatistics"]
+    assert (counts["TotalCount"], counts["OkCount"], counts["FaultStatistics"]["TotalCount"]) == (8, 7, 1)
+    assert abs(counts["TotalResponseTime"] - 8 * 0.25) < 0.01
+    assert sum(entry["Count"] for entry in entry["ResponseTimeHistogram"]) == 8
+    assert edge(graph, client, entry)["SummaryStatistics"]["TotalCount"] == 8
+    call = edge(graph, entry, bank)["SummaryStatistics"]
+    # The caller waits longer than the callee works.
+    assert abs(call["TotalResponseTime"] - 8 * 0.19) < 0.01 and abs(bank["SummaryStatistics"]["TotalResponseTime"] - 8 * 0.17) < 0.01
+    assert edge(graph, entry, table)["SummaryStatistics"]["OkCount"] == edge(graph, entry, mail)["SummaryStatistics"]["OkCount"] == 8
+    return graph
+
+
+def test_numbers_over_time(xray, shop):
+    times = {"StartTime": shop["start"], "EndTime": shop["end"], "Period": 1}
+    total = lambda answer, member: sum(each[member]["TotalCount"] for each in answer["TimeSeriesServiceStatistics"])  # noqa: E731
+    by_name = f'service("{shop["name"]}")'
+    of_node = xray.call("GetTimeSeriesServiceStatistics", EntitySelectorExpression=by_name, **times)
+    assert total(of_node, "ServiceSummaryStatistics") == 8
+    assert sum(each["ServiceSummaryStatistics"]["FaultStatistics"]["TotalCount"] for each in of_node["TimeSeriesServiceStatistics"]) == 1
+    of_edge = xray.call("GetTimeSeriesServiceStatistics", EntitySelectorExpression=f'edge("{shop["name"]}", "{shop["bank"]}")', **times)
+    assert total(of_edge, "EdgeSummaryStatistics") == 8
+    assert total(xray.call("GetTimeSeriesServiceStatistics", **times), "EdgeSummaryStatistics") >= 8
+    refused(xray, "GetTimeSeriesServiceStatistics", "InvalidRequestException", EntitySelectorExpression="fault", **times)
+    paginator = xray.client.get_paginator("get_time_series_service_statistics")
+    day = {"StartTime": shop["end"] - 86_400 * 2, "EndTime": shop["end"]}
+    found = [each for page in paginator.paginate(EntitySelectorExpression=by_name, **day) for each in page["TimeSeriesServiceStatistics"]]
+    assert len(found) >= 2_880 and sum(each["ServiceSummaryStatistics"]["TotalCount"] for each in found) == 8
+
+
+def test_summaries_say_what_happened(xray, shop):
+    times = {"StartTime": shop["start"], "EndTime": shop["end"]}
+    find = lambda expression, **more: xray.call("GetTraceSummaries", FilterExpression=f'service("{shop["name"]}") {expression}', **times | more)["TraceSummaries"]  # noqa: E731
+    assert len(eventually(lambda: of_length(find(""), 8))) == 8
+    (failed,) = find("{ fault }")
+    sent = shop["traces"][7]
+    assert failed["Id"] == sent["id"] and failed["HasFault"] is True and failed["HasError"] is False
+    assert failed["Http"] == {"HttpURL": "http://shop.example/cart/7", "HttpMethod": "GET", "HttpStatus": 500, "ClientIp": "10.0.0.1", "UserAgent": "e2e"}
+    assert abs(failed["Duration"] - 0.25) < 1e-3 and abs(failed["ResponseTime"] - 0.25) < 1e-3
+    assert {each["Name"] for each in failed["ServiceIds"]} == {shop["name"], shop["bank"], f"carts-{shop['name']}", f"mail.{shop['name']}"}
+    assert failed["EntryPoint"]["Name"] == shop["name"]
+    values = {key: [each["AnnotationValue"] for each in told] for key, told in failed["Annotations"].items()}
+    assert values == {"tenant": [{"StringValue": "t1"}], "items": [{"NumberValue": 7.0}], "gift": [{"BooleanValue": False}]}
+    assert [user["UserName"] for user in failed["Users"]] == ["ada"]
+    assert failed["InstanceIds"] == [{"Id": "i-1"}] and failed["AvailabilityZones"] == [{"Name": "eu-west-1a"}]
+    (slow,) = failed["ResponseTimeRootCauses"]
+    assert [service["Name"] for service in slow["Services"]] == [shop["name"], shop["bank"]]
+    assert all(service["EntityPath"] and service["Type"] is not None for service in slow["Services"])
+    (fault,) = failed["FaultRootCauses"]
+    assert fault["Services"][-1]["EntityPath"][-1]["Exceptions"] == [{"Name": "Refused", "Message": "no money"}]
+    for expression, count in [("annotation.items > 5", 2), ('http.url CONTAINS "/cart/3"', 1), ("responsetime > 1", 0), ("!fault", 7),
+                              (f'edge("{shop["name"]}", "{shop["bank"]}") {{ fault }}', 1), ('user = "ada" AND annotation.gift = true', 4)]:
+        assert len(find(expression)) == count, expression
+    for kind in ("TraceId", "Event", "Service"):
+        assert len(find("", TimeRangeType=kind)) == 8, kind
+    message = refused_message(xray, "GetTraceSummaries", FilterExpression="service(\"a\" { fault }", **times)
+    assert "byte" in message
+
+
+def of_length(found: list, count: int) -> list:
+    assert len(found) == count
+    return found
+
+
+def refused_message(xray: Xray, operation: str, **arguments) -> str:
+    with pytest.raises(botocore.exceptions.ClientError) as raised:
+        xray.call(operation, **arguments)
+    return raised.value.response["Error"]["Message"]
+
+
+def test_summaries_of_any_number_come_in_pages(xray, service):
+    begin, count = time.time() - 600, 450
+
+    def send(number, at):
+        trace_id = f"1-{int(at):08x}-{hex_of(12)}"
+        segment = {"name": service, "id": hex_of(8), "trace_id": trace_id, "start_time": at, "end_time": at + 0.1}
+        return trace_id, json.dumps(segment)
+
+    sent = [send(number, begin + number) for number in range(count)]
+    for start in range(0, count, 50):
+        xray.call("PutTraceSegments", TraceSegmentDocuments=[document for _, document in sent[start:start + 50]])
+    arguments = {"StartTime": begin - 1, "EndTime": begin + 600, "FilterExpression": f'service("{service}")'}
+    seen, pages = [], 0
+    while True:
+        page = xray.call("GetTraceSummaries", **arguments)
+        seen += [summary["Id"] for summary in page["TraceSummaries"]]
+        pages += 1
+        # What arrives meanwhile is newer: no page repeats or skips.
+        xray.call("PutTraceSegments", TraceSegmentDocuments=[send(0, begin + 550 + pages)[1]])
+        if "NextToken" not in page:
+            break
+        arguments["NextToken"] = page["NextToken"]
+    assert pages > 1 and len(seen) == len(set(seen)) == count
+    assert seen == [trace_id for trace_id, _ in reversed(sent)]
+
+
+def test_an_outage_is_an_insight(xray, service):
+    """An hour of calm, then eight minutes in which a callee fails and its caller with it; then calm again."""
+    now = time.time() // 60 * 60
+    outage = (now - 20 * 60, now - 12 * 60)
+    documents = []
+    for minute in range(100):
+        at = now - (100 - minute) * 60
+        for number in range(8):
+            start, trace_id, root, call = at + number * 5, f"1-{int(at):08x}-{hex_of(12)}", hex_of(8), hex_of(8)
+            fault = outage[0] <= start < outage[1] and number % 2 == 0
+            times = {"start_time": start, "end_time": start + 0.1, "fault": fault}
+            documents.append(json.dumps({"name": service, "id": root, "trace_id": trace_id, **times,
+                                         "subsegments": [{"name": "db", "id": call, "namespace": "remote", **times}]}))
+            documents.append(json.dumps({"name": f"db-{service}", "id": hex_of(8), "parent_id": call, "trace_id": trace_id, **times}))
+    for start in range(0, len(documents), 400):
+        xray.call("PutTraceSegments", TraceSegmentDocuments=documents[start:start + 400])
+    group = f"ins-{hex_of(4)}"
+    xray.call("CreateGroup", GroupName=group, FilterExpression=f'service("{service}")', InsightsConfiguration={"InsightsEnabled": True})
+    times = {"StartTime": now - 40 * 60, "EndTime": now}
+    (summary,) = eventually(lambda: of_length(xray.call("GetInsightSummaries", GroupName=group, **times)["InsightSummaries"], 1))
+    assert summary["RootCauseServiceId"]["Name"] == f"db-{service}"
+    assert (summary["State"], summary["Categories"], summary["GroupName"]) == ("CLOSED", ["FAULT"], group)
+    assert summary["StartTime"].timestamp() == outage[0] and summary["EndTime"].timestamp() == outage[1]
+    assert summary["RootCauseServiceRequestImpactStatistics"] == {"FaultCount": 32, "OkCount": 32, "TotalCount": 64}
+    assert summary["ClientRequestImpactStatistics"] == {"FaultCount": 32, "OkCount": 32, "TotalCount": 64}
+    assert {each["ServiceId"]["Name"] for each in summary["TopAnomalousServices"]} == {service, f"db-{service}"}
+    assert xray.call("GetInsightSummaries", GroupName=group, States=["ACTIVE"], **times)["InsightSummaries"] == []
+    insight = xray.call("GetInsight", InsightId=summary["InsightId"])["Insight"]
+    assert insight.items() <= summary.items()
+    first = xray.call("GetInsightEvents", InsightId=summary["InsightId"], MaxResults=5)
+    rest = xray.call("GetInsightEvents", InsightId=summary["InsightId"], MaxResults=5, NextToken=first["NextToken"])
+    events = first["InsightEvents"] + rest["InsightEvents"]
+    assert [event["RootCauseServiceRequestImpactStatistics"]["FaultCount"] for event in events] == [4, 8, 12, 16, 20, 24, 28, 32]
+    graph = xray.call("GetInsightImpactGraph", InsightId=summary["InsightId"], **times)
+    assert {each["Name"] for each in graph["Services"]} == {service, f"db-{service}"}
+    xray.call("DeleteGroup", GroupName=group)
+    refused(xray, "GetInsight", "InvalidRequestException", InsightId=INSIGHT)

@@ -160,7 +160,8 @@ fn selector(input: &Input<'_>) -> Checked<Selector> {
 /// What went wrong with a question: the client's filter, or ours.
 pub(super) fn asked(error: EngineError) -> AwsError {
     match error {
-        EngineError::Invalid { message, .. } => invalid(format!("Invalid filter expression: {message}")),
+        EngineError::Invalid { message, position: Some(_) } => invalid(format!("Invalid filter expression: {message}")),
+        EngineError::Invalid { message, position: None } => invalid(message),
         EngineError::OutOfTime { .. } | EngineError::OutOfMemory(_) => invalid(format!("The question is too large: {error}")),
         other => unavailable(other),
     }

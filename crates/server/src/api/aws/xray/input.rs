@@ -138,7 +138,8 @@ impl<'a> Input<'a> {
             },
             _ => None,
         };
-        nanos.map(Some).ok_or_else(|| self.wrong_type(member, value, "a time in epoch seconds"))
+        // Nothing was told before 1970, and differences of times do not overflow.
+        nanos.filter(|nanos| *nanos >= 0).map(Some).ok_or_else(|| self.wrong_type(member, value, "a time in epoch seconds"))
     }
 
     pub fn required_time(&self, member: &str) -> Checked<i64> {

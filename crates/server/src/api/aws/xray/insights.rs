@@ -193,6 +193,10 @@ impl XrayApi<'_> {
         let id = input.text("InsightId")?.ok_or_else(|| input.missing("InsightId"))?;
         let (began_minute, window_minutes) =
             read_id(id).ok_or_else(|| input.refuse("InsightId", "be the id of an insight"))?;
+        // Nothing that has not begun is anomalous.
+        if began_minute > self.call.received_at_unix_nano / MINUTE_NS {
+            return Err(no_insight());
+        }
         let group = self.services.xray.insights.0.lock().get(id).cloned();
         let group = match group {
             Some(name) if name != DEFAULT_GROUP => {

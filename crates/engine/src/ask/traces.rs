@@ -164,7 +164,7 @@ impl Asker {
         let before = cursor.map(parse_cursor).transpose()?;
         let mut calls = Calls::default();
         let scanned = scan
-            .fold(BTreeSet::<(i64, TraceId)>::new(), move |places, window, chosen| {
+            .fold((BTreeSet::<(i64, TraceId)>::new(), HashSet::<TraceId>::new()), move |(places, ids), window, chosen| {
                 for trace in window.facts.traces() {
                     let place = match sort {
                         TraceSort::Newest => trace.start_unix_nano(),
@@ -173,6 +173,10 @@ impl Asker {
                     let place = (place, trace.id());
                     let is_after = places.len() > limit && places.first().is_some_and(|last| place <= *last);
                     if !is_after && before.is_none_or(|before| place < before) && chosen.takes(&trace, &mut calls) {
+                        // Older spans of a trace that was shown may come by themselves.
+                        if !ids.insert(trace.id()) {
+                            continue;
+                        }
                         places.insert(place);
                         if places.len() > limit + 1 {
                             places.pop_first();
@@ -186,7 +190,7 @@ impl Asker {
                 }
             })
             .await?;
-        let mut places: Vec<(i64, TraceId)> = scanned.state.iter().rev().copied().collect();
+        let mut places: Vec<(i64, TraceId)> = scanned.state.0.iter().rev().copied().collect();
         let more = places.len() > limit;
         places.truncate(limit);
         let ids: Vec<TraceId> = places.iter().map(|(_, id)| *id).collect();

@@ -13,3 +13,4 @@ mod scanning;
 mod sql;
 mod stage;
 mod streaming;
+mod trace_questions;

@@ -9,6 +9,7 @@ mod filters;
 mod health;
 mod honeycomb;
 mod logs;
+mod map;
 mod openapi;
 mod params;
 mod receivers_api;
@@ -40,6 +41,11 @@ pub fn router(services: Services) -> Router {
         .route("/api/deploys", get(services_api::deploys))
         .route("/api/traces", get(traces::list))
         .route("/api/traces/histogram", get(traces::histogram))
+        .route("/api/traces/heatmap", get(traces::heatmap))
+        .route("/api/traces/refine", get(traces::refine))
+        .route("/api/map", get(map::map))
+        .route("/api/traces/{id}/map", get(map::of_trace))
+        .route("/api/traces/{id}/typical", get(traces::typical))
         .route("/api/traces/{id}", get(traces::one))
         .route("/api/traces/{id}/logs", get(traces::logs))
         .route("/api/traces/{id}/errors", get(traces::errors))

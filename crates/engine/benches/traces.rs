@@ -54,66 +54,56 @@ fn main() {
 async fn ask_all(asker: &Asker, wanted: &str) {
     let scope = TraceScope::over(TimeRange { start_unix_nano: START, end_unix_nano: START + HOUR });
     let filtered = |filter: &str| TraceScope { filter: filter.into(), ..scope.clone() };
-    let line = async |name: &str, question: &dyn AsyncQuestion| {
-        if !name.contains(wanted) {
+    let graph = async |scope: &TraceScope| {
+        let graph = asker.service_graph(scope).await.unwrap().graph;
+        let calls: f64 = graph.edges.iter().map(|edge| edge.statistics.total()).sum();
+        format!("{} nodes, {} edges, {calls} calls", graph.nodes.len(), graph.edges.len())
+    };
+    let summaries = async |scope: &TraceScope, limit: usize| {
+        let page = asker.trace_summaries(scope, limit, None).await.unwrap();
+        format!("{} of {} traces looked at", page.traces.len(), page.traces_looked_at)
+    };
+    let line = Line { wanted };
+    line.ask("service graph", async || graph(&scope).await).await;
+    let group = filtered(r#"service("service-7") { fault }"#);
+    line.ask("service graph of a group", async || graph(&group).await).await;
+    line.ask("a page of 100 summaries", async || summaries(&scope, 100).await).await;
+    line.ask("a page of 1,000 summaries", async || summaries(&scope, 1_000).await).await;
+    let tenant = filtered(r#"annotation.tenant = "tenant-0042""#);
+    line.ask("summaries by an annotation that few have", async || summaries(&tenant, 100).await).await;
+    let nothing = filtered("duration > 1000");
+    line.ask("summaries by what no trace is", async || summaries(&nothing, 100).await).await;
+    let series = async || {
+        let selector = Selector::Node { name: "service-7".into(), node_type: None };
+        let told = asker.time_series(&scope, selector, 60).await.unwrap().series;
+        format!("{} requests", told.statistics.iter().map(|period| period.total()).sum::<f64>())
+    };
+    line.ask("numbers of a node by the minute", series).await;
+    let heatmap = async || format!("{} cells", asker.trace_heatmap(&scope).await.unwrap().cells.len());
+    line.ask("heatmap", heatmap).await;
+    let refined = async || {
+        let told = asker.trace_refinement(&scope, RefineBy::Attribute("tenant".into())).await.unwrap();
+        format!("{} values", told.rows.len() + told.values_left_out)
+    };
+    line.ask("values of an attribute", refined).await;
+}
+
+struct Line<'a> {
+    wanted: &'a str,
+}
+
+impl Line<'_> {
+    async fn ask(&self, name: &str, question: impl AsyncFn() -> String) {
+        if !name.contains(self.wanted) {
             return;
         }
         let (mut least, mut told) = (f64::MAX, String::new());
         for _ in 0..RUNS {
             let before = cpu_ms();
-            told = question.ask().await;
+            told = question().await;
             least = least.min(cpu_ms() - before);
         }
         println!("{least:8.0}  {name} ({told})");
-    };
-    let graph = |scope: TraceScope| {
-        move || {
-            let scope = scope.clone();
-            async move {
-                let graphed = asker.service_graph(&scope).await.unwrap();
-                let requests: f64 = graphed.graph.edges.iter().map(|edge| edge.statistics.total()).sum();
-                format!("{} nodes, {} edges, {requests} calls", graphed.graph.nodes.len(), graphed.graph.edges.len())
-            }
-        }
-    };
-    let summaries = |scope: TraceScope, limit: usize| {
-        move || {
-            let scope = scope.clone();
-            async move {
-                let page = asker.trace_summaries(&scope, limit, None).await.unwrap();
-                format!("{} of {} traces looked at", page.traces.len(), page.traces_looked_at)
-            }
-        }
-    };
-    line("service graph", &graph(scope.clone())).await;
-    line("service graph of a group", &graph(filtered(r#"service("service-7") { fault }"#))).await;
-    line("a page of 100 summaries", &summaries(scope.clone(), 100)).await;
-    line("a page of 1,000 summaries", &summaries(scope.clone(), 1_000)).await;
-    line("summaries by an annotation that few have", &summaries(filtered(r#"annotation.tenant = "tenant-0042""#), 100)).await;
-    line("summaries by what no trace is", &summaries(filtered("duration > 1000"), 100)).await;
-    let series = || async {
-        let selector = Selector::Node { name: "service-7".into(), node_type: None };
-        let told = asker.time_series(&scope, selector, 60).await.unwrap().series;
-        format!("{} requests", told.statistics.iter().map(|period| period.total()).sum::<f64>())
-    };
-    line("numbers of a node by the minute", &series).await;
-    let heatmap = || async { format!("{} cells", asker.trace_heatmap(&scope).await.unwrap().cells.len()) };
-    line("heatmap", &heatmap).await;
-    let refined = || async {
-        let told = asker.trace_refinement(&scope, RefineBy::Attribute("tenant".into())).await.unwrap();
-        format!("{} values", told.rows.len() + told.values_left_out)
-    };
-    line("values of an attribute", &refined).await;
-}
-
-/// Something to ask several times.
-trait AsyncQuestion {
-    fn ask(&self) -> std::pin::Pin<Box<dyn Future<Output = String> + '_>>;
-}
-
-impl<Q: Fn() -> F, F: Future<Output = String>> AsyncQuestion for Q {
-    fn ask(&self) -> std::pin::Pin<Box<dyn Future<Output = String> + '_>> {
-        Box::pin(self())
     }
 }
 

@@ -119,3 +119,27 @@ pub const TRACE_CANDIDATES_NAMED_MAX: usize = 1_000;
 
 /// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
 pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
+
+/// Nodes of one map: as many as X-Ray's console draws.
+pub const MAP_NODES_MAX: usize = 10_000;
+
+/// Traces that one graph of single traces is made of; each is looked up by itself.
+pub const TRACE_GRAPH_IDS_MAX: usize = 100;
+
+/// Periods of one answer over time; each has histograms.
+pub const TIME_SERIES_PERIODS_MAX: usize = 10_000;
+
+/// Values told of what traces can be narrowed down by.
+pub const REFINE_VALUES_TOLD: usize = 200;
+
+/// Different values counted for that; beyond it new ones are not.
+pub const REFINE_VALUES_MAX: usize = 50_000;
+
+/// Traces of the same route that say what is typical of it.
+pub const TYPICAL_TRACES_MAX: usize = 200;
+
+/// Spans whose attributes are read for one page of summaries; a page of giant traces is told from the first of them.
+pub const TRACE_SUMMARY_SPANS_MAX: usize = 500_000;
+
+/// Exceptions read for one page of summaries.
+pub const TRACE_SUMMARY_EXCEPTIONS_MAX: usize = 100_000;

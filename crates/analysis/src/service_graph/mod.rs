@@ -202,7 +202,9 @@ impl GraphBuilder {
             edge.statistics.add(seen_by);
             edge.times.reach(seen_by);
         }
-        if !trace.root().is(Flags::TOLD_TWICE)
+        let root = trace.root();
+        if !root.is(Flags::TOLD_TWICE)
+            && (root.is(Flags::REQUEST) || !root.is(Flags::MISSING_PARENT))
             && let Some(root) = self.node_places.get(&calls.node(trace.root_index()))
         {
             self.nodes[*root as usize].is_root = true;

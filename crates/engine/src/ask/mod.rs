@@ -8,8 +8,11 @@ pub mod bubble_up;
 pub mod errors;
 pub mod log_events;
 pub mod logs;
+pub mod map;
 pub mod services;
 pub mod trace;
+pub mod trace_scope;
+pub mod trace_summaries;
 pub mod traces;
 
 use model::Signal;

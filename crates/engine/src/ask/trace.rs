@@ -139,7 +139,7 @@ const LINK_RULE: &str = "http.response.header.x_amzn_trace_id";
 
 /// What links traces of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LinkRule {
+pub(super) enum LinkRule {
     /// The attribute in which OpenTelemetry keeps the header that X-Ray's middleware sets.
     ResponseHeader,
     /// A span's own links.
@@ -156,7 +156,7 @@ impl LinkRule {
 }
 
 /// A trace and those exactly linked to it, in both directions, with the spans of all of them.
-struct Family {
+pub(super) struct Family {
     /// The asked one first; each with how it was reached.
     members: Vec<(TraceId, Option<LinkRule>)>,
     spans: Vec<RecordBatch>,
@@ -164,8 +164,16 @@ struct Family {
 }
 
 impl Family {
-    fn ids(&self) -> impl Iterator<Item = TraceId> {
+    pub fn ids(&self) -> impl Iterator<Item = TraceId> {
         self.members.iter().map(|(id, _)| *id)
+    }
+
+    pub fn batches(&self) -> &[RecordBatch] {
+        &self.spans
+    }
+
+    pub fn seen(&self) -> QueryStats {
+        self.seen
     }
 
     fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -215,7 +223,7 @@ impl Asker {
     }
 
     /// A trace's spans, and those of the traces that its spans name or whose spans name it.
-    async fn family(&self, id: TraceId) -> Result<Family, EngineError> {
+    pub(super) async fn family(&self, id: TraceId) -> Result<Family, EngineError> {
         let stats = self.engine.store().stats();
         let seen = QueryStats { rows_total: stats.part_rows + stats.memory_rows, ..QueryStats::default() };
         let mut family = Family { members: vec![(id, None)], spans: Vec::new(), seen };

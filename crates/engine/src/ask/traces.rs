@@ -170,7 +170,7 @@ impl Asker {
     }
 }
 
-async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
+pub(super) async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
     use datafusion::logical_expr::{col, lit};
     let route = filter.route.as_deref().map(|route| {
         let keys = ["http.route", "url.path", "http.target", "name"].into_iter();
@@ -187,7 +187,7 @@ async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Optio
     ]))
 }
 
-fn parse_cursor(text: &str) -> Result<(i64, TraceId), EngineError> {
+pub(super) fn parse_cursor(text: &str) -> Result<(i64, TraceId), EngineError> {
     let parsed = text.split_once(':').and_then(|(place, id)| Some((place.parse().ok()?, TraceId::parse(id).ok()?)));
     parsed.ok_or_else(|| EngineError::invalid(format!("cannot read cursor {text:?}: expected one from an earlier answer")))
 }

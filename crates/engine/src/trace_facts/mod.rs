@@ -16,7 +16,7 @@ use analysis::trace_facts::Trace;
 use datafusion::logical_expr::Expr;
 
 pub use filter::{CompiledFilter, Groups};
-pub use scan::{Coverage, Scan};
+pub use scan::{Coverage, Scan, Scanned, Window};
 
 /// What a question wants to know of spans beyond what every span has.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub struct FactsQuestion {
 
 /// Decides which traces are meant: a filter expression that was lowered for a session.
 pub trait TraceJudge: Send + Sync {
-    /// Conditions on spans that [`TraceJudge::holds`] reads from `SpanFact::matches`, in the order of their bits.
+    /// Conditions on spans that [`TraceJudge::holds`] reads from `SpanFact::matches`.
     fn predicates(&self) -> Vec<Expr>;
 
     /// A condition that some span of every trace meets for which this holds, where there is one that saves reading.
@@ -41,6 +41,7 @@ pub trait TraceJudge: Send + Sync {
         None
     }
 
+    /// Whether a trace is meant. Bit `first_bit` of `SpanFact::matches` answers the first of the predicates, and so on;
     /// `calls` are the trace's.
-    fn holds(&self, trace: &Trace<'_>, calls: &Calls) -> bool;
+    fn holds(&self, trace: &Trace<'_>, calls: &Calls, first_bit: usize) -> bool;
 }

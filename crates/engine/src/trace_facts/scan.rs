@@ -25,7 +25,7 @@ use crate::dictionaries::scan::{Which, as_dictionaries};
 use crate::error::EngineError;
 use crate::limits::{
     DAMAGED_PARTS_PER_QUESTION_MAX, TRACE_CANDIDATES_MAX, TRACE_CANDIDATES_NAMED_MAX, TRACE_PREDICATES_MAX, TRACE_REACH_NS,
-    TRACE_SPANS_HELD_MAX, TRACE_SPANS_JUDGED_MAX, TRACE_SPANS_WAITING_MAX, TRACE_START_MARGIN_NS, TRACE_WINDOW_SPANS,
+    TRACE_SPANS_HELD_MAX, TRACE_SPANS_JUDGED_MAX, TRACE_SPANS_WAITING_MAX, TRACE_START_MARGIN_NS,
     TRACE_WINDOW_SPANS_FIRST, TRACE_WINDOWS_MAX,
 };
 use crate::session::{Session, rows_scanned};
@@ -63,6 +63,13 @@ pub struct Scan {
     pub ends_early: bool,
 }
 
+/// The traces of one window.
+pub struct Window<'a> {
+    pub facts: &'a TraceFacts,
+    /// No trace that is shown later began at this time or after.
+    pub settled_from_unix_nano: i64,
+}
+
 /// What a scan ends with.
 pub struct Scanned<S> {
     pub state: S,
@@ -85,7 +92,7 @@ impl Scan {
     pub async fn fold<S: Send + 'static>(
         self,
         state: S,
-        visit: impl FnMut(&mut S, &TraceFacts) -> ControlFlow<()> + Send + 'static,
+        visit: impl FnMut(&mut S, &Window<'_>) -> ControlFlow<()> + Send + 'static,
     ) -> Result<Scanned<S>, EngineError> {
         if self.question.predicates.len() > TRACE_PREDICATES_MAX {
             let message = format!("expected at most {TRACE_PREDICATES_MAX} conditions on spans in one expression");
@@ -136,12 +143,13 @@ impl Running {
     async fn fold<S>(
         mut self,
         mut state: S,
-        mut visit: impl FnMut(&mut S, &TraceFacts) -> ControlFlow<()>,
+        mut visit: impl FnMut(&mut S, &Window<'_>) -> ControlFlow<()>,
     ) -> Result<Scanned<S>, EngineError> {
         let range = Scan::reach(self.scan.range);
-        let first = if self.scan.ends_early { TRACE_WINDOW_SPANS_FIRST } else { TRACE_WINDOW_SPANS };
+        let most = self.scan.session.engine.options.trace_window_spans;
+        let first = if self.scan.ends_early { most.min(TRACE_WINDOW_SPANS_FIRST) } else { most };
         let stretches = stretches(&self.scan.session.view.snapshot(Signal::Spans));
-        let mut ahead = windows(&stretches, range, first, TRACE_WINDOW_SPANS, TRACE_WINDOWS_MAX);
+        let mut ahead = windows(&stretches, range, first, most, TRACE_WINDOWS_MAX);
         ahead.reverse();
         let mut seen_from = range.end_unix_nano;
         let mut answered = false;
@@ -160,7 +168,8 @@ impl Running {
             if !ahead.is_empty() && self.spans < TRACE_SPANS_JUDGED_MAX {
                 set_aside(&mut facts, window);
             }
-            let flow = visit(&mut state, &facts);
+            let settled = if ahead.is_empty() { i64::MIN } else { window.start_unix_nano.saturating_add(TRACE_REACH_NS) };
+            let flow = visit(&mut state, &Window { facts: &facts, settled_from_unix_nano: settled });
             self.builder = facts.go_on();
             self.spans -= self.builder.spans_count() as u64;
             seen_from = window.start_unix_nano;

@@ -117,9 +117,6 @@ pub const TRACE_CANDIDATES_MAX: usize = 100_000;
 /// Traces whose ids become part of a plan, so that the scan skips the pages of others.
 pub const TRACE_CANDIDATES_NAMED_MAX: usize = 1_000;
 
-/// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
-pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
-
 /// Nodes of one map: as many as X-Ray's console draws.
 pub const MAP_NODES_MAX: usize = 10_000;
 
@@ -143,3 +140,6 @@ pub const TRACE_SUMMARY_SPANS_MAX: usize = 500_000;
 
 /// Exceptions read for one page of summaries.
 pub const TRACE_SUMMARY_EXCEPTIONS_MAX: usize = 100_000;
+
+/// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
+pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;

@@ -97,7 +97,8 @@ impl Asker {
     /// The service graph of a scope.
     pub async fn service_graph(&self, scope: &TraceScope) -> Result<Graphed, EngineError> {
         let session = self.trace_session(scope.range()).await?;
-        let scan = self.scope_scan(scope, session).await?.with_links();
+        let mut scan = self.scope_scan(scope, session).await?.with_links();
+        let warnings = std::mem::take(&mut scan.warnings);
         let mut calls = Calls::default();
         let scanned = scan
             .fold(GraphBuilder::default(), move |graph, window, chosen| {
@@ -105,7 +106,7 @@ impl Asker {
                 ControlFlow::Continue(())
             })
             .await?;
-        let stats = stats(&scanned);
+        let stats = stats(&scanned, warnings);
         let graph = scanned.state.finish(&scanned.texts);
         Ok(within_limits(Graphed { graph, stats }))
     }
@@ -146,9 +147,10 @@ impl Asker {
         }
         let period = Period { start_unix_nano: range.start_unix_nano, period_ns, count };
         let session = self.trace_session(range).await?;
-        let scan = self.scope_scan(scope, session).await?;
+        let mut scan = self.scope_scan(scope, session).await?;
+        let warnings = std::mem::take(&mut scan.warnings);
         let scanned = scan.fold_traces(SeriesBuilder::new(selector, period), |series, trace, _| series.add(trace)).await?;
-        let stats = stats(&scanned);
+        let stats = stats(&scanned, warnings);
         Ok(TimeSeries { series: scanned.state.finish(), stats })
     }
 

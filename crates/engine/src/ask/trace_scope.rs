@@ -6,6 +6,7 @@ use std::sync::Arc;
 use analysis::service_graph::Calls;
 use analysis::trace_facts::{SpanFact, Trace};
 use datafusion::logical_expr::Expr;
+use languages::xray_filter::GroupReference;
 use model::{Signal, TraceId};
 use store::TimeRange;
 
@@ -13,14 +14,20 @@ use super::traces::{TraceFilter, TraceStatus, span_condition};
 use super::{Asker, Stats};
 use crate::error::EngineError;
 use crate::session::Session;
-use crate::trace_facts::{Coverage, FactsQuestion, Scan, Scanned, TraceJudge, Window};
+use crate::trace_facts::{CompiledFilter, Coverage, FactsQuestion, Groups, Scan, Scanned, TraceJudge, Window};
 
 /// Which traces are meant. Everything that is given has to hold.
 #[derive(Clone, Default)]
 pub struct TraceScope {
     pub range: Option<TimeRange>,
     pub time: TraceTime,
-    /// Lowered filter expressions: of the asker, of a group.
+    /// A filter expression; blank holds for every trace. Errors point into it.
+    pub filter: String,
+    /// The expression of the group whose traces are meant.
+    pub group: String,
+    /// Finds the expressions of groups that filters name.
+    pub groups: Option<FindGroup>,
+    /// What else decides.
     pub judges: Vec<Arc<dyn TraceJudge>>,
     /// What the page's search says.
     pub search: TraceFilter,
@@ -35,6 +42,9 @@ impl TraceScope {
         self.range.unwrap_or(TimeRange::ALL)
     }
 }
+
+/// The expression of a group, if there is such a group.
+pub type FindGroup = Arc<dyn Fn(&GroupReference) -> Option<String> + Send + Sync>;
 
 /// When a trace lies within a range of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +119,20 @@ pub(super) struct ScopeScan {
     pub chosen: Chosen,
     question: FactsQuestion,
     ends_early: bool,
+    /// What whoever reads the answer should know of the filters.
+    pub warnings: Vec<String>,
+}
+
+async fn compile(session: &Session, text: &str, scope: &TraceScope, is_group: bool) -> Result<CompiledFilter, EngineError> {
+    let none = |_: &GroupReference| None;
+    let groups: Groups<'_> = match &scope.groups {
+        Some(groups) => groups.as_ref(),
+        None => &none,
+    };
+    CompiledFilter::compile(session, text, groups).await.map_err(|error| match error {
+        EngineError::Invalid { message, .. } if is_group => EngineError::invalid(format!("the group's expression: {message}")),
+        error => error,
+    })
 }
 
 impl Asker {
@@ -119,12 +143,23 @@ impl Asker {
 
     pub(super) async fn scope_scan(&self, scope: &TraceScope, session: Arc<Session>) -> Result<ScopeScan, EngineError> {
         let mut question = FactsQuestion::default();
-        let mut judges = Vec::with_capacity(scope.judges.len());
+        let mut warnings = Vec::new();
+        let mut given: Vec<Arc<dyn TraceJudge>> = Vec::new();
+        for (text, is_group) in [(&scope.filter, false), (&scope.group, true)] {
+            if !text.trim().is_empty() {
+                let filter = compile(&session, text, scope, is_group).await?;
+                warnings.extend(filter.warnings.iter().cloned());
+                given.push(Arc::new(filter));
+            }
+        }
+        given.extend(scope.judges.iter().cloned());
+        let mut judges = Vec::with_capacity(given.len());
         let mut necessary: Vec<Expr> = Vec::new();
-        for judge in &scope.judges {
-            judges.push((Arc::clone(judge), question.predicates.len()));
+        for judge in given {
+            let first_bit = question.predicates.len();
             question.predicates.extend(judge.predicates());
             necessary.extend(judge.necessary());
+            judges.push((judge, first_bit));
         }
         let mut search_bit = None;
         if let Some(condition) = span_condition(&session, &scope.search).await? {
@@ -136,7 +171,7 @@ impl Asker {
         question.necessary = necessary.into_iter().next();
         let only_ok = scope.search.status == Some(TraceStatus::Ok);
         let chosen = Chosen { range: scope.range(), time: scope.time, judges, search_bit, only_ok };
-        Ok(ScopeScan { session, chosen, question, ends_early: false })
+        Ok(ScopeScan { session, chosen, question, ends_early: false, warnings })
     }
 }
 
@@ -171,7 +206,7 @@ impl ScopeScan {
         state: S,
         mut visit: impl FnMut(&mut S, &Window<'_>, &Chosen) -> ControlFlow<()> + Send + 'static,
     ) -> Result<Scanned<S>, EngineError> {
-        let ScopeScan { session, chosen, question, ends_early } = self;
+        let ScopeScan { session, chosen, question, ends_early, .. } = self;
         let scan = Scan { session, question, range: chosen.range, ends_early };
         scan.fold(state, move |state, window| visit(state, window, &chosen)).await
     }
@@ -197,12 +232,14 @@ impl ScopeScan {
 }
 
 /// What an answer over traces rests on.
-pub(super) fn stats<S>(scanned: &Scanned<S>) -> Stats {
-    told(scanned.stats, &scanned.coverage)
+pub(super) fn stats<S>(scanned: &Scanned<S>, warnings: Vec<String>) -> Stats {
+    told(scanned.stats, &scanned.coverage, warnings)
 }
 
-pub(super) fn told(stats: crate::QueryStats, coverage: &Coverage) -> Stats {
-    Stats { truncated: coverage.told(), ..stats.into() }
+pub(super) fn told(stats: crate::QueryStats, coverage: &Coverage, warnings: Vec<String>) -> Stats {
+    let mut stats = Stats { truncated: coverage.told(), ..stats.into() };
+    stats.warnings.extend(warnings);
+    stats
 }
 
 /// Whether a column of spans is there to be asked for.

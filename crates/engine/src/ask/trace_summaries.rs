@@ -159,7 +159,8 @@ impl Asker {
             }
         }
         let session = self.trace_session(scope.range()).await?;
-        let scan = self.scope_scan(&scope, Arc::clone(&session)).await?.ends_early();
+        let mut scan = self.scope_scan(&scope, Arc::clone(&session)).await?.ends_early();
+        let warnings = std::mem::take(&mut scan.warnings);
         let mut calls = Calls::default();
         let scanned = scan
             .fold(page, move |page, window, chosen| {
@@ -182,7 +183,7 @@ impl Asker {
             traces: found.into_iter().map(|sketch| sketch.with(&details)).collect(),
             next_cursor,
             traces_looked_at: looked_at,
-            stats: told(scanned.stats.plus(details.stats), &scanned.coverage),
+            stats: told(scanned.stats.plus(details.stats), &scanned.coverage, warnings),
         })
     }
 }

@@ -7,8 +7,8 @@ use analysis::service_graph::{Calls, NodeKey, Side};
 use analysis::trace_facts::{Flags, SpanFact, Trace};
 use datafusion::logical_expr::Expr;
 use languages::xray_filter::{
-    self, Call, Cause, CauseEntity, CauseException, CauseService, Filter, FilterError, GroupReference, LowerContext, LoweredFilter,
-    NodeTest, RootCause, Segment, TraceView,
+    self, Call, Cause, CauseEntity, CauseException, CauseService, Filter, FilterError, GroupReference, LowerContext,
+    LoweredFilter, NodeTest, RootCause, Segment, TraceView,
 };
 use model::{Signal, SpanId, TraceId};
 
@@ -134,7 +134,7 @@ impl TraceView for View<'_> {
     }
 
     fn matches(&self) -> u64 {
-        self.trace.spans().iter().fold(0, |matches, span| matches | span.matches) >> self.first_bit
+        self.own(self.trace.spans().iter().fold(0, |matches, span| matches | span.matches))
     }
 
     fn is_throttled(&self) -> bool {
@@ -181,9 +181,14 @@ impl View<'_> {
         tests.filter(|(_, test)| is_meant(test) && test.holds(name, node_type)).fold(0, |bits, (place, _)| bits | 1 << place)
     }
 
+    /// The bits of this filter; one without predicates may begin behind the last.
+    fn own(&self, matches: u64) -> u64 {
+        matches.checked_shr(self.first_bit as u32).unwrap_or_default()
+    }
+
     fn segment(&self, span: &SpanFact) -> Segment {
         Segment {
-            matches: span.matches >> self.first_bit,
+            matches: self.own(span.matches),
             duration_ns: span.duration_ns,
             error: span.is(Flags::ERROR),
             fault: span.is(Flags::FAULT),

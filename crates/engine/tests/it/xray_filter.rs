@@ -183,7 +183,8 @@ async fn put_trace(stage: &Stage, number: usize, lines: &[&str]) {
             continue;
         }
         open.truncate(depth);
-        let (mut parent, began) = open.last().map_or((None, START + number as i64 * 10 * SECOND), |(id, start)| (Some(*id), *start));
+        let (mut parent, began) =
+            open.last().map_or((None, START + number as i64 * 10 * SECOND), |(id, start)| (Some(*id), *start));
         let span_id = SpanId((line_number as u64 + 1).to_be_bytes());
         let service = words[0].0.as_str();
         let mut span = Span::new(trace_id, span_id, service);

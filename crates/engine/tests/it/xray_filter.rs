@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use analysis::service_graph::Calls;
 use engine::EngineError;
-use engine::trace_facts::{CompiledFilter, FactsQuestion, Scan, TraceJudge};
+use engine::trace_facts::{CompiledFilter, FactsQuestion, Groups, Scan, TraceJudge};
 use languages::xray_filter::GroupReference;
 use model::{Attribute, Exception, LogRecord, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId, Value};
 use store::TimeRange;
@@ -103,15 +103,22 @@ async fn answer(stage: &Stage, told: &Told, text: &str) -> Vec<(&'static str, St
     }
 }
 
-/// The traces that pass, in the order in which they are told. Asked twice: with what is necessary read first, and without.
+/// The names of the traces that pass, in the order in which they are told, and warnings.
 async fn passing(stage: &Stage, told: &Told, text: &str) -> Result<(Vec<String>, Vec<String>), EngineError> {
     let groups = told.groups.clone();
     let group = move |reference: &GroupReference| match reference {
         GroupReference::Name(name) => groups.get(name).cloned(),
         GroupReference::Arn(arn) => groups.get(arn.rsplit('/').next()?).cloned(),
     };
+    let (found, warnings) = found(stage, &group, text).await?;
+    let names = told.names.iter().enumerate().filter(|(number, _)| found.contains(&trace_id(*number)));
+    Ok((names.map(|(_, name)| name.clone()).collect(), warnings))
+}
+
+/// The traces that pass, and warnings. Asked twice: with what is necessary read first, and without.
+pub async fn found(stage: &Stage, groups: Groups<'_>, text: &str) -> Result<(Vec<TraceId>, Vec<String>), EngineError> {
     let session = Arc::new(stage.asker.engine.session(PROJECT, Scan::reach(HOUR)).await?);
-    let filter = Arc::new(CompiledFilter::compile(&session, text, &group).await?);
+    let filter = Arc::new(CompiledFilter::compile(&session, text, groups).await?);
     let mut answers = Vec::new();
     for necessary in [filter.necessary(), None] {
         let question = FactsQuestion { predicates: filter.predicates(), necessary, ..FactsQuestion::default() };
@@ -128,9 +135,7 @@ async fn passing(stage: &Stage, told: &Told, text: &str) -> Result<(Vec<String>,
                 ControlFlow::Continue(())
             })
             .await?;
-        let found = scanned.state.0;
-        let names = told.names.iter().enumerate().filter(|(number, _)| found.contains(&trace_id(*number)));
-        answers.push(names.map(|(_, name)| name.clone()).collect::<Vec<String>>());
+        answers.push(scanned.state.0);
     }
     assert_eq!(answers[0], answers[1], "{text}: what is necessary leaves out traces that pass");
     Ok((answers.swap_remove(0), filter.warnings.clone()))

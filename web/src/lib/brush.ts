@@ -74,6 +74,46 @@ export interface HeatAxes {
   bounds: number[];
 }
 
+const ROWS_LEAST = 8;
+
+interface HeatLike {
+  start_ms: number;
+  step_seconds: number;
+  bucket_bounds_ns: readonly number[];
+  cells: readonly { step: number; bucket: number; count: number; errors: number }[];
+}
+
+/**
+ * The axes of an answer and its cells on them. Rows beyond the quickest and slowest are left out, but for one at
+ * either side; `end_ms` is where the range ends.
+ */
+export function heatOf(answer: HeatLike, end_ms: number): { axes: HeatAxes; cells: HeatLike['cells'] } {
+  const bounds = [...answer.bucket_bounds_ns];
+  // An open last row gets an end, and one from nothing a beginning, each of the size of its neighbour.
+  const highest = answer.cells.reduce((most, cell) => Math.max(most, cell.bucket), 0);
+  while (bounds.length < highest + 2) bounds.push((bounds[bounds.length - 1] ?? 1e6) * ratioOf(bounds));
+  if (bounds[0] === 0 && bounds.length > 1) bounds[0] = (bounds[1] as number) / ratioOf(bounds.slice(1));
+  const used = answer.cells.map((cell) => cell.bucket);
+  let low = Math.max(0, Math.min(...used, bounds.length - 1) - 1);
+  let high = Math.min(bounds.length - 1, Math.max(...used, 0) + 2);
+  if (used.length === 0) [low, high] = [0, bounds.length - 1];
+  while (high - low < ROWS_LEAST && (low > 0 || high < bounds.length - 1)) {
+    if (high < bounds.length - 1) high += 1;
+    if (low > 0 && high - low < ROWS_LEAST) low -= 1;
+  }
+  const step = answer.step_seconds * 1000;
+  const steps = Math.max(1, Math.ceil((end_ms - answer.start_ms) / step), ...answer.cells.map((cell) => cell.step + 1));
+  return {
+    axes: { start: answer.start_ms, step, steps, bounds: bounds.slice(low, high + 1) },
+    cells: answer.cells.map((cell) => ({ ...cell, bucket: cell.bucket - low })),
+  };
+}
+
+function ratioOf(bounds: readonly number[]): number {
+  const [a, b] = [bounds[bounds.length - 2], bounds[bounds.length - 1]];
+  return a !== undefined && b !== undefined && a > 0 && b > a ? b / a : 2;
+}
+
 export interface Box {
   x0: number;
   y0: number;

@@ -75,10 +75,10 @@ export function shares(of: Outcomes): Record<Status, number> {
   return { fault: of.fault / total, throttle: of.throttle / total, error: error / total, ok: of.ok / total };
 }
 
-/** What went worst, if anything did. */
-export function worst(of: Outcomes): Status | null {
+/** The worst that happens to at least this share of the requests. */
+export function stateOf(of: Outcomes, least: number): Status {
   const share = shares(of);
-  return STATUSES.find((status) => status !== 'ok' && share[status] > 0) ?? (of.total > 0 ? 'ok' : null);
+  return STATUSES.find((status) => status !== 'ok' && share[status] > 0 && share[status] >= least) ?? 'ok';
 }
 
 export interface Arc {

@@ -1,5 +1,5 @@
 // Draws a service map on a canvas: what is out of sight is left out, what is too small to read is simplified.
-import { arcs, BOX, edgePath, middleOf, RING, worst, type Outcomes, type Placed, type Point, type Status, type View } from '../../lib/graph';
+import { arcs, BOX, edgePath, middleOf, RING, type Outcomes, type Placed, type Point, type Status, type View } from '../../lib/graph';
 import { routeOf } from './layout';
 
 export interface DrawnNode extends Outcomes {
@@ -11,8 +11,9 @@ export interface DrawnNode extends Outcomes {
   /** Inside the ring. */
   head: string;
   sub: string;
-  /** What goes wrong, in words; the third line. */
+  /** What goes wrong, in words; the third line. Empty where nothing worth telling does, and `state` is then `ok`. */
   trouble: string;
+  state: Status;
 }
 
 export interface DrawnEdge extends Outcomes {
@@ -25,6 +26,7 @@ export interface DrawnEdge extends Outcomes {
   /** 0..1, of the busiest edge. */
   weight: number;
   trouble: string;
+  state: Status;
 }
 
 export interface Scene {
@@ -136,10 +138,10 @@ function drawEdges(ctx: CanvasRenderingContext2D, scene: Scene, view: View, area
     const faded = !shown || (look.marked !== null && !(look.marked.has(edge.from) && look.marked.has(edge.to)));
     const chosen = i === look.selectedEdge || (near !== null && shown);
     const thick = Math.round(edge.weight * 4);
-    const name = `${chosen} ${faded} ${bad} ${edge.dashed} ${thick}`;
+    const name = `${chosen} ${faded} ${edge.state} ${edge.dashed} ${thick}`;
     let batch = batches.get(name);
     if (!batch) {
-      const colour = bad ? colours[worst(edge) ?? 'fault'] : chosen ? colours.ink2 : colours.strong;
+      const colour = bad ? colours[edge.state] : chosen ? colours.ink2 : colours.strong;
       batch = { path: new Path2D(), heads: new Path2D(), colour, width: Math.max(least, 1.1 + thick * 0.55 + (chosen ? 0.4 : 0)), dashed: edge.dashed, alpha: faded ? 0.25 : bad && !chosen ? 0.75 : 1 };
       batches.set(name, batch);
     }
@@ -231,8 +233,7 @@ function drawRing(ctx: CanvasRenderingContext2D, node: DrawnNode, at: Point, loo
     ctx.setLineDash([]);
   }
   if (node.role === 'client') drawPerson(ctx, at, colours.ink2);
-  const bad = worst(node);
-  if (node.trouble !== '' && bad && bad !== 'ok') glyph(ctx, { x: at.x + RING * 0.76, y: at.y - RING * 0.76 }, 6, bad, colours[bad], colours.page);
+  if (node.state !== 'ok') glyph(ctx, { x: at.x + RING * 0.76, y: at.y - RING * 0.76 }, 6, node.state, colours[node.state], colours.page);
 }
 
 function drawPerson(ctx: CanvasRenderingContext2D, at: Point, colour: string): void {
@@ -275,7 +276,7 @@ export function glyph(ctx: CanvasRenderingContext2D, at: Point, r: number, statu
 
 /** What is left of a node from afar: a shape in the colour of its state. */
 function drawMark(ctx: CanvasRenderingContext2D, node: DrawnNode, at: Point, scale: number, look: Look): void {
-  const bad = node.trouble === '' ? 'ok' : (worst(node) ?? 'ok');
+  const bad = node.state;
   const r = Math.max(RING * 0.8, (bad === 'ok' ? 2.6 : 4) / scale);
   const quiet = node.total === 0 || node.role === 'client';
   glyph(ctx, at, r, bad, quiet ? look.colours.ink3 : look.colours[bad], null);
@@ -338,7 +339,7 @@ function drawWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, seen
     }
     let line = box.top + 7 * grow + 14 * grow;
     ctx.font = `${SMALL_PX * grow}px ${look.text}`;
-    for (const [text, colour] of [[node.type, colours.ink3], [node.trouble, colours[worst(node) ?? 'fault']]] as const) {
+    for (const [text, colour] of [[node.type, colours.ink3], [node.trouble, colours[node.state]]] as const) {
       if (text === '') continue;
       ctx.fillStyle = colour;
       const shown = cut(ctx, text, room);
@@ -391,7 +392,7 @@ function edgeWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, look
     ctx.fillRect(box.left, box.top, box.right - box.left, tall);
     ctx.globalAlpha = 1;
     lines.forEach((line, n) => {
-      ctx.fillStyle = n === 0 ? (standsOut(i) ? look.colours.ink : look.colours.ink2) : look.colours[worst(edge) ?? 'fault'];
+      ctx.fillStyle = n === 0 ? (standsOut(i) ? look.colours.ink : look.colours.ink2) : look.colours[edge.state];
       ctx.fillText(line, x, box.top + 6.5 + n * 13);
     });
   }

@@ -94,3 +94,21 @@ export function wildcardMatches(pattern: string, text: string): boolean {
   while (p[i] === '*') i += 1;
   return i === p.length;
 }
+
+export interface Tried {
+  service_name: string;
+  http_method: string;
+  url_path: string;
+  host: string;
+}
+
+/** The first rule by priority whose patterns match; one that asks for more than a request's address is passed over. */
+export function ruleFor<R extends RuleLike>(rules: readonly R[], tried: Tried): R | undefined {
+  return [...rules]
+    .sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1))
+    .find(
+      (rule) =>
+        (Object.keys(tried) as (keyof Tried)[]).every((field) => wildcardMatches(rule[field] === '' ? '*' : rule[field], tried[field])) &&
+        any(rule.service_type) && any(rule.resource_arn) && Object.keys(rule.attributes).length === 0,
+    );
+}

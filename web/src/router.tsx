@@ -23,7 +23,7 @@ const home = createRoute({
 const traces = createRoute({
   getParentRoute: () => rootRoute,
   path: '/traces',
-  validateSearch: searchOf('q', 'filter', 'group', 'service', 'route', 'status', 'min', 'max', 'sort', 'view', 'live'),
+  validateSearch: searchOf('q', 'filter', 'group', 'service', 'route', 'status', 'min', 'max', 'sort', 'view', 'by', 'live'),
   component: lazyRouteComponent(() => import('./pages/traces/TracesPage'), 'TracesPage'),
 });
 

@@ -15,11 +15,11 @@ export interface Outcomes {
 }
 
 /** Room a node takes: its ring with the edges' first piece at both sides, its lines of text below. */
-export const RING = 29;
-export const BOX = { width: 136, above: 38, below: 76 } as const;
+export const RING = 33;
+export const BOX = { width: 142, above: 42, below: 80 } as const;
 const BOX_HEIGHT = BOX.above + BOX.below;
 /** From one layer of nodes to the next; the numbers of the edges stand between. */
-export const LAYER_GAP = 96;
+export const LAYER_GAP = 100;
 export const ROW_GAP = 12;
 
 // Who is who
@@ -224,6 +224,38 @@ export function quickLayout(keys: readonly string[], links: readonly Link[]): Ma
   return new Map(keys.map((key, i) => [key, { x: (layer[i] as number) * (BOX.width + LAYER_GAP), y: (order[i] as number) * (BOX_HEIGHT + ROW_GAP) }]));
 }
 
+const COLUMN_GAP = 14;
+
+/**
+ * Keeps the layers and the order within them and closes up the rest: a layer of hundreds becomes several columns side
+ * by side, as many as bring the picture nearest to the wanted shape. Meant for graphs whose edges cannot each be
+ * followed anyhow.
+ */
+export function compact(positions: ReadonlyMap<string, Point>, aspect: number): Map<string, Point> {
+  const layers = new Map<number, [string, Point][]>();
+  for (const entry of positions) {
+    const x = Math.round(entry[1].x);
+    layers.set(x, [...(layers.get(x) ?? []), entry]);
+  }
+  const sorted = [...layers].sort((a, b) => a[0] - b[0]).map(([, list]) => list.sort((a, b) => a[1].y - b[1].y || (a[0] < b[0] ? -1 : 1)));
+  const [wide, tall] = [BOX.width + COLUMN_GAP, BOX_HEIGHT + ROW_GAP];
+  const columnsAt = (rows: number) => sorted.map((list) => Math.ceil(list.length / rows));
+  const widthAt = (rows: number) => columnsAt(rows).reduce((sum, n) => sum + n * wide + LAYER_GAP, 0);
+  let rows = 1;
+  const most = Math.max(1, ...sorted.map((list) => list.length));
+  while (rows < most && widthAt(rows) / (rows * tall) > aspect) rows += 1;
+  const out = new Map<string, Point>();
+  let left = 0;
+  for (const list of sorted) {
+    const columns = Math.ceil(list.length / rows);
+    const own = Math.ceil(list.length / columns);
+    // Row by row, so that what stood above still stands above.
+    list.forEach(([key], i) => out.set(key, { x: left + (i % columns) * wide, y: (Math.floor(i / columns) - (own - 1) / 2) * tall }));
+    left += columns * wide + LAYER_GAP;
+  }
+  return out;
+}
+
 /** Longest way from a root for each node; an edge that closes a circle is not followed. */
 function layersOf(out: number[][], back: number[][]): number[] {
   const state = new Uint8Array(out.length);
@@ -365,7 +397,7 @@ function nearBox(path: readonly Point[], at: Point, margin: number): boolean {
 export const SCALE = { least: 0.03, most: 2.5, fit: 1.1 } as const;
 
 /** The view that shows all of these points in a picture of this size. */
-export function fit(points: readonly Point[], width: number, height: number, margin = 24): View {
+export function fit(points: readonly Point[], width: number, height: number, margin = 32): View {
   if (points.length === 0) return { x: width / 2, y: height / 2, scale: 1 };
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
   for (const point of points) {

@@ -54,6 +54,12 @@ export function rate(total: number, seconds: number): string {
   return `${digits(perSecond * 60)}/min`;
 }
 
+/** `rate` where room is short: two digits. */
+export function shortRate(perSecond: number): string {
+  const two = (value: number) => (value >= 9.95 ? count(value) : value.toFixed(1));
+  return perSecond >= 0.95 || perSecond === 0 ? `${perSecond === 0 ? '0' : two(perSecond)}/s` : `${two(perSecond * 60)}/min`;
+}
+
 const SIZES = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 export function bytes(value: number): string {

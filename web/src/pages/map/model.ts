@@ -1,7 +1,7 @@
 // The map's answer as it is drawn and listed.
 import type { MapAnswer, MapEdge, MapNode } from '../../api/types';
 import { edgeKey, nodeKeys, shares, stateOf, type Link, type Outcomes, type Status } from '../../lib/graph';
-import { count, duration, percent, rate } from '../../lib/units';
+import { count, duration, percent, shortRate } from '../../lib/units';
 import type { DrawnEdge, DrawnNode } from '../../ui/map/draw';
 
 export const LATENCIES = [
@@ -52,7 +52,7 @@ export function graphOf(answer: MapAnswer, latency: Latency, seconds: number): G
       type: node.synthetic === 'client' ? '' : typeWords(node.type),
       role: node.synthetic ?? 'service',
       head: ns === null ? '–' : duration(ns),
-      sub: rate(node.rate_per_s, 1),
+      sub: shortRate(node.rate_per_s),
       trouble: trouble(node, state),
       state,
       total: node.total, ok: node.ok, error: node.error, throttle: node.throttle, fault: node.fault,
@@ -71,7 +71,7 @@ export function graphOf(answer: MapAnswer, latency: Latency, seconds: number): G
       {
         key, from, to,
         dashed: edge.kind === 'link',
-        label: [rate(edge.total, seconds), ...(ns === null ? [] : [duration(ns)])].join(' · '),
+        label: [shortRate(seconds > 0 ? edge.total / seconds : 0), ...(ns === null ? [] : [duration(ns)])].join(' · '),
         weight: Math.log1p(edge.total) / Math.log1p(most),
         trouble: trouble(edge, state),
         state,

@@ -1,7 +1,7 @@
 // The map itself: pan by dragging, zoom with the wheel or `+` and `-`, point to see a node's neighbourhood, click to
 // choose. It draws when something changed and not otherwise.
 import { useEffect, useImperativeHandle, useMemo, useRef, useState, type Ref } from 'react';
-import { fit, hitTest, toWorld, zoomAt, type Hit, type Placed, type View } from '../../lib/graph';
+import { fit, hitTest, toWorld, zoomAt, type Hit, type Placed, type Point, type View } from '../../lib/graph';
 import { resolveColour, useThemeKey } from '../theme';
 import { draw, sceneOf, type Colours, type DrawnEdge, type DrawnNode, type Scene } from './draw';
 import styles from './GraphCanvas.module.css';
@@ -35,6 +35,7 @@ const PAN_PX = 60;
 const ZOOM_STEP = 1.25;
 const CLICK_PX = 4;
 const SHOW_SCALE = 0.8;
+const READABLE = 0.6;
 const GLIDE_MS = 220;
 const COLOURS: Record<keyof Colours, string> = {
   page: 'var(--page)', ink: 'var(--ink)', ink2: 'var(--ink-2)', ink3: 'var(--ink-3)', line: 'var(--hairline)', strong: 'var(--edge)', accent: 'var(--accent)', raised: 'var(--raised)',
@@ -82,6 +83,7 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
       text: h.text,
       node: overEdge >= 0 ? null : or(overNode, selectedNode),
       edge: or(overEdge, overNode >= 0 || selectedNode >= 0 ? -1 : selectedEdge),
+      pointing: overNode >= 0 || overEdge >= 0,
       selectedNode: or(selectedNode),
       selectedEdge: or(selectedEdge),
       marked: found ? new Set(h.scene.nodes.flatMap((node, i) => (found.has(node.key) ? [i] : []))) : null,
@@ -112,6 +114,17 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
     h.glide = requestAnimationFrame(step);
   };
   const whole = () => fit(held.current.scene.points, held.current.width, held.current.height);
+  /** All of it; or, where that is too small to read and something is chosen, that and what it talks with. */
+  const opening = (): View => {
+    const h = held.current;
+    const all = whole();
+    const now = latest.current.chosen;
+    if (!now || all.scale >= READABLE) return all;
+    const edge = h.scene.edges.find((one) => one.key === now.key);
+    const node = h.scene.nodes.findIndex((one) => one.key === now.key);
+    const near = edge ? [edge.from, edge.to] : node >= 0 ? [node, ...(h.scene.neighbours[node] ?? [])] : [];
+    return near.length === 0 ? all : fit(near.map((i) => h.scene.points[i] as Point), h.width, h.height, 60);
+  };
 
   useImperativeHandle(ref, () => ({
     fit: () => glideTo(whole()),
@@ -144,7 +157,7 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
     h.hover = null;
     if (shown.current !== picture && h.width > 0) {
       shown.current = picture;
-      setView(whole());
+      setView(opening());
     }
     ask();
   }, [scene, picture]);
@@ -166,7 +179,7 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
       h.height = height;
       if (first) {
         shown.current = picture;
-        h.view = whole();
+        h.view = opening();
       }
       // At once: a resized canvas is empty until it is drawn.
       cancelAnimationFrame(h.frame);

@@ -61,6 +61,8 @@ export interface Look {
   /** Index of the node or edge whose neighbourhood stands out. */
   node: number | null;
   edge: number | null;
+  /** Whether that is for as long as the pointer is there. */
+  pointing: boolean;
   selectedNode: number | null;
   selectedEdge: number | null;
   /** Nodes that a search found; the others step back. */
@@ -70,9 +72,10 @@ export interface Look {
 /** From these scales on: everything is written; the ring is a ring; below it is a mark. */
 const FULL = 0.72;
 const RINGS = 0.26;
-const LABELS_EDGE = 0.8;
+const LABELS_EDGE = 0.7;
 const ARC_WIDTH: Record<Status, number> = { ok: 3, error: 5, throttle: 5, fault: 6.5 };
-const DIM = 0.22;
+/** What does not stand out: hardly there while pointing, quiet while something is chosen. */
+const dimmed = (look: Look) => (look.pointing ? 0.22 : 0.42);
 
 export function draw(ctx: CanvasRenderingContext2D, scene: Scene, view: View, width: number, height: number, ratio: number, look: Look): void {
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -90,7 +93,7 @@ export function draw(ctx: CanvasRenderingContext2D, scene: Scene, view: View, wi
   const seen = scene.order.filter((i) => inside(scene.points[i] as Point, area));
   for (let i = seen.length - 1; i >= 0; i -= 1) {
     const node = seen[i] as number;
-    ctx.globalAlpha = dim(node) ? DIM : 1;
+    ctx.globalAlpha = dim(node) ? dimmed(look) : 1;
     if (view.scale < RINGS) drawMark(ctx, scene.nodes[node] as DrawnNode, scene.points[node] as Point, view.scale, look);
     else drawRing(ctx, scene.nodes[node] as DrawnNode, scene.points[node] as Point, look);
     if (node === look.selectedNode || node === look.node) drawHalo(ctx, scene.points[node] as Point, view.scale, look, node === look.selectedNode);
@@ -127,7 +130,9 @@ function isNear(scene: Scene, look: Look, i: number): boolean {
 
 function drawEdges(ctx: CanvasRenderingContext2D, scene: Scene, view: View, area: Area, look: Look, near: Set<number> | null): void {
   const { colours } = look;
-  const least = 0.9 / view.scale;
+  const least = (view.scale < RINGS ? 0.6 : 0.9) / view.scale;
+  // Where thousands cross, each is faint: what is dense then looks dense.
+  const faint = near !== null || view.scale >= FULL ? 1 : Math.max(0.28, Math.min(1, 160 / scene.edges.length));
   // One path for all edges of a kind: a stroke each would take the frame.
   const batches = new Map<string, { path: Path2D; heads: Path2D; colour: string; width: number; dashed: boolean; alpha: number }>();
   scene.edges.forEach((edge, i) => {
@@ -142,7 +147,7 @@ function drawEdges(ctx: CanvasRenderingContext2D, scene: Scene, view: View, area
     let batch = batches.get(name);
     if (!batch) {
       const colour = bad ? colours[edge.state] : chosen ? colours.ink2 : colours.strong;
-      batch = { path: new Path2D(), heads: new Path2D(), colour, width: Math.max(least, 1.1 + thick * 0.55 + (chosen ? 0.4 : 0)), dashed: edge.dashed, alpha: faded ? 0.25 : bad && !chosen ? 0.75 : 1 };
+      batch = { path: new Path2D(), heads: new Path2D(), colour, width: chosen ? Math.max(1.4 / view.scale, 1.5 + thick * 0.55) : Math.max(least, 1.1 + thick * 0.55), dashed: edge.dashed, alpha: faded ? dimmed(look) * 0.7 * faint : chosen ? 1 : bad ? 0.75 * Math.max(0.6, faint) : faint };
       batches.set(name, batch);
     }
     trace(batch.path, path);
@@ -277,7 +282,8 @@ export function glyph(ctx: CanvasRenderingContext2D, at: Point, r: number, statu
 /** What is left of a node from afar: a shape in the colour of its state. */
 function drawMark(ctx: CanvasRenderingContext2D, node: DrawnNode, at: Point, scale: number, look: Look): void {
   const bad = node.state;
-  const r = Math.max(RING * 0.8, (bad === 'ok' ? 2.6 : 4) / scale);
+  // What is well is small, so that the rest is seen at once.
+  const r = bad === 'ok' ? Math.max(RING * 0.5, 2.4 / scale) : Math.max(RING * 0.8, 4 / scale);
   const quiet = node.total === 0 || node.role === 'client';
   glyph(ctx, at, r, bad, quiet ? look.colours.ink3 : look.colours[bad], null);
 }
@@ -308,8 +314,8 @@ function drawWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, seen
   const first = near ? seen.filter((i) => near.has(i)) : [];
   const list = near ? [...first, ...seen.filter((i) => !near.has(i))] : seen;
   const room = full ? BOX.width * view.scale - 6 : NAME_WIDTH_PX;
-  if (full) {
-    for (const i of seen) {
+  if (full || near) {
+    for (const i of full ? seen : first) {
       const at = screen(scene.points[i] as Point);
       taken.push({ left: at.x - (RING + 2) * view.scale, right: at.x + (RING + 2) * view.scale, top: at.y - RING * view.scale, bottom: at.y + RING * view.scale });
     }
@@ -319,8 +325,8 @@ function drawWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, seen
     const node = scene.nodes[i] as DrawnNode;
     const at = screen(scene.points[i] as Point);
     const faded = dim(i);
-    if (faded && !full) continue;
-    ctx.globalAlpha = faded ? 0.35 : 1;
+    if (faded && !full && (look.pointing || view.scale < RINGS)) continue;
+    ctx.globalAlpha = faded ? dimmed(look) + 0.2 : 1;
     ctx.textAlign = 'center';
     if (full && node.role !== 'client') inRing(ctx, node, at, view.scale, look);
     const below = view.scale < RINGS ? Math.max(RING * 0.8 * view.scale, 4) + 3 : (RING + 5) * view.scale + 2;
@@ -328,7 +334,7 @@ function drawWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, seen
     const name = cut(ctx, node.name, room);
     const wide = width(ctx, name) / 2 + 3;
     const box = { left: at.x - wide, right: at.x + wide, top: at.y + below, bottom: at.y + below + 14 * grow };
-    if (!full && taken.some((other) => clash(other, box))) continue;
+    if (!full && !near?.has(i) && taken.some((other) => clash(other, box))) continue;
     taken.push(box);
     ctx.fillStyle = colours.ink;
     plate(ctx, name, at.x, box.top + 7 * grow, colours.page);
@@ -354,11 +360,11 @@ function drawWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, seen
 }
 
 function inRing(ctx: CanvasRenderingContext2D, node: DrawnNode, at: Point, scale: number, look: Look): void {
-  const inner = (RING - 8) * 2 * scale;
+  const inner = (RING - 7) * 2 * scale;
   ctx.fillStyle = look.colours.ink;
-  fitted(ctx, node.head, at.x, at.y - 5 * scale, inner, 12 * scale, look.text, 600);
+  fitted(ctx, node.head, at.x, at.y - 6 * scale, inner, 13 * scale, look.text, 600);
   ctx.fillStyle = look.colours.ink2;
-  fitted(ctx, node.sub, at.x, at.y + 9 * scale, inner * 0.92, 10 * scale, look.text, 400);
+  fitted(ctx, node.sub, at.x, at.y + 9 * scale, inner * 0.9, Math.max(11 * scale, 8.5), look.text, 400);
 }
 
 function fitted(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, room: number, px: number, family: string, weight: number): void {
@@ -371,7 +377,7 @@ function fitted(ctx: CanvasRenderingContext2D, text: string, x: number, y: numbe
 function edgeWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, look: Look, taken: Area[], near: Set<number> | null): void {
   const all = view.scale >= LABELS_EDGE;
   const standsOut = (i: number) => i === look.selectedEdge || i === look.edge || (near !== null && isNear(scene, look, i));
-  ctx.font = `${10.5 * Math.max(1, Math.min(1.3, view.scale))}px ${look.text}`;
+  ctx.font = `${10 * Math.max(1, Math.min(1.4, view.scale * 1.1))}px ${look.text}`;
   ctx.textAlign = 'center';
   const list = scene.edges.map((_, i) => i).filter((i) => standsOut(i) || (all && near === null));
   list.sort((a, b) => Number(standsOut(b)) - Number(standsOut(a)) || (scene.edges[b]?.total ?? 0) - (scene.edges[a]?.total ?? 0));

@@ -2,13 +2,16 @@
 // afterwards nothing moves: what is new finds a free place.
 import type { ELK, ElkNode } from 'elkjs/lib/elk-api';
 import { useEffect, useState } from 'react';
-import { BOX, isKnown, LAYER_GAP, placeNew, quickLayout, RING, ROW_GAP, type Link, type Placed, type Point } from '../../lib/graph';
+import { BOX, compact, isKnown, LAYER_GAP, placeNew, quickLayout, RING, ROW_GAP, type Link, type Placed, type Point } from '../../lib/graph';
 
 /** ELK takes seconds for a thousand nodes and grows faster than they do; beyond this the quick layout stands in. */
 const ELK_NODES_MAX = 1_500;
 const ELK_EDGES_MAX = 6_000;
-/** Above this many, thoroughness gives way to time. */
+/** Above this many, thoroughness gives way to time, and ways of their own for the edges to a picture that can be seen whole. */
 const CAREFUL_NODES_MAX = 250;
+
+/** Width by height of the place it is drawn in. */
+const ASPECT = 1.5;
 
 let engine: Promise<ELK> | null = null;
 
@@ -31,7 +34,7 @@ function problem(keys: readonly string[], links: readonly Link[]): ElkNode {
       'elk.algorithm': 'layered',
       'elk.direction': 'RIGHT',
       'elk.edgeRouting': 'POLYLINE',
-      'elk.aspectRatio': '1.7',
+      'elk.aspectRatio': String(ASPECT),
       'elk.spacing.nodeNode': String(ROW_GAP),
       'elk.spacing.edgeNode': '14',
       'elk.spacing.edgeEdge': '8',
@@ -65,6 +68,7 @@ async function byElk(keys: readonly string[], links: readonly Link[]): Promise<P
   const answer = await (await elk()).layout(problem(keys, links));
   const positions = new Map<string, Point>();
   answer.children?.forEach((child, i) => positions.set(keys[i] as string, { x: (child.x ?? 0) + BOX.width / 2, y: (child.y ?? 0) + BOX.above }));
+  if (keys.length > CAREFUL_NODES_MAX) return { positions: compact(positions, ASPECT), routes: new Map() };
   const routes = new Map<string, Point[]>();
   answer.edges?.forEach((edge, i) => {
     const section = edge.sections?.[0];
@@ -86,7 +90,7 @@ function softened(points: Point[]): Point[] {
 export const routeOf = (placed: Placed, link: Link): Point[] | undefined => placed.routes.get(route(link));
 
 function quick(keys: readonly string[], links: readonly Link[]): Placed {
-  return { positions: quickLayout(keys, links), routes: new Map() };
+  return { positions: compact(quickLayout(keys, links), ASPECT), routes: new Map() };
 }
 
 /** The picture before this one, so that the way back to the page leads to the same picture. */

@@ -14,6 +14,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The question was wrong, at a place that is told. */
+export const isUnreadable = (error: unknown): error is ApiError => error instanceof ApiError && error.position !== null;
+
 export type Params = Record<string, string | number | undefined | null>;
 
 /** The query part of an address. What was left empty is not sent. */

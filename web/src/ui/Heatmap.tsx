@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { boxRange, cellAt, logShare, logTicks, strength, type Box, type HeatAxes, type HeatRange } from '../lib/brush';
 import { axisLabel, localTime } from '../lib/time';
-import { count, duration } from '../lib/units';
+import { count, duration, durationTick } from '../lib/units';
 import styles from './Heatmap.module.css';
 import { resolveColour, useThemeKey } from './theme';
 
@@ -140,7 +140,7 @@ export function Heatmap({ title, axes, cells, height = 132, onSelect }: Props) {
         <div className={styles.y} style={{ height }} aria-hidden="true">
           {logTicks(low, high, Math.floor(height / 24)).map((tick) => (
             <span key={tick} style={{ bottom: `${logShare(tick, low, high) * 100}%` }}>
-              {duration(tick)}
+              {durationTick(tick)}
             </span>
           ))}
         </div>
@@ -159,7 +159,7 @@ export function Heatmap({ title, axes, cells, height = 132, onSelect }: Props) {
           ))}
           <canvas ref={canvas} className={styles.canvas} />
           {box && <i className={styles.box} style={box.style} />}
-          {box && <span className={styles.told} style={{ left: Math.max(0, Math.min(width - 250, box.left)), top: box.top > 22 ? box.top - 21 : box.top + 3 }}>{box.text}</span>}
+          {box && <span className={styles.told} style={{ left: Math.max(0, Math.min(width - 250, box.left)), top: box.top > 22 ? box.top - 21 : Math.min(height - 20, box.bottom + 3) }}>{box.text}</span>}
           {cell && over && <Tip x={over.x} y={over.y} width={width} axes={axes} step={cell.step} bucket={cell.bucket} cell={found.get(cell.step * rows + cell.bucket)} />}
         </div>
       </div>
@@ -200,7 +200,7 @@ function snapped(drag: Box, width: number, height: number, axes: HeatAxes) {
   const top = range.max_ns === null ? 0 : (1 - logShare(range.max_ns, low, high)) * height;
   const now = Date.now();
   const durations = range.min_ns === null && range.max_ns === null ? 'any duration' : range.max_ns === null ? `≥ ${duration(range.min_ns ?? 0)}` : range.min_ns === null ? `≤ ${duration(range.max_ns)}` : `${duration(range.min_ns)} – ${duration(range.max_ns)}`;
-  return { style: { left, top, width: right - left, height: bottom - top }, left, top, text: `${localTime(range.start, now, false)} – ${localTime(range.end, now, false)} · ${durations}` };
+  return { style: { left, top, width: right - left, height: bottom - top }, left, top, bottom, text: `${localTime(range.start, now, false)} – ${localTime(range.end, now, false)} · ${durations}` };
 }
 
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];

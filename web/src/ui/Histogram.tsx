@@ -1,7 +1,7 @@
 // How long requests took: bars on a logarithmic axis. Dragging, or the arrow keys with Shift, chooses a range.
 import { useRef, useState } from 'react';
 import { barRange, countWithin, histogramBars, logShare, logTicks, type Bar, type Range } from '../lib/brush';
-import { count, duration, percent } from '../lib/units';
+import { count, duration, durationTick, percent } from '../lib/units';
 import styles from './Histogram.module.css';
 
 interface Props {
@@ -99,7 +99,7 @@ export function Histogram({ entries, chosen, onChoose, height = 84 }: Props) {
       <div className={styles.axis} aria-hidden="true">
         {logTicks(low, high, 7).map((tick) => (
           <span key={tick} style={{ left: share(tick) }}>
-            {seconds(tick)}
+            {durationTick(tick * 1e9)}
           </span>
         ))}
       </div>

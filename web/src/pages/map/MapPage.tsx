@@ -3,7 +3,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useMemo, useRef, useState } from 'react';
-import { ApiError } from '../../api/client';
+import { isUnreadable } from '../../api/client';
 import * as queries from '../../api/queries';
 import * as xray from '../../api/xray';
 import { filterCompletingAt } from '../../lib/filter';
@@ -63,7 +63,7 @@ export function MapPage() {
     if (key !== null) canvas.current?.show(key);
   };
   const setBrush = (next: Brush) => setSearch({ min: next.range ? toMs(next.range.from) : undefined, max: next.range ? toMs(next.range.to) : undefined, show: next.statuses.join(',') || undefined }, true);
-  const badFilter = map.error instanceof ApiError && map.error.position !== null;
+  const badFilter = isUnreadable(map.error);
   const filtered = Boolean(filter || group);
   const node = chosen?.kind === 'node' ? graph?.told.get(chosen.key) : undefined;
   const edge = chosen?.kind === 'edge' ? graph?.toldEdges.get(chosen.key) : undefined;

@@ -2,7 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { ApiError } from '../../api/client';
+import { isUnreadable } from '../../api/client';
 import * as xray from '../../api/xray';
 import type { TraceGroup } from '../../api/types';
 import { filterCompletingAt } from '../../lib/filter';
@@ -21,6 +21,8 @@ import styles from './Settings.module.css';
 /** The group that is everything; X-Ray always has it. */
 const ALL = 'Default';
 const NAME_CHARACTERS_MAX = 32;
+/** Longer expressions do not fit the line and are shown whole below it. */
+const LONG = 40;
 
 export function Groups({ chosen }: { chosen: string | undefined }) {
   const groups = useQuery(xray.groups());
@@ -130,7 +132,7 @@ function GroupPanel({ group, names, onClose }: { group: TraceGroup | undefined; 
   const isAll = group?.name === ALL;
   const wrongName = group ? undefined : wanted.name === '' ? 'a group has a name' : wanted.name.length > NAME_CHARACTERS_MAX ? `at most ${NAME_CHARACTERS_MAX} characters` : names.includes(wanted.name) ? 'another group has this name' : undefined;
   const changed = group === undefined || group.filter_expression !== wanted.filter_expression || group.insights_enabled !== insights;
-  const caret = save.error instanceof ApiError && save.error.position !== null ? save.error : null;
+  const caret = isUnreadable(save.error) ? save.error : null;
   const submit = () => {
     setTouched(true);
     if (wrongName === undefined && changed) save.mutate();
@@ -162,6 +164,7 @@ function GroupPanel({ group, names, onClose }: { group: TraceGroup | undefined; 
         ) : (
           <>
             <SearchBar main={false} value={filter} onSearch={setFilter} onText={setFilter} suggest={suggest} completing={filterCompletingAt} label="Filter expression" testId="group-filter" invalid={caret !== null && filter.trim() === asked} placeholder='service("api") { fault }' />
+            {filter.length > LONG && <p className={styles.whole}>{filter}</p>}
             {caret && filter.trim() === asked && <CaretLine text={asked} error={caret} />}
           </>
         )}

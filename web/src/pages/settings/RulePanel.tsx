@@ -83,8 +83,8 @@ export function RulePanel({ rule, rules, onClose }: { rule: SamplingRuleTold | u
   const told = (field: string) => (touched || field !== 'name' ? wrong.find((one) => one.field === field)?.message : undefined);
   const changed = rule === undefined || JSON.stringify(plain(rule)) !== JSON.stringify(wanted);
   const text = (field: 'service_name' | 'service_type' | 'host' | 'http_method' | 'url_path' | 'resource_arn', label: string, hint: string) => (
-    <Field label={label} hint={hint}>
-      <Input value={draft.rule[field]} disabled={isDefault} data-testid={`rule-${field}`} className={styles.mono} onChange={(event) => setDraft({ ...draft, rule: { ...draft.rule, [field]: event.target.value } })} />
+    <Field label={label}>
+      <Input value={draft.rule[field]} placeholder={hint} disabled={isDefault} data-testid={`rule-${field}`} className={styles.mono} onChange={(event) => setDraft({ ...draft, rule: { ...draft.rule, [field]: event.target.value } })} />
     </Field>
   );
   return (
@@ -114,10 +114,10 @@ export function RulePanel({ rule, rules, onClose }: { rule: SamplingRuleTold | u
         <Field label="Priority" hint="lowest first" problem={isDefault ? undefined : told('priority')}>
           <Input inputMode="numeric" value={isDefault ? String(PRIORITY.last) : draft.priority} disabled={isDefault} data-testid="rule-priority" onChange={(event) => setDraft({ ...draft, priority: event.target.value })} />
         </Field>
-        <Field label="Reservoir" hint="kept each second, whatever the rate" problem={told('reservoir_size')}>
+        <Field label="Reservoir" hint="first of each second" problem={told('reservoir_size')}>
           <Input inputMode="numeric" value={draft.reservoir} data-testid="rule-reservoir" onChange={(event) => setDraft({ ...draft, reservoir: event.target.value })} />
         </Field>
-        <Field label="Rate, %" hint="kept of the rest" problem={told('fixed_rate')}>
+        <Field label="Rate, %" hint="of the rest" problem={told('fixed_rate')}>
           <Input inputMode="decimal" value={draft.rate} data-testid="rule-rate" onChange={(event) => setDraft({ ...draft, rate: event.target.value })} />
         </Field>
       </fieldset>

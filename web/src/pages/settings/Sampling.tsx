@@ -22,7 +22,6 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
   if (!rules.data) return <Loading rows={10} label="Reading the rules" />;
   const list = [...rules.data].sort((a, b) => a.priority - b.priority || (a.name < b.name ? -1 : 1));
   const rule = list.find((one) => one.name === chosen);
-  const most = Math.max(1, ...list.flatMap((one) => one.effect.map((minute) => minute.requests)));
   return (
     <Split name="settings" side={chosen === NEW || rule ? <RulePanel key={chosen} rule={rule} rules={list} onClose={(name) => choose(name)} /> : null}>
       <div className={styles.page}>
@@ -66,9 +65,9 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
                 <td className="num">{percent(one.fixed_rate)}</td>
                 <td className="num">{one.clients > 0 ? exact(one.clients) : <span className="muted">–</span>}</td>
                 <td className={styles.effect}>
-                  <Effect rule={one} most={most} />
+                  <Effect rule={one} />
                 </td>
-                <td className="num" title={`${exact(one.sampled)} of ${exact(one.requests)} requests, ${exact(one.borrowed)} of them borrowed`}>
+                <td className={`num ${styles.kept}`} title={`${exact(one.sampled)} of ${exact(one.requests)} requests, ${exact(one.borrowed)} of them borrowed`}>
                   {one.requests > 0 ? (
                     <>
                       {percent(one.sampled / one.requests)}
@@ -90,8 +89,9 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
 }
 
 /** Two series on one scale: what came, and in front of it what was kept. */
-function Effect({ rule, most }: { rule: SamplingRuleTold; most: number }) {
+function Effect({ rule }: { rule: SamplingRuleTold }) {
   const { effect } = rule;
+  const most = Math.max(1, ...effect.map((minute) => minute.requests));
   if (effect.every((minute) => minute.requests === 0)) return <span className="muted">no requests</span>;
   return (
     <span className={styles.layers} title={`${plural(rule.requests, 'request')}, ${count(rule.sampled)} kept`}>

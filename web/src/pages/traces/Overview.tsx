@@ -1,6 +1,7 @@
 // The traces over time, above their list: a heatmap of durations, or requests and durations as series.
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
+import { isUnreadable } from '../../api/client';
 import * as queries from '../../api/queries';
 import * as xray from '../../api/xray';
 import { heatOf, type HeatRange } from '../../lib/brush';
@@ -19,16 +20,21 @@ interface Props {
 export function Heat({ time, filters, live, onSelect }: Props & { onSelect: (range: HeatRange) => void }) {
   const { data, error } = useQuery(xray.heatmap(time, filters, live));
   const heat = useMemo(() => data && heatOf({ ...data, start_ms: msFromNano(data.start_unix_nano) }, rangeFromParam(time, Date.now()).end), [data, time]);
-  if (error) return <div className={styles.overview}>{isBadQuery(error) ? null : <p className={styles.quiet}>The heatmap could not be drawn: {error.message}</p>}</div>;
+  // The list below says what is wrong with the question.
+  if (isUnreadable(error)) return null;
+  if (error) {
+    return (
+      <div className={styles.overview}>
+        <p className={styles.quiet}>The heatmap could not be drawn: {error.message}</p>
+      </div>
+    );
+  }
   return (
     <div className={styles.overview} data-waiting={!heat}>
       {heat && <Heatmap title="Duration over time" axes={heat.axes} cells={[...heat.cells]} onSelect={onSelect} />}
     </div>
   );
 }
-
-/** The list below says what is wrong with the question. */
-const isBadQuery = (error: Error) => 'position' in error && error.position !== null;
 
 export function Counts({ time, filters, live, onZoom }: Props & { onZoom: (range: { start: number; end: number }) => void }) {
   const { data } = useQuery(queries.tracesHistogram(time, filters, live));

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import * as queries from '../../api/queries';
 import type { RefineRow } from '../../api/types';
 import * as xray from '../../api/xray';
+import { isUnreadable } from '../../api/client';
 import { hasClause } from '../../lib/filter';
 import { count, duration, exact, percent } from '../../lib/units';
 import { Icon } from '../../ui/Icon';
@@ -11,6 +12,8 @@ import { Loading } from '../../ui/State';
 import styles from './Refiners.module.css';
 
 const SHOWN = 8;
+/** The share of failed traces from which on it is told in colour. */
+const LOUD = 0.05;
 const KINDS = [
   { by: 'node', title: 'Node', open: true },
   { by: 'url', title: 'URL', open: true },
@@ -74,6 +77,8 @@ function Rows({ by, time, filters, onRefine }: Refining & { by: string }) {
   const [all, setAll] = useState(false);
   const answer = useQuery(xray.refine(by, time, filters, true));
   const filter = filters.filter ?? '';
+  // The list says what cannot be read in the question itself.
+  if (isUnreadable(answer.error)) return <p className={styles.none}>–</p>;
   if (answer.error) return <p className={styles.none}>could not be counted: {answer.error.message}</p>;
   if (!answer.data) return <Loading rows={3} label="Counting" />;
   const { rows } = answer.data;
@@ -99,7 +104,7 @@ function Row({ row, most, chosen, onRefine }: { row: RefineRow; most: number; ch
   return (
     <button type="button" className={styles.row} aria-pressed={chosen} data-testid="refine-row" data-value={row.value} title={`${row.value}\n${told.filter(Boolean).join('\n')}\n${chosen ? 'click to take away' : 'click to add'}: ${row.filter}`} onClick={() => onRefine(row.filter, !chosen)}>
       <span className={styles.value}>{row.value === '' ? <i>empty</i> : row.value}</span>
-      {failed > 0 && <span className={styles.failed}>{percent(failed / row.count)}</span>}
+      {failed > 0 && <span className={styles.failed} data-loud={failed / row.count >= LOUD}>{percent(failed / row.count)}</span>}
       <span className={styles.count}>{count(row.count)}</span>
       <span className={styles.bar}>
         <b style={{ width: `${(row.count / most) * 100}%` }} />

@@ -3,7 +3,7 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useState } from 'react';
-import { ApiError } from '../../api/client';
+import { ApiError, isUnreadable } from '../../api/client';
 import * as queries from '../../api/queries';
 import type { HeatRange } from '../../lib/brush';
 import { withClause, withoutClause, type Language } from '../../lib/filter';
@@ -86,7 +86,7 @@ export function TracesPage() {
   const buckets = histogram.data?.buckets;
   // The histogram counts root and server spans: a trace that crosses services or tracers is several requests.
   const totals = buckets && { all: sum(buckets, 'count'), errors: sum(buckets, 'errors') };
-  const badQuery = list.error instanceof ApiError && (list.error.code === 'invalid_query' || list.error.position !== null);
+  const badQuery = list.error instanceof ApiError && (list.error.code === 'invalid_query' || isUnreadable(list.error));
   const faulty = badQuery ? faultyText(list.error as ApiError, q, filter, shown) : undefined;
   return (
     <ValueActions value={actions}>

@@ -154,7 +154,7 @@ export function filterCompletingAt(text: string, caret: number): FilterCompletin
   if (/^annotation\./i.test(prefix)) return { what: 'annotation', key: null, prefix: prefix.slice('annotation.'.length), start, end };
   const key = /^(=|!=|contains|beginswith|endswith)$/.test(word(1)) ? word(2) : '';
   if (key === 'group.name') return found('group', key);
-  if (key === ']' && word(4) === 'annotation') return found('value', (list[before - 3]?.text ?? '').replace(/^"|"$/g, ''));
+  if (key === ']' && word(5) === 'annotation') return found('value', (list[before - 3]?.text ?? '').replace(/^"|"$/g, ''));
   if (key !== '') return found('value', list[before - 2]?.text ?? null);
   return found('keyword', null);
 }

@@ -394,7 +394,7 @@ function nearBox(path: readonly Point[], at: Point, margin: number): boolean {
   return at.x >= left - margin && at.x <= right + margin && at.y >= top - margin && at.y <= bottom + margin;
 }
 
-export const SCALE = { least: 0.03, most: 2.5, fit: 1.1 } as const;
+export const SCALE = { least: 0.03, most: 2, fit: 1.1 } as const;
 
 /** The view that shows all of these points in a picture of this size. */
 export function fit(points: readonly Point[], width: number, height: number, margin = 32): View {

@@ -97,7 +97,7 @@ export function Histogram({ entries, chosen, onChoose, height = 84 }: Props) {
         )}
       </div>
       <div className={styles.axis} aria-hidden="true">
-        {logTicks(low, high, 7).map((tick) => (
+        {logTicks(low, high, 7).filter((tick) => logShare(tick, low, high) > 0.03 && logShare(tick, low, high) < 0.97).map((tick) => (
           <span key={tick} style={{ left: share(tick) }}>
             {durationTick(tick * 1e9)}
           </span>

@@ -7,7 +7,7 @@ import type { MapEdge, MapNode } from '../../api/types';
 import { countWithin, histogramBars, type Range } from '../../lib/brush';
 import { allOf, edgeFilter, responseTimeFilter, serviceFilter, statusFilter } from '../../lib/filter';
 import { shares, STATUSES, type Status } from '../../lib/graph';
-import { count, duration, exact, percent, rate } from '../../lib/units';
+import { count, duration, exact, percent, rate, shortRate } from '../../lib/units';
 import { BareButton, CopyButton } from '../../ui/Control';
 import { Histogram } from '../../ui/Histogram';
 import { Icon } from '../../ui/Icon';
@@ -112,7 +112,7 @@ function Frame({ of, total, traces, title, kind, perSecond, filter, group, time,
       </header>
       <dl className={styles.figures}>
         <Figure name="Requests" value={count(total)} title={exact(total)} />
-        <Figure name="Rate" value={rate(perSecond, 1)} />
+        <Figure name="Rate" value={shortRate(perSecond)} title={rate(perSecond, 1)} />
         <Figure name="p50" value={of.p50_ns === null ? '–' : duration(of.p50_ns)} />
         <Figure name="p95" value={of.p95_ns === null ? '–' : duration(of.p95_ns)} />
         <Figure name="p99" value={of.p99_ns === null ? '–' : duration(of.p99_ns)} />
@@ -138,10 +138,10 @@ function Frame({ of, total, traces, title, kind, perSecond, filter, group, time,
         <div className={styles.traces}>
           <Link to="/traces" search={{ filter: wanted, group, time }} className={styles.go} data-testid="map-traces">
             Traces
-            {brush.range && <span>about {count(expected)}</span>}
+            {brush.range && brush.statuses.length === 0 && <span>about {count(expected)}</span>}
             <Icon name="right" size={12} />
           </Link>
-          <code title={wanted}>{wanted}</code>
+          <code>{wanted}</code>
           <CopyButton text={wanted} label="Copy the filter expression" bare />
         </div>
       )}

@@ -211,10 +211,14 @@ function head(into: Path2D, path: Point[], size: number): void {
 
 function drawRing(ctx: CanvasRenderingContext2D, node: DrawnNode, at: Point, look: Look): void {
   const { colours } = look;
+  const alpha = ctx.globalAlpha;
+  // No edge shows through a node, however quiet it is.
+  ctx.globalAlpha = 1;
   ctx.beginPath();
   ctx.arc(at.x, at.y, RING, 0, 2 * Math.PI);
   ctx.fillStyle = colours.page;
   ctx.fill();
+  ctx.globalAlpha = alpha;
   ctx.lineWidth = 1;
   ctx.strokeStyle = colours.line;
   ctx.stroke();

@@ -19,7 +19,7 @@ export const RING = 33;
 export const BOX = { width: 142, above: 42, below: 80 } as const;
 const BOX_HEIGHT = BOX.above + BOX.below;
 /** From one layer of nodes to the next; the numbers of the edges stand between. */
-export const LAYER_GAP = 100;
+export const LAYER_GAP = 82;
 export const ROW_GAP = 12;
 
 // Who is who

@@ -164,7 +164,7 @@ function GroupPanel({ group, names, onClose }: { group: TraceGroup | undefined; 
         ) : (
           <>
             <SearchBar main={false} value={filter} onSearch={setFilter} onText={setFilter} suggest={suggest} completing={filterCompletingAt} label="Filter expression" testId="group-filter" invalid={caret !== null && filter.trim() === asked} placeholder='service("api") { fault }' />
-            {filter.length > LONG && <p className={styles.whole}>{filter}</p>}
+            {filter.length > LONG && !(caret && filter.trim() === asked) && <p className={styles.whole}>{filter}</p>}
             {caret && filter.trim() === asked && <CaretLine text={asked} error={caret} />}
           </>
         )}

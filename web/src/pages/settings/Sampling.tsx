@@ -36,10 +36,10 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
             <tr>
               <th className="num">Priority</th>
               <th>Rule</th>
-              <th className="num">Reservoir</th>
-              <th className="num">Rate</th>
-              <th className="num">Clients</th>
-              <th>Requests, and those kept, per minute</th>
+              <th className={`num ${styles.wide}`}>Reservoir</th>
+              <th className={`num ${styles.wide}`}>Rate</th>
+              <th className={`num ${styles.wide}`}>Clients</th>
+              <th>Kept of requests, per minute</th>
               <th className="num">Kept</th>
             </tr>
           </thead>
@@ -61,9 +61,9 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
                   </button>
                   <span>{sentence(one)}</span>
                 </td>
-                <td className="num">{one.reservoir_size}/s</td>
-                <td className="num">{percent(one.fixed_rate)}</td>
-                <td className="num">{one.clients > 0 ? exact(one.clients) : <span className="muted">–</span>}</td>
+                <td className={`num ${styles.wide}`}>{one.reservoir_size}/s</td>
+                <td className={`num ${styles.wide}`}>{percent(one.fixed_rate)}</td>
+                <td className={`num ${styles.wide}`}>{one.clients > 0 ? exact(one.clients) : <span className="muted">–</span>}</td>
                 <td className={styles.effect}>
                   <Effect rule={one} />
                 </td>

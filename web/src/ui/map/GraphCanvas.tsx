@@ -287,7 +287,7 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
 /** Name and figures of what is below the pointer, where they are not written beside it. */
 function showTip(element: HTMLDivElement | null, held: Held, hit: Hit | null, point: { x: number; y: number } | null): void {
   if (!element) return;
-  const far = held.view.scale < 0.72;
+  const far = held.view.scale < 0.6;
   if (!hit || !point || (hit.kind === 'node' && !far)) {
     element.hidden = true;
     return;

@@ -70,7 +70,7 @@ export interface Look {
 }
 
 /** From these scales on: everything is written; the ring is a ring; below it is a mark. */
-const FULL = 0.72;
+const FULL = 0.6;
 const RINGS = 0.26;
 const LABELS_EDGE = 0.7;
 const ARC_WIDTH: Record<Status, number> = { ok: 3, error: 5, throttle: 5, fault: 6.5 };
@@ -366,7 +366,7 @@ function drawWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, seen
 function inRing(ctx: CanvasRenderingContext2D, node: DrawnNode, at: Point, scale: number, look: Look): void {
   const inner = (RING - 7) * 2 * scale;
   ctx.fillStyle = look.colours.ink;
-  fitted(ctx, node.head, at.x, at.y - 6 * scale, inner, 13 * scale, look.text, 600);
+  fitted(ctx, node.head, at.x, at.y - 6 * scale, inner, Math.max(13 * scale, 9), look.text, 600);
   ctx.fillStyle = look.colours.ink2;
   fitted(ctx, node.sub, at.x, at.y + 9 * scale, inner * 0.9, Math.max(11 * scale, 8.5), look.text, 400);
 }

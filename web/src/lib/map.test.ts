@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { barRange, boxRange, cellAt, countWithin, heatOf, histogramBars, logShare, logTicks, logValue, strength } from './brush';
 import { allOf, clauses, edgeFilter, filterCompletingAt, hasClause, languageOf, responseTimeFilter, serviceFilter, statusFilter, withClause, withoutClause } from './filter';
 import { arcs, BOX, compact, distanceToPath, edgePath, fit, hitTest, isKnown, middleOf, nodeKeys, placeNew, quickLayout, RING, shares, stateOf, toWorld, zoomAt, type Link, type Point } from './graph';
-import { problems, ruleFor, sentence, wildcardMatches, type RuleLike } from './sampling';
+import { everyMinute, problems, ruleFor, sentence, wildcardMatches, type RuleLike } from './sampling';
 
 const outcomes = (ok: number, error = 0, throttle = 0, fault = 0) => ({ total: ok + error + throttle + fault, ok, error, throttle, fault });
 
@@ -255,6 +255,12 @@ describe('sampling', () => {
     expect(ruleFor(rules, tried)?.name).toBe('posts');
     expect(ruleFor(rules, { ...tried, url_path: '/healthz' })?.name).toBe('health');
     expect(ruleFor(rules, { ...tried, http_method: 'GET' })?.name).toBe('Default');
+  });
+  test('minutes without a report are there, as such', () => {
+    const minutes = everyMinute([{ minute_unix: 6000, requests: 5, sampled: 1 }], 6130, 4);
+    expect(minutes.map((one) => [one.minute_unix, one.requests])).toEqual([[5940, 0], [6000, 5], [6060, 0], [6120, 0]]);
+    // A reporter's clock may run ahead of ours.
+    expect(everyMinute([{ minute_unix: 6180, requests: 2, sampled: 1 }], 6130, 2).map((one) => one.requests)).toEqual([0, 2]);
   });
   test('what the server would refuse is told first', () => {
     const fields = (over: Partial<RuleLike>, others: string[] = []) => problems(rule(over), others).map((one) => one.field);

@@ -95,6 +95,22 @@ export function wildcardMatches(pattern: string, text: string): boolean {
   return i === p.length;
 }
 
+interface Minute {
+  minute_unix: number;
+  requests: number;
+  sampled: number;
+}
+
+/** Every minute up to now: those nobody reported in are left out of the answer and had no requests. */
+export function everyMinute(effect: readonly Minute[], nowUnix: number, minutes = 60): Minute[] {
+  const told = new Map(effect.map((minute) => [minute.minute_unix, minute]));
+  const last = Math.max(Math.floor(nowUnix / 60) * 60, ...effect.map((minute) => minute.minute_unix));
+  return Array.from({ length: minutes }, (_, i) => {
+    const minute_unix = last - (minutes - 1 - i) * 60;
+    return told.get(minute_unix) ?? { minute_unix, requests: 0, sampled: 0 };
+  });
+}
+
 export interface Tried {
   service_name: string;
   http_method: string;

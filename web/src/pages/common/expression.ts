@@ -73,6 +73,7 @@ function written({ name, kind }: FilterKeyword): string {
   if (bare === 'annotation') return 'annotation.|';
   if (bare === 'id') return 'id(name: "|", type: "")';
   if (/^group\./.test(bare)) return `${bare} = |`;
+  if (bare === 'rootcause.json') return 'rootcause.json = #[|]';
   if (/^rootcause\..*(entity|service|exception)$/.test(bare)) return `${bare} { | }`;
   if (/^num/i.test(kind)) return /status|index/.test(bare) ? `${bare} = |` : `${bare} >= |`;
   if (/^str/i.test(kind)) return /method/.test(bare) ? `${bare} = |` : `${bare} CONTAINS |`;

@@ -40,7 +40,30 @@ export interface Graph {
 
 export const nameOf = (node: MapNode) => (node.synthetic === 'client' ? 'Clients' : node.name);
 
-export function graphOf(answer: MapAnswer, latency: Latency, seconds: number): Graph {
+/** Nothing is counted at a client: its figures are those of its calls. */
+function withClients({ nodes, edges, ...rest }: MapAnswer, seconds: number): MapAnswer {
+  return {
+    ...rest,
+    edges,
+    nodes: nodes.map((node): MapNode => {
+      if (node.synthetic !== 'client' || node.total > 0) return node;
+      const own = edges.filter((edge) => edge.from === node.id);
+      const sum = (field: keyof Outcomes) => own.reduce((total, edge) => total + edge[field], 0);
+      // Quantiles cannot be added up; those of its busiest call stand for it.
+      const busiest = own.reduce<MapEdge | undefined>((best, edge) => (best === undefined || edge.total > best.total ? edge : best), undefined);
+      return {
+        ...node,
+        total: sum('total'), ok: sum('ok'), error: sum('error'), throttle: sum('throttle'), fault: sum('fault'),
+        rate_per_s: seconds > 0 ? sum('total') / seconds : 0,
+        p50_ns: busiest?.p50_ns ?? null, p95_ns: busiest?.p95_ns ?? null, p99_ns: busiest?.p99_ns ?? null,
+        histogram: own.flatMap((edge) => edge.histogram),
+      };
+    }),
+  };
+}
+
+export function graphOf(told: MapAnswer, latency: Latency, seconds: number): Graph {
+  const answer = withClients(told, seconds);
   const keys = nodeKeys(answer.nodes, answer.edges);
   const index = new Map(answer.nodes.map((node, i) => [node.id, i]));
   const nodes = answer.nodes.map((node, i): DrawnNode => {

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import * as xray from '../../api/xray';
 import type { SamplingRule, SamplingRuleTold } from '../../api/types';
-import { DEFAULT_RULE, PRIORITY, problems, sentence } from '../../lib/sampling';
+import { DEFAULT_RULE, everyMinute, PRIORITY, problems, sentence } from '../../lib/sampling';
 import { count, exact, percent } from '../../lib/units';
 import { Chart } from '../../ui/Chart';
 import { BareButton, Button, Input } from '../../ui/Control';
@@ -104,7 +104,7 @@ export function RulePanel({ rule, rules, onClose }: { rule: SamplingRuleTold | u
       <p className={styles.sentence} data-testid="rule-sentence">
         {wrong.some((one) => one.field !== 'name') ? 'Not a rule yet.' : sentence({ ...wanted, name: isDefault ? DEFAULT_RULE : wanted.name })}
       </p>
-      {rule && rule.requests > 0 && <EffectChart rule={rule} />}
+      {rule && rule.effect.length > 0 && <EffectChart rule={rule} />}
       <fieldset className={styles.fields}>
         {!rule && (
           <Field label="Name" wide problem={told('name')}>
@@ -165,7 +165,7 @@ export function RulePanel({ rule, rules, onClose }: { rule: SamplingRuleTold | u
 }
 
 function EffectChart({ rule }: { rule: SamplingRuleTold }) {
-  const { effect } = rule;
+  const effect = everyMinute(rule.effect, Date.now() / 1000);
   const first = effect[0];
   if (!first) return null;
   return (
@@ -183,7 +183,7 @@ function EffectChart({ rule }: { rule: SamplingRuleTold }) {
         ]}
       />
       <p>
-        {exact(rule.sampled)} of {exact(rule.requests)} kept ({percent(rule.sampled / rule.requests)}), {exact(rule.borrowed)} borrowed before a quota was given; {rule.clients === 1 ? 'one client follows' : `${exact(rule.clients)} clients follow`} this rule.
+        Last ten minutes: {rule.requests > 0 ? `${exact(rule.sampled)} of ${exact(rule.requests)} kept (${percent(rule.sampled / rule.requests)}), ${exact(rule.borrowed)} of them borrowed before a quota was given` : 'no requests'}; {rule.clients === 1 ? 'one client follows' : `${exact(rule.clients)} clients follow`} this rule.
       </p>
     </div>
   );

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import * as xray from '../../api/xray';
 import type { SamplingRuleTold } from '../../api/types';
-import { DEFAULT_RULE, matchedWords, ruleFor, sentence } from '../../lib/sampling';
+import { DEFAULT_RULE, everyMinute, matchedWords, ruleFor, sentence } from '../../lib/sampling';
 import { count, exact, percent, plural } from '../../lib/units';
 import { Button, Input } from '../../ui/Control';
 import { Icon } from '../../ui/Icon';
@@ -39,8 +39,8 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
               <th className={`num ${styles.wide}`}>Reservoir</th>
               <th className={`num ${styles.wide}`}>Rate</th>
               <th className={`num ${styles.wide}`}>Clients</th>
-              <th>Kept of requests, per minute</th>
-              <th className="num">Kept</th>
+              <th>Kept of requests, last hour</th>
+              <th className="num" title="of the last ten minutes">Kept, 10 min</th>
             </tr>
           </thead>
           <tbody>
@@ -67,7 +67,7 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
                 <td className={styles.effect}>
                   <Effect rule={one} />
                 </td>
-                <td className={`num ${styles.kept}`} title={`${exact(one.sampled)} of ${exact(one.requests)} requests, ${exact(one.borrowed)} of them borrowed`}>
+                <td className={`num ${styles.kept}`} title={`${exact(one.sampled)} of ${exact(one.requests)} requests of the last ten minutes, ${exact(one.borrowed)} of them borrowed`}>
                   {one.requests > 0 ? (
                     <>
                       {percent(one.sampled / one.requests)}
@@ -90,11 +90,11 @@ export function Sampling({ chosen }: { chosen: string | undefined }) {
 
 /** Two series on one scale: what came, and in front of it what was kept. */
 function Effect({ rule }: { rule: SamplingRuleTold }) {
-  const { effect } = rule;
+  const effect = everyMinute(rule.effect, Date.now() / 1000);
   const most = Math.max(1, ...effect.map((minute) => minute.requests));
   if (effect.every((minute) => minute.requests === 0)) return <span className="muted">no requests</span>;
   return (
-    <span className={styles.layers} title={`${plural(rule.requests, 'request')}, ${count(rule.sampled)} kept`}>
+    <span className={styles.layers} title={`up to ${plural(most, 'request')} a minute`}>
       <Sparkline values={effect.map((minute) => minute.requests)} width={220} height={24} kind="bars" colour="var(--quiet)" max={most} />
       <Sparkline values={effect.map((minute) => minute.sampled)} width={220} height={24} kind="bars" colour="var(--accent)" max={most} />
     </span>

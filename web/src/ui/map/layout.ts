@@ -2,14 +2,17 @@
 // afterwards nothing moves: what is new finds a free place.
 import type { ELK, ElkNode } from 'elkjs/lib/elk-api';
 import { useEffect, useState } from 'react';
-import { BOX, compact, isKnown, LAYER_GAP, placeNew, quickLayout, RING, ROW_GAP, type Link, type Placed, type Point } from '../../lib/graph';
+import { BOX, compact, fit, isKnown, LAYER_GAP, placeNew, quickLayout, RING, ROW_GAP, type Link, type Placed, type Point } from '../../lib/graph';
 
 /** ELK takes seconds for a thousand nodes and grows faster than they do; beyond this the quick layout stands in. */
 const ELK_NODES_MAX = 1_500;
 const ELK_EDGES_MAX = 6_000;
-/** Above this many, thoroughness gives way to time, and ways of their own for the edges to a picture that can be seen whole. */
+/** Above this many, thoroughness gives way to time. */
 const CAREFUL_NODES_MAX = 250;
 
+/** A picture smaller than this is closed up, at the cost of its edges' own ways, when that makes it this much larger. */
+const READABLE = 0.4;
+const MUCH = 1.4;
 /** Width by height of the place it is drawn in. */
 const ASPECT = 1.5;
 
@@ -68,7 +71,9 @@ async function byElk(keys: readonly string[], links: readonly Link[]): Promise<P
   const answer = await (await elk()).layout(problem(keys, links));
   const positions = new Map<string, Point>();
   answer.children?.forEach((child, i) => positions.set(keys[i] as string, { x: (child.x ?? 0) + BOX.width / 2, y: (child.y ?? 0) + BOX.above }));
-  if (keys.length > CAREFUL_NODES_MAX) return { positions: compact(positions, ASPECT), routes: new Map() };
+  const closed = compact(positions, ASPECT);
+  const [scale, closedScale] = [scaleOf(positions), scaleOf(closed)];
+  if (scale < READABLE && closedScale > scale * MUCH) return { positions: closed, routes: new Map() };
   const routes = new Map<string, Point[]>();
   answer.edges?.forEach((edge, i) => {
     const section = edge.sections?.[0];
@@ -77,6 +82,9 @@ async function byElk(keys: readonly string[], links: readonly Link[]): Promise<P
   });
   return { positions, routes };
 }
+
+/** How large a picture can be drawn where most maps are looked at. */
+const scaleOf = (positions: ReadonlyMap<string, Point>) => fit([...positions.values()], 660 * ASPECT, 660).scale;
 
 /** An edge of two straight pieces would begin with a kink at the ring; it starts and ends level. */
 function softened(points: Point[]): Point[] {

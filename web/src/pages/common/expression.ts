@@ -10,6 +10,10 @@ import { count } from '../../lib/units';
 import type { Suggestion } from '../../ui/SearchBar';
 
 const SHOWN = 12;
+/** Keywords are few enough to be shown all; these, which most expressions begin with, come first. */
+const KEYWORDS_SHOWN = 60;
+const FIRST = ['service', 'edge', 'annotation', 'fault', 'error', 'throttle', 'ok', 'responsetime', 'duration', 'http.status', 'http.url', 'http.method', 'user', 'group.name'];
+const rank = (name: string) => (FIRST.indexOf(name) + FIRST.length + 1) % (FIRST.length + 1);
 const ANNOTATION = 'aws.xray.annotation.';
 
 export function useFilterSuggest(time: string | undefined): (wanted: Completing) => Promise<Suggestion[]> {
@@ -30,7 +34,8 @@ async function suggestionsFor(client: QueryClient, time: string | undefined, wan
   }
   if (what === 'annotation') return annotations(client, prefix, key !== null);
   const keywords = await client.fetchQuery(xray.filterKeywords());
-  const own = matching(keywords, prefix, (keyword) => keyword.name).map((keyword) => ({ text: keyword.name, hint: keyword.help, insert: written(keyword) }));
+  const ranked = [...keywords].sort((a, b) => rank(a.name) - rank(b.name));
+  const own = matching(ranked, prefix, (keyword) => keyword.name, KEYWORDS_SHOWN).map((keyword) => ({ text: keyword.name, hint: keyword.help, insert: written(keyword) }));
   if (own.length >= SHOWN || prefix === '') return own;
   return [...own, ...(await annotations(client, prefix, false))].slice(0, SHOWN);
 }
@@ -57,12 +62,12 @@ async function attributeOf(client: QueryClient, key: string): Promise<string> {
   return answer.attributes.some((one) => one.key === annotation) ? annotation : name;
 }
 
-function matching<T>(list: readonly T[], prefix: string, text: (one: T) => string): T[] {
+function matching<T>(list: readonly T[], prefix: string, text: (one: T) => string, most = SHOWN): T[] {
   const wanted = prefix.toLowerCase();
   return list
     .filter((one) => text(one).toLowerCase().includes(wanted))
     .sort((a, b) => Number(text(b).toLowerCase().startsWith(wanted)) - Number(text(a).toLowerCase().startsWith(wanted)))
-    .slice(0, SHOWN);
+    .slice(0, most);
 }
 
 /** A keyword as one goes on writing after it. */

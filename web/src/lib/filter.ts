@@ -135,6 +135,8 @@ export function languageOf(text: string): Language | null {
 /** What a filter expression wants at the caret, beside what the plain search knows of: a keyword or somebody's name. */
 export interface FilterCompleting extends Completing {
   what: 'keyword' | 'service' | 'annotation' | 'group' | 'value';
+  /** Between braces, where what is about whole traces has no place. */
+  inBlock: boolean;
 }
 
 export function filterCompletingAt(text: string, caret: number): FilterCompleting {
@@ -146,12 +148,13 @@ export function filterCompletingAt(text: string, caret: number): FilterCompletin
   const end = token?.end ?? caret;
   const prefix = (token ? text.slice(token.start, caret) : '').replace(/^"/, '');
   const word = (back: number) => list[before - back]?.text.toLowerCase() ?? '';
-  const found = (what: FilterCompleting['what'], key: string | null): FilterCompleting => ({ what, key, prefix, start, end });
+  const depth = list.slice(0, before).reduce((sum, one) => sum + Number(one.text === '{') - Number(one.text === '}'), 0);
+  const found = (what: FilterCompleting['what'], key: string | null): FilterCompleting => ({ what, key, prefix, start, end, inBlock: depth > 0 });
   if (word(1) === '(' && /^(service|edge)$/.test(word(2))) return found('service', 'service.name');
   if (word(1) === ',' && opensEdge(list, before)) return found('service', 'service.name');
   if (word(1) === ':' && word(2) === 'name') return found('service', 'service.name');
   if (word(1) === '[' && word(2) === 'annotation') return found('annotation', 'annotation');
-  if (/^annotation\./i.test(prefix)) return { what: 'annotation', key: null, prefix: prefix.slice('annotation.'.length), start, end };
+  if (/^annotation\./i.test(prefix)) return { ...found('annotation', null), prefix: prefix.slice('annotation.'.length) };
   const key = /^(=|!=|contains|beginswith|endswith)$/.test(word(1)) ? word(2) : '';
   if (key === 'group.name') return found('group', key);
   if (key === ']' && word(5) === 'annotation') return found('value', (list[before - 3]?.text ?? '').replace(/^"|"$/g, ''));

@@ -178,7 +178,8 @@ describe('filter expressions', () => {
     ['ser|', { what: 'keyword', key: null, prefix: 'ser' }], ['service("ap|', { what: 'service', prefix: 'ap' }], ['edge("a", "b|', { what: 'service', prefix: 'b' }],
     ['service(id(name: "x|', { what: 'service', prefix: 'x' }], ['annotation.us|', { what: 'annotation', prefix: 'us' }], ['annotation[us|', { what: 'annotation', prefix: 'us' }],
     ['fault AND http.method = "G|', { what: 'value', key: 'http.method', prefix: 'G' }], ['group.name = |', { what: 'group', key: 'group.name', prefix: '' }],
-    ['annotation[a.b] = "x|', { what: 'value', key: 'a.b', prefix: 'x' }], ['fault AND |', { what: 'keyword', prefix: '' }], ['!par|', { what: 'keyword', prefix: 'par' }],
+    ['annotation[a.b] = "x|', { what: 'value', key: 'a.b', prefix: 'x' }], ['fault AND |', { what: 'keyword', prefix: '' }], ['!par|', { what: 'keyword', prefix: 'par', inBlock: false }],
+    ['service("a") { f|', { what: 'keyword', prefix: 'f', inBlock: true }], ['service("a") { ok } AND f|', { inBlock: false }],
   ])('at the caret of %s', (text, wanted) => expect(filterCompletingAt(text.replace('|', ''), text.indexOf('|'))).toMatchObject(wanted));
 });
 

@@ -41,6 +41,9 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest, comp
   const asked = useRef(0);
   const listId = useId();
   useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    if (chosen >= 0) document.getElementById(`${listId}-${chosen}`)?.scrollIntoView({ block: 'nearest' });
+  }, [chosen, listId]);
 
   const look = () => {
     if (!suggest) return;

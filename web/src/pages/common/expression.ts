@@ -13,6 +13,8 @@ const SHOWN = 12;
 /** Keywords are few enough to be shown all; these, which most expressions begin with, come first. */
 const KEYWORDS_SHOWN = 60;
 const FIRST = ['service', 'edge', 'annotation', 'fault', 'error', 'throttle', 'ok', 'responsetime', 'duration', 'http.status', 'http.url', 'http.method', 'user', 'group.name'];
+/** What is about the whole trace. */
+const OUTSIDE = /^(service|edge|annotation|group\.|rootcause\.)/;
 const rank = (name: string) => (FIRST.indexOf(name) + FIRST.length + 1) % (FIRST.length + 1);
 const ANNOTATION = 'aws.xray.annotation.';
 
@@ -34,7 +36,7 @@ async function suggestionsFor(client: QueryClient, time: string | undefined, wan
   }
   if (what === 'annotation') return annotations(client, prefix, key !== null);
   const keywords = await client.fetchQuery(xray.filterKeywords());
-  const ranked = [...keywords].sort((a, b) => rank(a.name) - rank(b.name));
+  const ranked = keywords.filter((keyword) => !(wanted.inBlock && OUTSIDE.test(keyword.name))).sort((a, b) => rank(a.name) - rank(b.name));
   const own = matching(ranked, prefix, (keyword) => keyword.name, KEYWORDS_SHOWN).map((keyword) => ({ text: keyword.name, hint: keyword.help, insert: written(keyword) }));
   if (own.length >= SHOWN || prefix === '') return own;
   return [...own, ...(await annotations(client, prefix, false))].slice(0, SHOWN);

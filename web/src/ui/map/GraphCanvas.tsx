@@ -52,6 +52,8 @@ interface Held {
   text: string;
   frame: number;
   glide: number;
+  /** Where the view is gliding to. */
+  target: View | null;
 }
 
 export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, marked, pointed, label, ref }: Props) {
@@ -60,7 +62,7 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
   const tip = useRef<HTMLDivElement>(null);
   const theme = useThemeKey();
   const scene = useMemo(() => sceneOf(nodes, edges, placed), [nodes, edges, placed]);
-  const held = useRef<Held>({ scene, view: { x: 0, y: 0, scale: 0 }, hover: null, width: 0, height: 0, colours: null, text: '', frame: 0, glide: 0 });
+  const held = useRef<Held>({ scene, view: { x: 0, y: 0, scale: 0 }, hover: null, width: 0, height: 0, colours: null, text: '', frame: 0, glide: 0, target: null });
   const [grabbing, setGrabbing] = useState(false);
   const latest = useRef({ chosen, onChoose, marked, pointed });
   latest.current = { chosen, onChoose, marked, pointed };
@@ -103,13 +105,16 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
     cancelAnimationFrame(h.glide);
     const from = h.view;
     if (matchMedia('(prefers-reduced-motion: reduce)').matches || from.scale === 0) return setView(to);
+    h.target = to;
     const began = performance.now();
     const step = (now: number) => {
       const t = Math.min(1, (now - began) / GLIDE_MS);
+      if (h.target !== to) return;
       const eased = 1 - (1 - t) ** 3;
       const mix = (a: number, b: number) => a + (b - a) * eased;
       setView({ x: mix(from.x, to.x), y: mix(from.y, to.y), scale: mix(from.scale, to.scale) });
       if (t < 1) h.glide = requestAnimationFrame(step);
+      else h.target = null;
     };
     h.glide = requestAnimationFrame(step);
   };
@@ -174,7 +179,9 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
       element.height = Math.round(height * devicePixelRatio);
       const first = h.width === 0;
       // What was in the middle stays there when the panel opens.
-      if (!first) h.view = { ...h.view, x: h.view.x + (width - h.width) / 2, y: h.view.y + (height - h.height) / 2 };
+      const view = h.target ?? h.view;
+      h.target = null;
+      if (!first) h.view = { ...view, x: view.x + (width - h.width) / 2, y: view.y + (height - h.height) / 2 };
       h.width = width;
       h.height = height;
       if (first) {
@@ -190,7 +197,7 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
     const wheel = (event: WheelEvent) => {
       event.preventDefault();
       const rect = element.getBoundingClientRect();
-      cancelAnimationFrame(held.current.glide);
+      held.current.target = null;
       const factor = Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : event.deltaMode === 1 ? 0.06 : 0.0018));
       setView(zoomAt(held.current.view, event.clientX - rect.left, event.clientY - rect.top, factor));
     };
@@ -227,7 +234,7 @@ export function GraphCanvas({ nodes, edges, placed, picture, chosen, onChoose, m
     const from = { x: event.clientX, y: event.clientY };
     const view = held.current.view;
     let moved = false;
-    cancelAnimationFrame(held.current.glide);
+    held.current.target = null;
     element.setPointerCapture(event.pointerId);
     const move = (to: PointerEvent) => {
       const [dx, dy] = [to.clientX - from.x, to.clientY - from.y];

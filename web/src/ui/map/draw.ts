@@ -132,7 +132,7 @@ function drawEdges(ctx: CanvasRenderingContext2D, scene: Scene, view: View, area
   const { colours } = look;
   const least = (view.scale < RINGS ? 0.6 : 0.9) / view.scale;
   // Where thousands cross, each is faint: what is dense then looks dense.
-  const faint = near !== null || view.scale >= FULL ? 1 : Math.max(0.28, Math.min(1, 160 / scene.edges.length));
+  const faint = Math.max(near !== null || view.scale >= FULL ? 0.45 : 0.28, Math.min(1, 160 / Math.max(1, scene.edges.length)));
   // One path for all edges of a kind: a stroke each would take the frame.
   const batches = new Map<string, { path: Path2D; heads: Path2D; colour: string; width: number; dashed: boolean; alpha: number }>();
   scene.edges.forEach((edge, i) => {
@@ -295,7 +295,7 @@ function drawMark(ctx: CanvasRenderingContext2D, node: DrawnNode, at: Point, sca
 function drawHalo(ctx: CanvasRenderingContext2D, at: Point, scale: number, look: Look, selected: boolean): void {
   ctx.globalAlpha = 1;
   ctx.beginPath();
-  ctx.arc(at.x, at.y, Math.max(RING + 7, 9 / scale), 0, 2 * Math.PI);
+  ctx.arc(at.x, at.y, Math.max(RING + 6, 9 / scale), 0, 2 * Math.PI);
   ctx.lineWidth = Math.max(selected ? 2 : 1.2, (selected ? 1.6 : 1) / scale);
   ctx.strokeStyle = selected ? look.colours.accent : look.colours.ink3;
   ctx.stroke();
@@ -333,7 +333,7 @@ function drawWords(ctx: CanvasRenderingContext2D, scene: Scene, view: View, seen
     ctx.globalAlpha = faded ? dimmed(look) + 0.2 : 1;
     ctx.textAlign = 'center';
     if (full && node.role !== 'client') inRing(ctx, node, at, view.scale, look);
-    const below = view.scale < RINGS ? Math.max(RING * 0.8 * view.scale, 4) + 3 : (RING + 5) * view.scale + 2;
+    const below = view.scale < RINGS ? Math.max(RING * 0.8 * view.scale, 4) + 3 : (RING + 7) * view.scale + 2;
     ctx.font = `${i === look.selectedNode ? 600 : 500} ${NAME_PX * grow}px ${look.text}`;
     const name = cut(ctx, node.name, room);
     const wide = width(ctx, name) / 2 + 3;

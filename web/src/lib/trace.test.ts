@@ -3,6 +3,7 @@ import { compareTypical, timesTold, usualOf } from './compare';
 import { boxesByTime, boxesMerged, byRow, fill, firstAfter, mergeSiblings } from './flame';
 import { explainGap, longestGaps, selfTimes } from './gaps';
 import { formatSql, sqlTokens } from './sqltext';
+import { segmentOf, xrayWord } from './xray';
 import { collapsedBy, foldsFromParam, paramFromFolds, paramFromStretch, place, stretchFromParam, visibleRows } from './waterfall';
 
 const MS = 1_000_000;
@@ -210,4 +211,16 @@ describe('SQL as people read it', () => {
     expect(sqlTokens(text).map((token) => token.text).join('').replace(/\s/g, '')).toBe(text.replace(/\s/g, ''));
   });
   test('kinds', () => expect(sqlTokens("SELECT a, 1, 'x'").map((token) => token.kind)).toEqual(['keyword', 'word', 'mark', 'number', 'mark', 'string']));
+});
+
+describe('a segment in X-Ray’s words', () => {
+  test('annotations, metadata and members apart', () => {
+    expect(segmentOf({ 'aws.xray.annotations': '["user_handle"]', user_handle: 'a', 'aws.xray.metadata.default': '{"x": 1}', 'aws.xray.metadata.other': { y: 2 }, 'url.full': '/a', 'aws.xray.fault': true })).toEqual({
+      annotations: { user_handle: 'a' },
+      metadata: [['default', { x: 1 }], ['other', { y: 2 }]],
+      members: { 'url.full': '/a', 'aws.xray.fault': true },
+    });
+  });
+  test('nothing of it', () => expect(segmentOf({ 'aws.xray.annotations': 'no list' })).toEqual({ annotations: {}, metadata: [], members: {} }));
+  test.each([['url.full', 'http.request.url'], ['aws.xray.origin', 'origin'], ['thread.id', 'thread.id']])('%s', (key, word) => expect(xrayWord(key)).toBe(word));
 });

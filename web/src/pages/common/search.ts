@@ -31,6 +31,13 @@ function scalar(value: unknown): Scalar {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : inline(value);
 }
 
+/** Everything of the last day by the values of a field, as a question that can be changed. */
+function groupedBy(field: string, signal: 'spans' | 'logs'): string {
+  const name = `"${field.replaceAll('"', '""')}"`;
+  const figures = signal === 'spans' ? "count(*) AS spans, count(*) FILTER (WHERE status_code = 'error') AS failed,\n  approx_percentile_cont(duration_ns, 0.95) AS p95_ns" : 'count(*) AS lines, max(time) AS newest';
+  return `SELECT ${name}, ${figures}\nFROM ${signal}\nWHERE ${name} IS NOT NULL AND time > now() - INTERVAL '1 day'\nGROUP BY 1\nORDER BY 2 DESC\nLIMIT 100`;
+}
+
 /**
  * What can be done with a value on this page. Where the page has a search line, filtering changes it; elsewhere the
  * value leads to the traces and log lines that have it.
@@ -56,6 +63,7 @@ export function useValueActions(here?: { signal: 'spans' | 'logs'; q: string; se
     }
     if (here?.signal === 'logs') items.push({ label: 'Show traces with this', testId: 'value-traces', onSelect: toTraces(false) });
     else items.push({ label: 'Show log lines with this', testId: 'value-logs', onSelect: toLogs });
+    items.push({ label: 'Group by this field', testId: 'value-group', onSelect: () => void navigate({ to: '/sql', search: { query: groupedBy(field, here?.signal ?? 'spans') } }) });
     const id = traceIdFrom(Array.isArray(raw) && typeof raw[0] === 'string' ? raw[0] : String(value));
     if (id) items.push({ label: 'Open this trace', testId: 'value-open-trace', onSelect: () => void navigate({ to: '/traces/$traceId', params: { traceId: id } }) });
     return items;

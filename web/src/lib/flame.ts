@@ -13,23 +13,32 @@ export interface Box {
 /**
  * Rows of an icicle by time: each span stands in the first free row below its parent, so that siblings that ran side by
  * side are seen side by side. Spans are taken in order of start; one whose clock runs ahead of its parent's comes after it.
+ * Trees whose root is not the trace's stand below a free row, or they would seem to be called by what is above them.
  */
 export function boxesByTime(placed: Placed[]): Box[] {
   const starts = new Float64Array(placed.length);
   placed.forEach(({ offset, parent }, i) => {
     starts[i] = parent < 0 ? offset : Math.max(offset, starts[parent] as number);
   });
-  const order = Int32Array.from(placed, (_, i) => i).sort((a, b) => (starts[a] as number) - (starts[b] as number) || a - b);
   const rows = new Int32Array(placed.length);
+  const main = placed[0]?.next ?? 0;
+  const used = rowsOf(placed, starts, rows, 0, main, 0);
+  rowsOf(placed, starts, rows, main, placed.length, used + 1);
+  return placed.map(({ offset, duration }, i) => ({ from: offset, to: offset + duration, row: rows[i] as number, index: i }));
+}
+
+/** Gives the spans `first .. last` rows from `top` on; answers the first row below them. */
+function rowsOf(placed: Placed[], starts: Float64Array, rows: Int32Array, first: number, last: number, top: number): number {
+  const order = Int32Array.from({ length: last - first }, (_, i) => first + i).sort((a, b) => (starts[a] as number) - (starts[b] as number) || a - b);
   const ends: number[] = [];
   for (const i of order) {
     const { offset, duration, parent } = placed[i] as Placed;
-    let row = parent < 0 ? 0 : (rows[parent] as number) + 1;
+    let row = parent < 0 ? 0 : (rows[parent] as number) - top + 1;
     while ((ends[row] ?? -Infinity) > (starts[i] as number)) row += 1;
     ends[row] = offset + duration;
-    rows[i] = row;
+    rows[i] = row + top;
   }
-  return placed.map(({ offset, duration }, i) => ({ from: offset, to: offset + duration, row: rows[i] as number, index: i }));
+  return top + ends.length;
 }
 
 export interface FlameSpan {

@@ -7,6 +7,7 @@ export interface GapSpan {
   name: string;
   kind: string;
   in_progress: boolean;
+  /** What to add to its times to bring its clock in line. */
   clock_skew_ns: number;
   /** A linked trace tells of its parent's time again, so that it fills no gap. */
   linked_by?: string | null;
@@ -57,7 +58,13 @@ export interface SelfTimes {
   self: Float64Array;
 }
 
-export function selfTimes(spans: GapSpan[], placed: Placed[]): SelfTimes {
+/**
+ * Clocks are brought in line first, or a child that seems to run before its parent would leave a gap that never was;
+ * `told` are the times as they are drawn, and gaps are where their span is drawn.
+ */
+export function selfTimes(spans: GapSpan[], told: Placed[], aligned = false): SelfTimes {
+  const skew = (i: number) => (aligned ? 0 : (spans[i]?.clock_skew_ns ?? 0));
+  const placed = aligned ? told : told.map((one, i) => (skew(i) === 0 ? one : { ...one, offset: one.offset + skew(i) }));
   const { first, list } = childrenByStart(placed, (i) => !spans[i]?.linked_by);
   const gaps = new Map<number, Gap[]>();
   const self = new Float64Array(placed.length);
@@ -77,7 +84,7 @@ export function selfTimes(spans: GapSpan[], placed: Placed[]): SelfTimes {
       self[i] = (self[i] as number) + to - until;
       // What a running span does after its last child is not over yet.
       const open = after < 0 && spans[i]?.in_progress;
-      if (to - until >= least && !open) found.push({ from: until, to, before, after });
+      if (to - until >= least && !open) found.push({ from: until - skew(i), to: to - skew(i), before, after });
     };
     for (let n = begin; n < stop; n += 1) {
       const child = list[n] as number;

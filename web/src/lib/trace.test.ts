@@ -57,6 +57,10 @@ describe('gaps', () => {
     expect(gapsTold('a root 0+100\n  a x 0+50\n  b other 0+100 linked')).toEqual(['root: 50-100 x|']);
     expect(gapsTold('a root 0+100 running\n  a x 0+50')).toEqual([]);
   });
+  test('by the parent’s clock, where its children’s differs', () => {
+    expect(gapsTold('a root 0+100\n  b x 60+80 skew=-50')).toEqual(['root: 0-10 |x, 90-100 x|']);
+    expect(gapsTold('a root 0+100\n  b x 60+80 skew=-50\n    b y 60+70 skew=-50')).toEqual(['root: 0-10 |x, 90-100 x|', 'x: 130-140 y|']);
+  });
   test('small ones are left out but counted as the span’s own time', () => {
     const { spans, placed } = trace('a root 0+1000\n  a x 1+999');
     const { gaps, self } = selfTimes(spans, placed);
@@ -100,9 +104,12 @@ describe('flame by time', () => {
   test('a child ahead of its parent by its clock is still below it', () => {
     expect(rows('a root 0+100\n  a p 50+40\n    a early 10+20')).toEqual(['root 0', 'p 1', 'early 2']);
   });
+  test('what has no parent here is not below what it did not come from', () => {
+    expect(rows('a root 0+100\n  a x 0+40\n    a xx 10+10\nb orphan 45+10\n  b y 46+2')).toEqual(['root 0', 'x 1', 'xx 2', 'orphan 4', 'y 5']);
+  });
   test('20,000 side by side are laid out in time', () => {
     const { placed } = trace('a root 0+100\n  a x 0+100');
-    const many = [placed[0]!, ...Array.from({ length: 19_999 }, () => ({ ...placed[1]!, next: 20_000 }))];
+    const many = [{ ...placed[0]!, next: 20_000 }, ...Array.from({ length: 19_999 }, () => ({ ...placed[1]!, next: 20_000 }))];
     const began = performance.now();
     expect(Math.max(...boxesByTime(many).map((box) => box.row))).toBe(19_999);
     expect(performance.now() - began).toBeLessThan(2_000);

@@ -16,19 +16,18 @@ const TONES: Partial<Record<Verdict, 'note' | 'quiet'>> = { 'only here': 'note',
 
 interface Props {
   typical: UseQueryResult<Typical>;
-  durationNs: number;
   spans: { service: string; name: string }[];
   traceStart: string;
 }
 
-export function CompareTab({ typical: { data, error, refetch }, durationNs, spans, traceStart }: Props) {
+export function CompareTab({ typical: { data, error, refetch }, spans, traceStart }: Props) {
   if (error) return <Failure error={error} onRetry={() => void refetch()} />;
   if (!data) return <Loading rows={12} />;
   if (data.traces === 0) {
     return (
       <Empty title="No other trace of this route">
         <p>
-          A typical trace is the middle one of up to 200 with the same root, <code>{data.route}</code>. None but this has arrived yet. <Link to="/traces">Look at all traces</Link>
+          What is typical is the median of up to 200 traces with the same root, <code>{data.route}</code>. None but this has arrived yet. <Link to="/traces">Look at all traces</Link>
         </p>
       </Empty>
     );
@@ -41,11 +40,11 @@ export function CompareTab({ typical: { data, error, refetch }, durationNs, span
     <div className={styles.page}>
       <p className={styles.head}>
         <span>
-          Beside the middle of {plural(data.traces, 'trace')} of <code>{data.route}</code>
+          Compared with the median of {plural(data.traces, 'trace')} of <code>{data.route}</code>
         </span>
         {whole && whole.typical_count > 0 && (
           <span>
-            <b>{duration(durationNs)}</b> here, typically <b>{duration(whole.typical_ns)}</b>
+            <b>{duration(whole.this_ns)}</b> here, typically <b>{duration(whole.typical_ns)}</b>
           </span>
         )}
         <span className={styles.key}>

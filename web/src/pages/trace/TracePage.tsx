@@ -70,7 +70,7 @@ function Trace({ traceId, data }: { traceId: string; data: TraceAnswer }) {
 
   const placed = useMemo(() => place(spans, data.start_time_unix_nano, aligned), [spans, data.start_time_unix_nano, aligned]);
   const total = useMemo(() => totalNs(placed, data.duration_ns), [placed, data.duration_ns]);
-  const { gaps, self } = useMemo(() => selfTimes(spans, placed), [spans, placed]);
+  const { gaps, self } = useMemo(() => selfTimes(spans, placed, aligned), [spans, placed, aligned]);
   const longest = useMemo(() => longestGaps(gaps, total, GAPS_LISTED), [gaps, total]);
   const find = search.find ?? '';
   // Every attribute of 20,000 spans is looked through; typing does not wait for that.
@@ -105,6 +105,7 @@ function Trace({ traceId, data }: { traceId: string; data: TraceAnswer }) {
       onClose={() => onSelect(undefined)}
     />
   );
+  const align = skewed && <Toggle icon="clock" label="Align clocks" title="Move spans by what the clocks of their hosts seem to differ" on={aligned} onChange={(on) => setSearch({ align: on ? '1' : undefined }, true)} testId="align-clocks" />;
   const common = { spans, placed, total, services: data.services, selected: search.span, onSelect, find, onFind, found, view, onView: setView };
   return (
     <ValueActions value={actions}>
@@ -132,10 +133,10 @@ function Trace({ traceId, data }: { traceId: string; data: TraceAnswer }) {
       ) : tab === 'map' ? (
         <MapTab traceId={traceId} chosen={search.node} onChoose={(node) => setSearch({ node }, true)} />
       ) : tab === 'compare' ? (
-        <CompareTab typical={typical} durationNs={data.duration_ns} spans={spans} traceStart={data.start_time_unix_nano} />
+        <CompareTab typical={typical} spans={spans} traceStart={data.start_time_unix_nano} />
       ) : tab === 'flame' ? (
         <Split name="span" side={panel}>
-          <Flame {...common} self={self} mode={search.flame === 'merged' ? 'merged' : 'time'} onMode={(flame) => setSearch({ flame: flame === 'time' ? undefined : flame }, true)} node={search.box} onNode={(box) => setSearch({ box }, true)} />
+          <Flame {...common} self={self} mode={search.flame === 'merged' ? 'merged' : 'time'} onMode={(flame) => setSearch({ flame: flame === 'time' ? undefined : flame }, true)} node={search.box} onNode={(box) => setSearch({ box }, true)} tools={align} />
         </Split>
       ) : (
         <Split name="span" side={panel}>
@@ -156,7 +157,7 @@ function Trace({ traceId, data }: { traceId: string; data: TraceAnswer }) {
                 <GapsButton gaps={longest} spans={spans} total={total} onChoose={(span) => onSelect(span)} />
                 <Toggle icon="scales" label="Typical" title="Mark what takes longer than in a typical trace of this route" on={wantsTypical} onChange={(on) => setSearch({ typical: on ? '1' : undefined }, true)} testId="mark-typical" />
                 <Toggle icon="lines" label="Log lines" title="Show each log line below its span" on={wantsLogs} onChange={(on) => setSearch({ logs: on ? '1' : undefined }, true)} testId="inline-logs" />
-                {skewed && <Toggle icon="clock" label="Align clocks" title="Move spans by what the clocks of their hosts seem to differ" on={aligned} onChange={(on) => setSearch({ align: on ? '1' : undefined }, true)} testId="align-clocks" />}
+                {align}
               </>
             }
           />

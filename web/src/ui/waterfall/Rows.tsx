@@ -17,6 +17,8 @@ const INDENT_PX = 13;
 /** Deeper than this the tree no longer moves to the right, or names would have no room. */
 const INDENT_MAX = 18;
 const EVENTS_MAX = 40;
+/** Where a span usually ends is marked when it is apart from where it did, by so much of what is in sight. */
+const USUAL_SHARE_DRAWN = 0.01;
 /** A gap narrower than this share of what is in sight is no more than a scratch on the bar. */
 const GAP_SHARE_DRAWN = 0.006;
 
@@ -30,6 +32,7 @@ interface SpanRowProps {
   from: number;
   to: number;
   newService: boolean;
+  newReceiver: boolean;
   /** Its clock and its parent's differ by so much; 0 for the rest of a service that is off as a whole. */
   skew: number;
   aligned: boolean;
@@ -44,7 +47,7 @@ interface SpanRowProps {
   onSelect: (spanId: string) => void;
 }
 
-export const SpanRow = memo(function SpanRow({ index, span, spans, top, placed, start, from, to, newService, skew, aligned, selected, cursor, match, dim, collapsed, gaps, usual, onToggle, onSelect }: SpanRowProps) {
+export const SpanRow = memo(function SpanRow({ index, span, spans, top, placed, start, from, to, newService, newReceiver, skew, aligned, selected, cursor, match, dim, collapsed, gaps, usual, onToggle, onSelect }: SpanRowProps) {
   const failed = span.status_code === 'error';
   const exception = span.events.find((event) => event.exception)?.exception;
   const children = placed.next - index - 1;
@@ -125,7 +128,7 @@ export const SpanRow = memo(function SpanRow({ index, span, spans, top, placed, 
               <Icon name="link" size={12} />
             </span>
           )}
-          <Receiver name={span.receiver} />
+          {newReceiver && <Receiver name={span.receiver} />}
         </span>
       </div>
       <Bar index={index} span={span} spans={spans} placed={placed} start={start} from={from} to={to} failed={failed} ghost={aligned ? 0 : skew} gaps={gaps} usual={usual} />
@@ -144,7 +147,9 @@ function Bar({ index, span, spans, placed, start, from, to, failed, ghost, gaps,
   const share = 100 / (to - from);
   const left = (placed.offset - from) * share;
   const width = placed.duration * share;
-  const right = left + width;
+  const end = left + width;
+  // Figures stand after the outline as well.
+  const right = ghost > 0 ? end + ghost * share : end;
   const moved = placed.offset - nanoBetween(start, span.start_time_unix_nano);
   const length = span.in_progress ? `${duration(placed.duration)} so far` : duration(placed.duration);
   // The figure stands after the bar while there is room, else before it, else at the edge that is in sight.
@@ -159,7 +164,7 @@ function Bar({ index, span, spans, placed, start, from, to, failed, ghost, gaps,
         const told = explainGap(spans, index, gap);
         return <span key={gap.from} className={styles.gap} style={{ left: `${(gap.from - from) * share}%`, width: `${(gap.to - gap.from) * share}%` }} title={`Gap of ${duration(gap.to - gap.from)} ${told.where}\n${told.why}`} data-testid="gap" />;
       })}
-      {usual?.ns !== null && usual !== undefined && <span className={styles.usual} style={{ left: `${left + usual.ns * share}%` }} title={`Typically ends here, after ${duration(usual.ns)}`} data-testid="usual" />}
+      {usual && usual.ns !== null && Math.abs(usual.ns - placed.duration) >= (to - from) * USUAL_SHARE_DRAWN && <span className={styles.usual} style={{ left: `${left + usual.ns * share}%` }} title={`Typically ends here, after ${duration(usual.ns)}`} data-testid="usual" />}
       {span.events.slice(0, EVENTS_MAX).map((event, i) => (
         <span
           key={i}

@@ -241,6 +241,7 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
                   from={from}
                   to={to}
                   newService={parent?.service !== span.service}
+                  newReceiver={parent?.receiver !== span.receiver}
                   skew={span.clock_skew_ns - (parent?.clock_skew_ns ?? 0)}
                   aligned={aligned}
                   selected={row.span === chosen}

@@ -105,11 +105,13 @@ export interface GapOf extends Gap {
   span: number;
 }
 
-/** The longest gaps of a trace that are at least a hundredth of it. */
+/** The longest gaps of a trace: those that are at least a hundredth of it, or where none is, the longest there are. */
 export function longestGaps(gaps: ReadonlyMap<number, Gap[]>, total: number, most: number): GapOf[] {
   const out: GapOf[] = [];
-  for (const [span, list] of gaps) for (const gap of list) if (gap.to - gap.from >= total / 100) out.push({ ...gap, span });
-  return out.sort((a, b) => b.to - b.from - (a.to - a.from) || a.from - b.from).slice(0, most);
+  for (const [span, list] of gaps) for (const gap of list) out.push({ ...gap, span });
+  out.sort((a, b) => b.to - b.from - (a.to - a.from) || a.from - b.from);
+  const matter = out.findIndex((gap) => gap.to - gap.from < total / 100);
+  return out.slice(0, Math.min(most, matter > 0 ? matter : most));
 }
 
 const ANSWERS = new Set(['server', 'consumer']);

@@ -33,8 +33,8 @@ const INDENT = '  ';
 export function formatSql(text: string): string {
   const tokens = sqlTokens(text);
   const lines: string[] = [];
-  // Depth of each open bracket: one more for a subquery, the same for a list.
-  const brackets: boolean[] = [];
+  // Of each open bracket: where the lines of its subquery and what follows it stand; null for a list.
+  const brackets: ({ closes: number; then: number } | null)[] = [];
   let depth = 0;
   let line = '';
   let inner = 0;
@@ -59,18 +59,20 @@ export function formatSql(text: string): string {
     if (word === 'between') between = true;
     else if (word === 'and') between = false;
     if (token.text === ')') {
-      const subquery = brackets.pop() ?? false;
+      const subquery = brackets.pop() ?? null;
       if (subquery) {
-        depth -= 1;
+        depth = subquery.closes;
         flush();
+        depth = subquery.then;
       } else inner = Math.max(0, inner - 1);
     }
     line += spaced(line, tokens[at - 1], token) ? ` ${token.text}` : token.text;
     if (token.text === '(') {
       const subquery = lower(at + 1) === 'select' || lower(at + 1) === 'with';
-      brackets.push(subquery);
+      const closes = line.search(/\S/) / INDENT.length;
+      brackets.push(subquery ? { closes, then: depth } : null);
       if (subquery) {
-        depth += 1;
+        depth = closes + 1;
         flush();
       } else inner += 1;
     } else if (token.text === ',' && inner === 0 && (lineLength(tokens, at) + line.length > LINE_MAX)) {

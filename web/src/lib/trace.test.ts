@@ -74,6 +74,7 @@ describe('gaps', () => {
     const { spans, placed } = trace('a root 0+1000\n  a x 0+900\n    a z 5+890\n  a y 930+20');
     const { gaps } = selfTimes(spans, placed);
     expect(longestGaps(gaps, 1000 * MS, 9).map((gap) => ms(gap.to - gap.from))).toEqual([50, 30]);
+    expect(longestGaps(gaps, 1_000_000 * MS, 1).map((gap) => ms(gap.to - gap.from))).toEqual([50]);
   });
   test.each([
     ['web call 0+100 kind=client\n  api answer 40+20 kind=server', 0, 'before answer', /on its way: .*worker of api/],
@@ -207,6 +208,7 @@ describe('SQL as people read it', () => {
     ],
     ["INSERT INTO t (a, b) VALUES ('x, y', 2) RETURNING id", "INSERT INTO t(a, b)\nVALUES ('x, y', 2)\nRETURNING id"],
     ['SELECT * FROM (SELECT count(*) FROM t WHERE x IN (1, 2)) q', 'SELECT *\nFROM (\n  SELECT count(*)\n  FROM t\n  WHERE x IN (1, 2)\n) q'],
+    ['SELECT 1 WHERE a AND EXISTS (SELECT 1 FROM s WHERE s.n > 0) AND b ORDER BY 1', 'SELECT 1\nWHERE a\n  AND EXISTS (\n    SELECT 1\n    FROM s\n    WHERE s.n > 0\n  )\n  AND b\nORDER BY 1'],
     ["UPDATE t SET a = 'it''s' WHERE id = ?", "UPDATE t\nSET a = 'it''s'\nWHERE id = ?"],
     ['DELETE FROM t WHERE a::text = b', 'DELETE FROM t\nWHERE a::text = b'],
     ['BEGIN', 'BEGIN'],

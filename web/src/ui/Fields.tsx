@@ -16,7 +16,7 @@ export function Fields({ fields, filter, label }: { fields: Record<string, unkno
   const wanted = filter?.toLowerCase() ?? '';
   const entries = Object.entries(fields)
     .filter(([key, value]) => wanted === '' || key.toLowerCase().includes(wanted) || label?.(key).toLowerCase().includes(wanted) || inline(value).toLowerCase().includes(wanted))
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+    .sort(([a], [b]) => ((label?.(a) ?? a) < (label?.(b) ?? b) ? -1 : 1));
   if (entries.length === 0) return <p className="muted">{wanted === '' ? 'none' : 'nothing matches'}</p>;
   return (
     <dl className={styles.fields}>

@@ -43,8 +43,8 @@ export function SpanPanel({ span, spans, gaps, offset, selfNs, skew, aligned, us
   const scope = span.scope?.name ? { 'scope.name': span.scope.name, ...(span.scope.version ? { 'scope.version': span.scope.version } : {}) } : {};
   const xray = span.receiver === 'xray';
   const segment = xray ? segmentOf(span.attributes) : null;
-  const members = segment?.members ?? span.attributes;
   const sql = sqlOf(span.attributes);
+  const { [sql?.field ?? '']: _, ...members } = segment?.members ?? span.attributes;
   const label = xray ? xrayWord : undefined;
   return (
     <aside className={styles.panel} aria-label="Span" data-testid="span-panel">
@@ -71,7 +71,7 @@ export function SpanPanel({ span, spans, gaps, offset, selfNs, skew, aligned, us
               <Icon name="alert" size={11} /> error
             </Badge>
           ) : (
-            <span className="muted">status {span.status_code}</span>
+            span.status_code === 'ok' && <span className="muted">ok</span>
           )}
           {span.in_progress && <Badge tone="quiet">running</Badge>}
           {span.sample_rate !== 1 && <Badge tone="quiet" title="How many spans this one stands for">stands for {count(span.sample_rate)}</Badge>}
@@ -157,7 +157,7 @@ export function SpanPanel({ span, spans, gaps, offset, selfNs, skew, aligned, us
         )}
         {sql && (
           <Section title="SQL">
-            <Sql sql={sql} />
+            <Sql field={sql.field} sql={sql.text} />
           </Section>
         )}
         {segment && Object.keys(segment.annotations).length > 0 && (

@@ -15,15 +15,18 @@ import { Value } from '../../ui/Value';
 import styles from './Trace.module.css';
 
 /** The statement of a database call, by its names of today and yesterday. */
-export function sqlOf(attributes: Record<string, unknown>): string | null {
-  const text = attributes['db.query.text'] ?? attributes['db.statement'];
-  return typeof text === 'string' && text.trim() !== '' ? text : null;
+export function sqlOf(attributes: Record<string, unknown>): { field: string; text: string } | null {
+  for (const field of ['db.query.text', 'db.statement']) {
+    const text = attributes[field];
+    if (typeof text === 'string' && text.trim() !== '') return { field, text };
+  }
+  return null;
 }
 
 const SQL_SHOWN = 20_000;
 
 /** The statement set in lines, or as it was sent. */
-export function Sql({ sql }: { sql: string }) {
+export function Sql({ field, sql }: { field: string; sql: string }) {
   const [asSent, setAsSent] = useState(false);
   const text = useMemo(() => (asSent ? sql : formatSql(sql.slice(0, SQL_SHOWN))), [asSent, sql]);
   return (
@@ -32,6 +35,9 @@ export function Sql({ sql }: { sql: string }) {
         <Coloured text={text} />
       </pre>
       <div>
+        <Value field={field} value={sql} className={styles.handle} title={field}>
+          …
+        </Value>
         <BareButton icon="lines" label={asSent ? 'Set in lines' : 'As it was sent'} aria-pressed={asSent} onClick={() => setAsSent(!asSent)} />
         <CopyButton bare text={sql} label="Copy the statement" />
       </div>

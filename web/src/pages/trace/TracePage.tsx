@@ -193,6 +193,7 @@ function useStretch(param: string | undefined, total: number, tell: (param: stri
 
 function Head({ trace }: { trace: TraceAnswer }) {
   const root = trace.spans[0];
+  const id = root?.receiver === 'xray' ? xrayForm(trace.trace_id) : trace.trace_id;
   const status = Number(root?.attributes['http.response.status_code'] ?? root?.attributes['http.status_code']);
   return (
     <header className={styles.head}>
@@ -214,8 +215,8 @@ function Head({ trace }: { trace: TraceAnswer }) {
           </span>
         </span>
         <span>
-          <code title={trace.trace_id}>{trace.trace_id}</code>
-          <CopyButton bare text={trace.trace_id} label="Copy trace id" />
+          <code title={trace.trace_id}>{id}</code>
+          <CopyButton bare text={id} label="Copy trace id" />
         </span>
         {trace.linked.map((linked) => (
           <Linked key={linked.trace_id} linked={linked} />

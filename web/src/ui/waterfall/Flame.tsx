@@ -247,7 +247,7 @@ export function Flame({ spans, placed, total, self, services, mode, onMode, view
 
   const at = (ns: number) => ((ns - from) / (to - from)) * 100;
   return (
-    <div className={frame.waterfall} style={{ '--names': '0px', '--gutter': '0px' } as React.CSSProperties}>
+    <div className={frame.waterfall} style={{ '--names': '0px', '--gutter': '0px', '--tail': '0px' } as React.CSSProperties}>
       <div className={toolStyles.bar}>
         <div className={toolStyles.tools}>
           <Find find={find} onFind={onFind} found={found.length} current={chosenSpan === undefined ? -1 : found.indexOf(chosenSpan)} onJump={jump} />

@@ -147,33 +147,31 @@ function Bar({ index, span, spans, placed, start, from, to, failed, ghost, gaps,
   const share = 100 / (to - from);
   const left = (placed.offset - from) * share;
   const width = placed.duration * share;
-  const end = left + width;
-  // Figures stand after the outline as well.
-  const right = ghost > 0 ? end + ghost * share : end;
+  // The figure stands after the bar, and after its outline where it has one; beyond the end of time there is room for it.
+  const right = left + width + Math.max(0, ghost) * share;
   const moved = placed.offset - nanoBetween(start, span.start_time_unix_nano);
   const length = span.in_progress ? `${duration(placed.duration)} so far` : duration(placed.duration);
-  // The figure stands after the bar while there is room, else before it, else at the edge that is in sight.
-  const label = right < 84 ? { left: `${Math.max(0, right)}%` } : left > 16 ? { right: `${Math.max(0, 100 - left)}%` } : { right: '0' };
-  const inside = right >= 84 && left <= 16;
   const drawn = gaps?.filter((gap) => gap.to - gap.from >= (to - from) * GAP_SHARE_DRAWN && gap.to > from && gap.from < to);
   return (
     <div className={styles.time}>
-      {ghost !== 0 && <span className={styles.ghost} style={{ left: `${left + ghost * share}%`, width: `${width}%` }} />}
-      <span className={styles.bar} style={{ left: `${left}%`, width: `${width}%`, background: serviceColour(span.service) }} data-critical={span.critical} data-error={failed} data-progress={span.in_progress} />
-      {drawn?.map((gap) => {
-        const told = explainGap(spans, index, gap);
-        return <span key={gap.from} className={styles.gap} style={{ left: `${(gap.from - from) * share}%`, width: `${(gap.to - gap.from) * share}%` }} title={`Gap of ${duration(gap.to - gap.from)} ${told.where}\n${told.why}`} data-testid="gap" />;
-      })}
-      {usual && usual.ns !== null && Math.abs(usual.ns - placed.duration) >= (to - from) * USUAL_SHARE_DRAWN && <span className={styles.usual} style={{ left: `${left + usual.ns * share}%` }} title={`Typically ends here, after ${duration(usual.ns)}`} data-testid="usual" />}
-      {span.events.slice(0, EVENTS_MAX).map((event, i) => (
-        <span
-          key={i}
-          className={`${styles.event} ${event.exception ? styles.exception : ''}`}
-          style={{ left: `${(nanoBetween(start, event.time_unix_nano) + moved - from) * share}%` }}
-          title={event.exception ? `${event.exception.type}: ${event.exception.message}` : event.name}
-        />
-      ))}
-      <span className={styles.length} style={label} data-inside={inside || undefined}>
+      <div className={styles.clip}>
+        {ghost !== 0 && <span className={styles.ghost} style={{ left: `${left + ghost * share}%`, width: `${width}%` }} />}
+        <span className={styles.bar} style={{ left: `${left}%`, width: `${width}%`, background: serviceColour(span.service) }} data-critical={span.critical} data-error={failed} data-progress={span.in_progress} />
+        {drawn?.map((gap) => {
+          const told = explainGap(spans, index, gap);
+          return <span key={gap.from} className={styles.gap} style={{ left: `${(gap.from - from) * share}%`, width: `${(gap.to - gap.from) * share}%` }} title={`Gap of ${duration(gap.to - gap.from)} ${told.where}\n${told.why}`} data-testid="gap" />;
+        })}
+        {usual && usual.ns !== null && Math.abs(usual.ns - placed.duration) >= (to - from) * USUAL_SHARE_DRAWN && <span className={styles.usual} style={{ left: `${left + usual.ns * share}%` }} title={`Typically ends here, after ${duration(usual.ns)}`} data-testid="usual" />}
+        {span.events.slice(0, EVENTS_MAX).map((event, i) => (
+          <span
+            key={i}
+            className={`${styles.event} ${event.exception ? styles.exception : ''}`}
+            style={{ left: `${(nanoBetween(start, event.time_unix_nano) + moved - from) * share}%` }}
+            title={event.exception ? `${event.exception.type}: ${event.exception.message}` : event.name}
+          />
+        ))}
+      </div>
+      <span className={styles.length} style={{ left: `${Math.max(0, Math.min(100, right))}%` }}>
         {length}
         {usual?.times && <b className={styles.typical}>{timesTold(usual.times)} typical</b>}
         {usual?.ns === null && <b className={styles.typical}>not typical</b>}
@@ -195,7 +193,9 @@ export const LogRow = memo(function LogRow({ top, log, depth, left, onLog }: { t
         <span className={styles.text}>{log.body}</span>
       </div>
       <div className={styles.time}>
-        <span className={styles.dot} style={{ left: `${left}%`, background: `var(--level-${level})` }} title={new Date(msFromNano(log.time_unix_nano)).toISOString()} />
+        <div className={styles.clip}>
+          <span className={styles.dot} style={{ left: `${left}%`, background: `var(--level-${level})` }} title={new Date(msFromNano(log.time_unix_nano)).toISOString()} />
+        </div>
       </div>
     </div>
   );

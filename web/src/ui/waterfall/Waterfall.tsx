@@ -99,6 +99,8 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_PX, overscan: 12 });
 
+  const items = virtual.getVirtualItems();
+
   const setFolded = useCallback(
     (indices: number[]) => {
       setFolds((old) => {
@@ -177,7 +179,7 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
   const searching = find.trim() !== '';
   const select = useCallback((spanId: string) => onSelect(spanId), [onSelect]);
   return (
-    <div className={styles.waterfall} style={{ '--names': `min(${names}px, 50cqw)`, '--gutter': '11px' } as React.CSSProperties}>
+    <div className={styles.waterfall} style={{ '--names': `min(${names}px, 50cqw)`, '--gutter': '11px', '--tail': usual ? '142px' : '70px' } as React.CSSProperties}>
       <div className={toolStyles.bar}>
         <div className={toolStyles.tools}>
           <Find find={find} onFind={onFind} found={found.length} current={chosen === undefined ? -1 : found.indexOf(chosen)} onJump={jump} />
@@ -206,7 +208,7 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
           <div className={styles.names}>Span</div>
           <div className={styles.times} aria-hidden="true">
             {marks
-              .filter((ns) => at(ns) < 91)
+              .filter((ns) => at(ns) < 99)
               .map((ns) => (
                 <span key={ns} style={{ left: `${at(ns)}%` }}>
                   {ns === 0 ? '0' : duration(ns)}
@@ -221,7 +223,7 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
                 <i key={ns} style={{ left: `${at(ns)}%` }} />
               ))}
             </div>
-            {virtual.getVirtualItems().map((item) => {
+            {items.map((item) => {
               const row = rows[item.index];
               if (!row) return null;
               const span = spans[row.span] as WaterfallRow;
@@ -231,7 +233,7 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
               const parent = spans[placed[row.span]?.parent ?? -1];
               return (
                 <SpanRow
-                  key={`${row.span}`}
+                  key={row.span}
                   index={row.span}
                   span={span}
                   spans={spans}

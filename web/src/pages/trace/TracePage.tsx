@@ -131,7 +131,13 @@ function Trace({ traceId, data }: { traceId: string; data: TraceAnswer }) {
       ) : tab === 'raw' ? (
         <RawTab traceId={traceId} spans={spans} chosen={search.doc ?? search.span} onChoose={(doc) => setSearch({ doc }, true)} />
       ) : tab === 'map' ? (
-        <MapTab traceId={traceId} chosen={search.node} onChoose={(node) => setSearch({ node }, true)} />
+        <MapTab
+          traceId={traceId}
+          traceStart={data.start_time_unix_nano}
+          chosen={search.edge ? { kind: 'edge', key: search.edge } : search.node ? { kind: 'node', key: search.node } : null}
+          onChoose={(chosen) => setSearch({ node: undefined, edge: undefined, ...(chosen && { [chosen.kind]: chosen.key }) }, true)}
+          stats={data.stats}
+        />
       ) : tab === 'compare' ? (
         <CompareTab typical={typical} spans={spans} traceStart={data.start_time_unix_nano} />
       ) : tab === 'flame' ? (
@@ -163,7 +169,7 @@ function Trace({ traceId, data }: { traceId: string; data: TraceAnswer }) {
           />
         </Split>
       )}
-      <StatsLine stats={(tab === 'compare' && typical.data?.stats) || data.stats} truncated={data.truncated} />
+      {tab !== 'map' && <StatsLine stats={(tab === 'compare' && typical.data?.stats) || data.stats} truncated={data.truncated} />}
     </ValueActions>
   );
 }

@@ -4,7 +4,7 @@ import { boxesByTime, boxesMerged, byRow, fill, firstAfter, mergeSiblings } from
 import { explainGap, longestGaps, selfTimes } from './gaps';
 import { formatSql, sqlTokens } from './sqltext';
 import { segmentOf, xrayWord } from './xray';
-import { collapsedBy, foldsFromParam, paramFromFolds, paramFromStretch, place, stretchFromParam, visibleRows } from './waterfall';
+import { collapsedBy, foldsFromParam, paramFromFolds, paramFromStretch, place, stretchFromParam, tickLabels, visibleRows } from './waterfall';
 
 const MS = 1_000_000;
 
@@ -194,6 +194,11 @@ describe('state in the address', () => {
     expect(stretchFromParam(param, 1000)).toEqual(stretch);
   });
   test('a stretch is told in whole nanoseconds', () => expect(paramFromStretch([1.5, 2.5])).toBe('1-3'));
+  test.each([
+    [[0, 100 * MS, 200 * MS], '0, 100 ms, 200 ms'],
+    [[30_014.2 * MS, 30_014.3 * MS, 30_014.4 * MS], '30.0 s, +100 µs, +200 µs'],
+    [[], ''],
+  ])('ruler %s', (marks, labels) => expect(tickLabels(marks).join(', ').replace(/\u00a0/g, ' ')).toBe(labels));
   test('clocks brought in line', () => {
     const skewed = trace('a root 0+100\n  b x 0+40 skew=30').spans;
     expect(place(skewed, '0', true).map((one) => ms(one.offset))).toEqual([0, 30]);

@@ -1,6 +1,7 @@
 // The arithmetic of the waterfall. Spans come depth-first with their depth, so a subtree is a run of rows and nothing
 // here has to build a tree: 20,000 spans are laid out in a few milliseconds.
 import { nanoBetween } from './time';
+import { duration } from './units';
 
 export interface WaterfallSpan {
   trace_id: string;
@@ -155,4 +156,12 @@ export function ticks(from: number, to: number, wanted: number): number[] {
   const out: number[] = [];
   for (let t = Math.ceil(from / step) * step; t <= to; t += step) out.push(t);
   return out;
+}
+
+/** Labels of a ruler. Where whole durations would read alike, the first is told and the others from there on. */
+export function tickLabels(marks: number[]): string[] {
+  const told = marks.map((ns) => (ns === 0 ? '0' : duration(ns)));
+  if (new Set(told).size === told.length) return told;
+  const first = marks[0] as number;
+  return marks.map((ns, i) => (i === 0 ? (told[0] as string) : `+${duration(ns - first)}`));
 }

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useMemo, useRef, useState } from 'react';
 import { traceMap } from '../../api/trace';
 import type { MapEdge, MapNode, Stats } from '../../api/types';
+import { shares } from '../../lib/graph';
 import { msFromNano, rangeAround } from '../../lib/time';
 import { count, duration } from '../../lib/units';
 import { Badge } from '../../ui/Chip';
@@ -11,7 +12,7 @@ import { IconButton } from '../../ui/Control';
 import { useKeys } from '../../ui/keys';
 import { GraphCanvas, type Chosen, type GraphHandle } from '../../ui/map/GraphCanvas';
 import { useLayout } from '../../ui/map/layout';
-import { Ring } from '../../ui/map/Ring';
+import { Ring, StatusShape } from '../../ui/map/Ring';
 import { Empty, Failure, Loading, StatsLine } from '../../ui/State';
 import { Value } from '../../ui/Value';
 import { graphOfTrace, nodeName, typeWords, type TraceGraph } from './map';
@@ -153,24 +154,30 @@ function Heads() {
   return (
     <>
       <th className="num">Calls</th>
-      <th className="num">Error</th>
-      <th className="num">Throttle</th>
-      <th className="num">Fault</th>
+      <th className="num">Failed</th>
       <th className="num">p50</th>
       <th className="num">p99</th>
     </>
   );
 }
 
+const STATES = ['fault', 'throttle', 'error'] as const;
+
 function Figures({ of }: { of: MapNode | MapEdge }) {
-  const bad = (n: number, kind: string) => <td className={`num ${n > 0 ? styles[kind] : 'muted'}`}>{n > 0 ? count(n) : '–'}</td>;
   const took = (ns: number | null) => <td className="num">{ns === null ? '–' : duration(ns)}</td>;
+  const parts = shares(of);
+  const failed = STATES.map((state) => ({ state, n: parts[state] * of.total })).filter(({ n }) => n > 0);
   return (
     <>
       <td className="num">{count(of.total)}</td>
-      {bad(of.error, 'error')}
-      {bad(of.throttle, 'throttle')}
-      {bad(of.fault, 'fault')}
+      <td className="num">
+        {failed.length === 0 && <span className="muted">–</span>}
+        {failed.map(({ state, n }) => (
+          <span key={state} className={styles[state]} title={`${count(n)} ${state}`}>
+            <StatusShape status={state} /> {count(n)}
+          </span>
+        ))}
+      </td>
       {took(of.p50_ns)}
       {took(of.p99_ns)}
     </>

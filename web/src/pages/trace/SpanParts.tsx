@@ -31,16 +31,16 @@ export function Sql({ field, sql }: { field: string; sql: string }) {
   const text = useMemo(() => (asSent ? sql : formatSql(sql.slice(0, SQL_SHOWN))), [asSent, sql]);
   return (
     <div className={styles.sql} data-testid="span-sql">
-      <pre tabIndex={0}>
-        <Coloured text={text} />
-      </pre>
-      <div>
-        <Value field={field} value={sql} className={styles.handle} title={field}>
-          …
+      <header>
+        <Value field={field} value={sql} className="muted">
+          {field}
         </Value>
         <BareButton icon="lines" label={asSent ? 'Set in lines' : 'As it was sent'} aria-pressed={asSent} onClick={() => setAsSent(!asSent)} />
         <CopyButton bare text={sql} label="Copy the statement" />
-      </div>
+      </header>
+      <pre tabIndex={0}>
+        <Coloured text={text} />
+      </pre>
     </div>
   );
 }

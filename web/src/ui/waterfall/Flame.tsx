@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import { serviceColour } from '../../lib/colour';
 import { boxesByTime, boxesMerged, byRow, fill, firstAfter, mergeSiblings, type Merged } from '../../lib/flame';
 import { count, duration, percent } from '../../lib/units';
-import { ticks, type Placed } from '../../lib/waterfall';
+import { tickLabels, ticks, type Placed } from '../../lib/waterfall';
 import { Button, Choice } from '../Control';
 import { Icon } from '../Icon';
 import { useKeys } from '../keys';
@@ -71,6 +71,7 @@ export function Flame({ spans, placed, total, self, services, mode, onMode, view
   const look = useMemo(() => (merged ? (i: number) => mergedLook(merged.nodes[i] as Merged) : (i: number) => spanLook(spans[i] as WaterfallRow)), [merged, spans]);
   const scene: FlameScene = { rows, look, lit, found: foundBoxes && ((i) => foundBoxes.has(i)), selected: chosen, hovered: hover };
   const marks = merging ? [] : ticks(from, to, 9);
+  const labels = tickLabels(marks);
 
   const scroller = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -271,13 +272,11 @@ export function Flame({ spans, placed, total, self, services, mode, onMode, view
             </div>
             <div className={frame.ruler}>
               <div className={frame.times} aria-hidden="true">
-                {marks
-                  .filter((ns) => at(ns) < 95)
-                  .map((ns) => (
-                    <span key={ns} style={{ left: `${at(ns)}%` }}>
-                      {ns === 0 ? '0' : duration(ns)}
-                    </span>
-                  ))}
+                {marks.map((ns, i) => at(ns) < 95 && (
+                  <span key={ns} style={{ left: `${at(ns)}%` }}>
+                    {labels[i]}
+                  </span>
+                ))}
               </div>
             </div>
           </>

@@ -173,8 +173,13 @@ function Bar({ index, span, spans, placed, start, from, to, failed, ghost, gaps,
       </div>
       <span className={styles.length} style={{ left: `${Math.max(0, Math.min(100, right))}%` }}>
         {length}
-        {usual?.times && <b className={styles.typical}>{timesTold(usual.times)} typical</b>}
-        {usual?.ns === null && <b className={styles.typical}>not typical</b>}
+        {usual?.times && (
+          <b className={styles.typical}>
+            {timesTold(usual.times)}
+            <span className={styles.word}> typical</span>
+          </b>
+        )}
+        {usual?.ns === null && <b className={styles.typical}>new</b>}
       </span>
     </div>
   );

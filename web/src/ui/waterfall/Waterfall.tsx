@@ -5,8 +5,8 @@ import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } fro
 import type { Usual } from '../../lib/compare';
 import type { Gap } from '../../lib/gaps';
 import { nanoBetween } from '../../lib/time';
-import { count, duration } from '../../lib/units';
-import { ancestors, collapsedBy, foldsFromParam, paramFromFolds, ticks, visibleRows, type Folds, type Placed } from '../../lib/waterfall';
+import { count } from '../../lib/units';
+import { ancestors, collapsedBy, foldsFromParam, paramFromFolds, tickLabels, ticks, visibleRows, type Folds, type Placed } from '../../lib/waterfall';
 import { Button } from '../Control';
 import { Icon } from '../Icon';
 import { useKeys } from '../keys';
@@ -175,11 +175,12 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
   });
 
   const marks = ticks(from, to, 7);
+  const labels = tickLabels(marks);
   const at = (ns: number) => ((ns - from) / (to - from)) * 100;
   const searching = find.trim() !== '';
   const select = useCallback((spanId: string) => onSelect(spanId), [onSelect]);
   return (
-    <div className={styles.waterfall} style={{ '--names': `min(${names}px, 50cqw)`, '--gutter': '11px', '--tail': usual ? '142px' : '70px' } as React.CSSProperties}>
+    <div className={styles.waterfall} style={{ '--names': `min(${names}px, 50cqw)`, '--gutter': '11px', '--tail': usual ? 'clamp(92px, 16cqw, 142px)' : '70px' } as React.CSSProperties}>
       <div className={toolStyles.bar}>
         <div className={toolStyles.tools}>
           <Find find={find} onFind={onFind} found={found.length} current={chosen === undefined ? -1 : found.indexOf(chosen)} onJump={jump} />
@@ -207,13 +208,11 @@ export function Waterfall({ spans, placed, total, start, services, selected, onS
         <div className={styles.ruler}>
           <div className={styles.names}>Span</div>
           <div className={styles.times} aria-hidden="true">
-            {marks
-              .filter((ns) => at(ns) < 99)
-              .map((ns) => (
-                <span key={ns} style={{ left: `${at(ns)}%` }}>
-                  {ns === 0 ? '0' : duration(ns)}
-                </span>
-              ))}
+            {marks.map((ns, i) => at(ns) < 99 && (
+              <span key={ns} style={{ left: `${at(ns)}%` }}>
+                {labels[i]}
+              </span>
+            ))}
           </div>
         </div>
         <div className={styles.scroll} ref={scroller} role="tree" aria-label="Spans" tabIndex={0} data-testid="waterfall">

@@ -193,6 +193,100 @@ await step('a group limits the map and the traces', async () => {
   await row.waitFor({ state: 'detached' });
 });
 
+// The trace page
+
+const param = (name) => new URL(page.url()).searchParams.get(name);
+const rows = () => by('span-row').count();
+const trace = `${http}/traces/${failed.trace_id}`;
+
+await step('keys walk the waterfall, fold it and open a span', async () => {
+  await page.goto(trace);
+  await by('span-row').first().waitFor();
+  const all = await rows();
+  await page.keyboard.press('j');
+  await page.locator('[data-testid="span-row"][data-cursor]').waitFor();
+  assert.equal(param('span'), null, 'a step opened the panel');
+  await page.keyboard.press('ArrowLeft');
+  await page.waitForFunction((before) => document.querySelectorAll('[data-testid="span-row"]').length < before, all);
+  await page.waitForURL('**fold=*');
+  const folded = await rows();
+  await page.reload();
+  await by('span-row').first().waitFor();
+  assert.equal(await rows(), folded, 'what was folded is open after a reload');
+  await page.keyboard.press('j');
+  await page.keyboard.press('ArrowRight');
+  await page.waitForFunction((before) => document.querySelectorAll('[data-testid="span-row"]').length === before, all);
+  await page.keyboard.press('Enter');
+  await by('span-panel').waitFor();
+  assert.ok(param('span'));
+  await page.keyboard.press('Escape');
+  await by('span-panel').waitFor({ state: 'detached' });
+});
+
+await step('a segment is told in the words of X-Ray', async () => {
+  await page.locator('[data-testid="span-row"][data-receiver="xray"]').first().click();
+  await by('span-panel').waitFor();
+  const told = await by('span-panel').innerText();
+  assert.match(told, /\bsegment\b/i);
+  assert.match(told, /http\.request\.url|http\.response\.status/);
+});
+
+await step('a value is a handle', async () => {
+  await by('span-panel').locator('dd button').first().click();
+  for (const id of ['value-filter', 'value-exclude', 'value-group', 'value-copy']) await by(id).waitFor();
+  await page.keyboard.press('Escape');
+  await by('value-group').waitFor({ state: 'detached' });
+  assert.ok(param('span'), 'closing the menu closed the panel');
+});
+
+await step('log lines stand below their spans', async () => {
+  await by('inline-logs').click();
+  await by('span-log-row').first().waitFor();
+  await page.waitForURL('**logs=1*');
+  await by('inline-logs').click();
+});
+
+await step('the critical path alone', async () => {
+  const all = await rows();
+  await by('only-critical').click();
+  await page.waitForURL('**critical=1*');
+  assert.ok((await rows()) <= all && (await rows()) > 0);
+  await by('only-critical').click();
+});
+
+await step('gaps are listed and explained', async () => {
+  if (await by('gaps').isDisabled()) return;
+  await by('gaps').click();
+  await by('gap-listed').first().click();
+  await by('span-gap').first().waitFor();
+  assert.match(await by('span-gap').first().innerText(), /(before|between|after) /);
+});
+
+await step('the flame view, by time and merged', async () => {
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('f');
+  await by('flame').waitFor();
+  assert.equal(param('tab'), 'flame');
+  const { x, y } = await by('flame').boundingBox();
+  await page.mouse.click(x + 30, y + 10);
+  await by('span-panel').waitFor();
+  await page.getByRole('button', { name: 'Merged' }).click();
+  await page.waitForURL('**flame=merged*');
+  await page.keyboard.press('f');
+  await by('waterfall').waitFor();
+});
+
+await step('the map of the trace has its services', async () => {
+  await page.goto(`${trace}?tab=map`);
+  await page.locator('[data-testid="trace-map"][data-ready="true"]').waitFor();
+  assert.match(await by('map-nodes').innerText(), new RegExp(service));
+});
+
+await step('it is compared with others of its route', async () => {
+  await page.goto(`${trace}?tab=compare`);
+  await by('compare').or(by('empty')).first().waitFor();
+});
+
 await browser.close();
 assert.deepEqual(complaints, []);
 console.log(JSON.stringify({ passed: true }));

@@ -30,7 +30,7 @@ const traces = createRoute({
 const trace = createRoute({
   getParentRoute: () => rootRoute,
   path: '/traces/$traceId',
-  validateSearch: searchOf('tab', 'span', 'find', 'logs', 'log', 'doc'),
+  validateSearch: searchOf('tab', 'span', 'find', 'zoom', 'fold', 'critical', 'typical', 'align', 'flame', 'box', 'node', 'edge', 'logs', 'log', 'doc'),
   component: lazyRouteComponent(() => import('./pages/trace/TracePage'), 'TracePage'),
 });
 

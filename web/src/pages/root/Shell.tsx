@@ -128,7 +128,15 @@ function Keys({ onClose }: { onClose: () => void }) {
         <dt>
           <kbd>←</kbd> <kbd>→</kbd>
         </dt>
-        <dd>fold, unfold a span</dd>
+        <dd>fold, unfold a span; its parent, its first child</dd>
+        <dt>
+          <kbd>f</kbd>
+        </dt>
+        <dd>flame view of a trace, and back</dd>
+        <dt>
+          <kbd>z</kbd> <kbd>0</kbd>
+        </dt>
+        <dd>zoom to the span, show the whole trace</dd>
         <dt>
           <kbd>n</kbd> <kbd>N</kbd>
         </dt>

@@ -110,11 +110,12 @@ impl FactsBuilder {
         let owners = self.owners();
         let (order, counts) = self.traces_in_order(&owners);
         let mut place_of_owner = vec![NOWHERE; self.ids.len()];
-        let mut starts = Vec::with_capacity(order.len());
+        let mut starts = vec![0; order.len()];
         let mut first = 0_u32;
-        for (place, owner) in order.iter().enumerate() {
+        // Spans come about in order of time, so that those of the oldest trace have the shortest way to the front.
+        for (place, owner) in order.iter().enumerate().rev() {
             place_of_owner[*owner as usize] = place as u32;
-            starts.push(first);
+            starts[place] = first;
             first += counts[*owner as usize];
         }
         let places: Vec<u32> = owners.iter().map(|owner| place_of_owner[*owner as usize]).collect();

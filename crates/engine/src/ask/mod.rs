@@ -11,8 +11,11 @@ pub mod logs;
 pub mod map;
 pub mod services;
 pub mod trace;
+pub mod trace_heatmap;
+pub mod trace_refine;
 pub mod trace_scope;
 pub mod trace_summaries;
+pub mod trace_typical;
 pub mod traces;
 
 use model::Signal;
@@ -136,6 +139,11 @@ impl Steps {
         let start = range.start_unix_nano.div_euclid(step_seconds * SECOND) * step_seconds;
         let count = (range.end_unix_nano / SECOND - start) / step_seconds + 1;
         Steps { start_unix_nano: start * SECOND, step_seconds, count: count.clamp(1, 2 * CHART_BUCKETS_MAX) as usize }
+    }
+
+    /// The number of the step that a time falls in.
+    fn of(&self, time_unix_nano: i64) -> Option<usize> {
+        self.place(time_unix_nano.checked_sub(self.start_unix_nano).map(|since| since.div_euclid(self.step_seconds * SECOND)))
     }
 
     /// SQL for the number of the step that `time` falls in.

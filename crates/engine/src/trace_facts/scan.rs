@@ -19,7 +19,7 @@ use store::{Snapshot, TimeRange};
 
 use super::FactsQuestion;
 use super::columns::{Reader, is_text, projection};
-use super::windows::{Stretch, windows};
+use super::windows::{Stretch, rows_in, windows};
 use crate::answer::QueryStats;
 use crate::dictionaries::scan::{Which, as_dictionaries};
 use crate::error::EngineError;
@@ -118,6 +118,8 @@ struct Running {
     rows_scanned: u64,
     spans: u64,
     left_out: u64,
+    /// The least and the greatest time of any row that the catalog and memory know of.
+    between: (i64, i64),
 }
 
 type Ids = HashSet<TraceId, IdHashes>;
@@ -137,6 +139,7 @@ impl Running {
             rows_scanned: 0,
             spans: 0,
             left_out: 0,
+            between: (i64::MIN, i64::MAX),
         }
     }
 
@@ -153,9 +156,15 @@ impl Running {
         ahead.reverse();
         let mut seen_from = range.end_unix_nano;
         let mut answered = false;
+        self.between = stretches.iter().fold((i64::MAX, i64::MIN), |(min, max), stretch| {
+            (min.min(stretch.min_time), max.max(stretch.max_time))
+        });
         while let Some(window) = ahead.pop() {
             if self.spans >= TRACE_SPANS_JUDGED_MAX || self.started.elapsed() > self.scan.session.engine.options.time_max / 2 {
                 break;
+            }
+            if self.scan.question.necessary.is_none() {
+                self.builder.reserve((rows_in(&stretches, window) as usize).min(TRACE_SPANS_HELD_MAX));
             }
             if self.read(window).await?.is_break() {
                 let middle = window.start_unix_nano.midpoint(window.end_unix_nano);
@@ -272,16 +281,20 @@ impl Running {
         Ok(Some(ids))
     }
 
-    /// The window's spans. Its end is not in it.
+    /// The window's spans; its end is not in it. A bound that no row is beyond is not asked for.
     async fn spans(&self, window: TimeRange) -> Result<DataFrame, EngineError> {
         let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
-        let from = column("time").gt_eq(at(window.start_unix_nano));
-        let to = if window.end_unix_nano == i64::MAX {
-            column("time").lt_eq(at(window.end_unix_nano))
-        } else {
-            column("time").lt(at(window.end_unix_nano))
-        };
-        Ok(self.scan.session.table(Signal::Spans).await?.filter(from.and(to))?)
+        let (least, greatest) = self.between;
+        let from = (window.start_unix_nano > least).then(|| column("time").gt_eq(at(window.start_unix_nano)));
+        let to = (window.end_unix_nano <= greatest).then(|| match window.end_unix_nano {
+            i64::MAX => column("time").lt_eq(at(i64::MAX)),
+            end => column("time").lt(at(end)),
+        });
+        let table = self.scan.session.table(Signal::Spans).await?;
+        match from.into_iter().chain(to).reduce(Expr::and) {
+            Some(within) => Ok(table.filter(within)?),
+            None => Ok(table),
+        }
     }
 }
 

@@ -47,6 +47,17 @@ pub fn windows(stretches: &[Stretch], range: TimeRange, rows_first: u64, rows_ma
     windows
 }
 
+/// About how many rows lie in a window.
+pub fn rows_in(stretches: &[Stretch], window: TimeRange) -> u64 {
+    let rows = stretches.iter().filter(|stretch| window.overlaps(stretch.min_time, stretch.max_time)).map(|stretch| {
+        let length = i128::from(stretch.max_time) - i128::from(stretch.min_time) + 1;
+        let from = i128::from(stretch.min_time.max(window.start_unix_nano));
+        let to = (i128::from(stretch.max_time) + 1).min(i128::from(window.end_unix_nano));
+        (stretch.rows as f64 * ((to - from) as f64 / length as f64).clamp(0.0, 1.0)).ceil()
+    });
+    rows.sum::<f64>() as u64
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -66,7 +77,9 @@ mod tests {
         assert_eq!(cuts(&[even], 250, 250), [750, 500, 250, 0]);
         assert_eq!(cuts(&[even], 10, 500), [990, 950, 790, 290, 0]);
         let dense = Stretch { min_time: 900, max_time: 999, rows: 1_000 };
-        assert_eq!(cuts(&[even, dense], 550, 550), [950, 900, 350, 0]);
+        assert_eq!(cuts(&[even, dense], 550, 550), [950, 899, 349, 0]);
+        assert_eq!(rows_in(&[even, dense], TimeRange { start_unix_nano: 950, end_unix_nano: 2_000 }), 550);
+        assert_eq!(rows_in(&[even], TimeRange { start_unix_nano: 1_000, end_unix_nano: 2_000 }), 0);
         let moment = Stretch { min_time: 500, max_time: 500, rows: 10_000 };
         assert_eq!(cuts(&[moment], 10, 10), [500, 0]);
     }

@@ -13,4 +13,5 @@ mod scanning;
 mod sql;
 mod stage;
 mod streaming;
+mod trace_questions;
 mod xray_filter;

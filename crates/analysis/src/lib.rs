@@ -4,11 +4,15 @@
 
 pub mod bubble_up;
 mod grouping;
+pub mod insights;
 pub mod linking;
 pub mod retention;
+pub mod root_cause;
+pub mod service_graph;
 pub mod severity;
 pub mod stacktrace;
 mod template;
+pub mod trace_facts;
 pub mod trace_tree;
 
 pub use grouping::{ALGORITHM_VERSION, CLIENT_FINGERPRINT_CHARS_MAX, fingerprint};

@@ -32,6 +32,8 @@ pub struct EngineOptions {
     /// What is found there at the start is removed.
     pub spill_dir: Option<PathBuf>,
     pub spill_bytes_max: u64,
+    /// Spans that a question over whole traces aims to hold at once.
+    pub trace_window_spans: u64,
 }
 
 impl Default for EngineOptions {
@@ -44,6 +46,7 @@ impl Default for EngineOptions {
             threads: cores,
             spill_dir: None,
             spill_bytes_max: limits::QUERY_SPILL_BYTES_MAX,
+            trace_window_spans: limits::TRACE_WINDOW_SPANS,
         }
     }
 }

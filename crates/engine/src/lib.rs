@@ -26,6 +26,7 @@ mod rest;
 mod session;
 mod stream;
 mod table;
+pub mod trace_facts;
 mod trace_rows;
 mod union_sort;
 

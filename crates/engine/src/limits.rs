@@ -86,3 +86,66 @@ pub const BUBBLE_UP_WHOLE_NUMBERS_MAX: usize = 64;
 
 /// Values told of each column, those that differ most.
 pub const BUBBLE_UP_VALUES_TOLD: usize = 20;
+
+/// Conditions on spans in one question over traces: they leave one bit each in a word.
+pub const TRACE_PREDICATES_MAX: usize = 64;
+
+/// Spans that a question over traces holds at once, about 100 bytes each; a window that turns out to have more is halved.
+pub const TRACE_SPANS_HELD_MAX: usize = 2_000_000;
+
+/// Spans that a question over traces aims to hold at once: enough for what each window costs besides to be little.
+pub const TRACE_WINDOW_SPANS: u64 = 1_000_000;
+
+/// The same of the first window of a question that may be answered early, as a page of a list is.
+pub const TRACE_WINDOW_SPANS_FIRST: u64 = 50_000;
+
+/// Windows of one question; with the above more than [`TRACE_SPANS_JUDGED_MAX`] needs.
+pub const TRACE_WINDOWS_MAX: usize = 1_000;
+
+/// Spans that one question over traces judges, newest first: some seconds of a core. Beyond it the answer says how far it goes.
+pub const TRACE_SPANS_JUDGED_MAX: u64 = 20_000_000;
+
+/// Spans of traces that wait for the next window because their begin may lie there.
+pub const TRACE_SPANS_WAITING_MAX: usize = 500_000;
+
+/// How far before and after its spans in a range a trace is looked for: a request takes less, nearly always.
+pub const TRACE_REACH_NS: i64 = 60_000_000_000;
+
+/// How much before its root a span may begin, or another tracer's root: clocks disagree.
+pub const TRACE_START_MARGIN_NS: i64 = 1_000_000_000;
+
+/// Traces that a condition picks out before their spans are read; if there are more, reading all is cheaper.
+pub const TRACE_CANDIDATES_MAX: usize = 100_000;
+
+/// Traces whose ids become part of a plan, so that the scan skips the pages of others.
+pub const TRACE_CANDIDATES_NAMED_MAX: usize = 1_000;
+
+/// Nodes of one map: as many as X-Ray's console draws.
+pub const MAP_NODES_MAX: usize = 10_000;
+
+/// Traces that one graph of single traces is made of; each is looked up by itself.
+pub const TRACE_GRAPH_IDS_MAX: usize = 100;
+
+/// Periods of one answer over time; each has histograms.
+pub const TIME_SERIES_PERIODS_MAX: usize = 10_000;
+
+/// Values told of what traces can be narrowed down by.
+pub const REFINE_VALUES_TOLD: usize = 200;
+
+/// Different values counted for that; beyond it new ones are not.
+pub const REFINE_VALUES_MAX: usize = 50_000;
+
+/// Traces of the same route that say what is typical of it.
+pub const TYPICAL_TRACES_MAX: usize = 200;
+
+/// Spans whose attributes are read for one page of summaries; a page of giant traces is told from the first of them.
+pub const TRACE_SUMMARY_SPANS_MAX: usize = 500_000;
+
+/// Exceptions read for one page of summaries.
+pub const TRACE_SUMMARY_EXCEPTIONS_MAX: usize = 100_000;
+
+/// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
+pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
+
+/// Windows of one look for faults: a day by the minute, with the hour before it and somewhat behind.
+pub const FAULT_WINDOWS_MAX: usize = 1_600;

@@ -175,6 +175,11 @@ impl Session {
         self.frame(&sql).await
     }
 
+    /// All rows of a signal's table, ready to be narrowed down.
+    pub(crate) async fn table(&self, signal: Signal) -> Result<DataFrame, EngineError> {
+        Ok(self.context.table(signal.table()).await?)
+    }
+
     /// Plans a query of our own making.
     pub async fn frame(&self, sql: &str) -> Result<DataFrame, EngineError> {
         let plan: LogicalPlan = self.context.state().create_logical_plan(sql).await?;

@@ -3,8 +3,10 @@
 //! One folder per language, each of one shape: `ast.rs`, `parse.rs`, `lower.rs`, `tests.rs`. This crate knows
 //! `datafusion-expr` and a schema, never the engine: nothing here reads a row.
 
+mod caret;
 pub mod search;
 pub mod sql;
+pub mod xray_filter;
 
 #[cfg(test)]
 mod literate;

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-const ANSWER_TAGS: [&str; 4] = ["expr", "unknown", "error", "rewritten"];
+const ANSWER_TAGS: [&str; 8] = ["expr", "unknown", "error", "rewritten", "read", "predicates", "condition", "necessary"];
 
 enum Piece {
     Prose(String),

@@ -86,3 +86,33 @@ pub const PERSON_ATTRIBUTES_MAX: usize = 50;
 
 /// Runs of retention that an answer lists, newest first.
 pub const RETENTION_RUNS_LISTED: u32 = 50;
+
+/// Sampling rules of a project beside the default. AWS allows 25; an SDK tries them one after the other for each request.
+pub const SAMPLING_RULES_MAX: u32 = 100;
+
+/// Clients that report on sampling rules, remembered with their rules. Some 100 bytes each; those beyond share no reservoir.
+pub const SAMPLING_CLIENTS_REMEMBERED: usize = 100_000;
+
+/// Boosts of a rule for a service that are remembered until their pause is over.
+pub const SAMPLING_BOOSTS_REMEMBERED: usize = 1_000;
+
+/// How far back GetSamplingStatisticSummaries tells, in seconds.
+pub const SAMPLING_STATISTICS_TOLD_SECONDS: i64 = 3_600;
+
+/// X-Ray groups of a project. Each is a filter somebody wrote by hand.
+pub const XRAY_GROUPS_MAX: u32 = 1_000;
+
+/// Trace ids in one call. AWS takes five; each is a look into the index and a few pages of files.
+pub const XRAY_TRACE_IDS_MAX: usize = 100;
+
+/// Bytes of documents after which a page of traces ends.
+pub const XRAY_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Retrievals remembered. Each is at most a hundred ids.
+pub const RETRIEVALS_REMEMBERED: usize = 1_000;
+
+/// How long, in seconds; AWS's bound.
+pub const RETRIEVAL_SECONDS_MAX: i64 = 3_600;
+
+/// Insights of which it is remembered whose they are. Beyond it, all are forgotten until they are listed again.
+pub const INSIGHTS_REMEMBERED: usize = 10_000;

@@ -6,10 +6,18 @@
 pub mod attributes;
 pub mod bubble_up;
 pub mod errors;
+pub mod fault_windows;
 pub mod log_events;
 pub mod logs;
+pub mod map;
 pub mod services;
+pub mod stored_spans;
 pub mod trace;
+pub mod trace_heatmap;
+pub mod trace_refine;
+pub mod trace_scope;
+pub mod trace_summaries;
+pub mod trace_typical;
 pub mod traces;
 
 use model::Signal;
@@ -133,6 +141,11 @@ impl Steps {
         let start = range.start_unix_nano.div_euclid(step_seconds * SECOND) * step_seconds;
         let count = (range.end_unix_nano / SECOND - start) / step_seconds + 1;
         Steps { start_unix_nano: start * SECOND, step_seconds, count: count.clamp(1, 2 * CHART_BUCKETS_MAX) as usize }
+    }
+
+    /// The number of the step that a time falls in.
+    fn of(&self, time_unix_nano: i64) -> Option<usize> {
+        self.place(time_unix_nano.checked_sub(self.start_unix_nano).map(|since| since.div_euclid(self.step_seconds * SECOND)))
     }
 
     /// SQL for the number of the step that `time` falls in.

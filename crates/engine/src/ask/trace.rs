@@ -139,7 +139,7 @@ const LINK_RULE: &str = "http.response.header.x_amzn_trace_id";
 
 /// What links traces of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LinkRule {
+pub(super) enum LinkRule {
     /// The attribute in which OpenTelemetry keeps the header that X-Ray's middleware sets.
     ResponseHeader,
     /// A span's own links.
@@ -156,7 +156,7 @@ impl LinkRule {
 }
 
 /// A trace and those exactly linked to it, in both directions, with the spans of all of them.
-struct Family {
+pub(super) struct Family {
     /// The asked one first; each with how it was reached.
     members: Vec<(TraceId, Option<LinkRule>)>,
     spans: Vec<RecordBatch>,
@@ -164,8 +164,16 @@ struct Family {
 }
 
 impl Family {
-    fn ids(&self) -> impl Iterator<Item = TraceId> {
+    pub fn ids(&self) -> impl Iterator<Item = TraceId> {
         self.members.iter().map(|(id, _)| *id)
+    }
+
+    pub fn batches(&self) -> &[RecordBatch] {
+        &self.spans
+    }
+
+    pub fn seen(&self) -> QueryStats {
+        self.seen
     }
 
     fn rows(&self) -> impl Iterator<Item = Row<'_>> {
@@ -215,7 +223,7 @@ impl Asker {
     }
 
     /// A trace's spans, and those of the traces that its spans name or whose spans name it.
-    async fn family(&self, id: TraceId) -> Result<Family, EngineError> {
+    pub(super) async fn family(&self, id: TraceId) -> Result<Family, EngineError> {
         let stats = self.engine.store().stats();
         let seen = QueryStats { rows_total: stats.part_rows + stats.memory_rows, ..QueryStats::default() };
         let mut family = Family { members: vec![(id, None)], spans: Vec::new(), seen };
@@ -273,7 +281,7 @@ fn linked_by(links: &Value) -> impl Iterator<Item = TraceId> + use<> {
     ids.into_iter()
 }
 
-fn tell_span(row: Row<'_>) -> SpanTold {
+pub(super) fn tell_span(row: Row<'_>) -> SpanTold {
     let (attributes, resource) = attributes_and_resource(row, Signal::Spans);
     SpanTold {
         trace_id: row.bytes("trace_id").map(hex).unwrap_or_default(),
@@ -300,7 +308,7 @@ fn tell_span(row: Row<'_>) -> SpanTold {
 }
 
 /// Span events under their spans, and how many log lines name each span.
-fn with_events(mut spans: Vec<SpanTold>, logs: &[Log]) -> Vec<SpanTold> {
+pub(super) fn with_events(mut spans: Vec<SpanTold>, logs: &[Log]) -> Vec<SpanTold> {
     let places: HashMap<(String, String), usize> =
         spans.iter().enumerate().map(|(at, span)| ((span.trace_id.clone(), span.span_id.clone()), at)).collect();
     for log in logs {
@@ -426,7 +434,7 @@ fn any_value(value: &Value) -> Value {
 }
 
 /// Rows in display order, copies folded, the other tracer's trace below the span that links it.
-fn arrange(mut spans: Vec<SpanTold>) -> Vec<SpanTold> {
+pub(super) fn arrange(mut spans: Vec<SpanTold>) -> Vec<SpanTold> {
     let views: Vec<SpanView<'_>> = spans.iter().filter_map(view).collect();
     if views.len() != spans.len() {
         // Ids are read back from what we told; one that cannot be read would be ours to mend, and order can wait.

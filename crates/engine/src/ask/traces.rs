@@ -4,12 +4,16 @@
 //! to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use analysis::service_graph::Calls;
 use model::{Signal, SpanId, TraceId};
 use serde::Serialize;
 use store::TimeRange;
 use utoipa::ToSchema;
 
+use super::trace_scope::{TraceScope, told};
 use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, id_list, is, search_filter};
 use crate::answer::Row;
 use crate::error::EngineError;
@@ -138,6 +142,63 @@ impl Asker {
         Ok(Traces { traces, next_cursor, stats: found.stats.plus(seen).into() })
     }
 
+    /// The same of a scope, which may have filter expressions: whole traces are judged then, by when they began.
+    pub async fn traces_of(
+        &self,
+        scope: &TraceScope,
+        sort: TraceSort,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Traces, EngineError> {
+        if scope.filter.trim().is_empty() && scope.group.trim().is_empty() && scope.judges.is_empty() {
+            return self.traces(scope.range(), &scope.search, sort, limit, cursor).await;
+        }
+        let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        let session = self.trace_session(scope.range()).await?;
+        session.define("s", Signal::Spans, None).await?;
+        let mut scan = self.scope_scan(scope, Arc::clone(&session)).await?;
+        if sort == TraceSort::Newest {
+            scan = scan.ends_early();
+        }
+        let warnings = std::mem::take(&mut scan.warnings);
+        let before = cursor.map(parse_cursor).transpose()?;
+        let mut calls = Calls::default();
+        let scanned = scan
+            .fold((BTreeSet::<(i64, TraceId)>::new(), HashSet::<TraceId>::new()), move |(places, ids), window, chosen| {
+                for trace in window.facts.traces() {
+                    let place = match sort {
+                        TraceSort::Newest => trace.start_unix_nano(),
+                        TraceSort::Slowest => trace.duration_ns(),
+                    };
+                    let place = (place, trace.id());
+                    let is_after = places.len() > limit && places.first().is_some_and(|last| place <= *last);
+                    if !is_after && before.is_none_or(|before| place < before) && chosen.takes(&trace, &mut calls) {
+                        // Older spans of a trace that was shown may come by themselves.
+                        if !ids.insert(trace.id()) {
+                            continue;
+                        }
+                        places.insert(place);
+                        if places.len() > limit + 1 {
+                            places.pop_first();
+                        }
+                    }
+                }
+                let last = places.first().filter(|_| places.len() > limit && sort == TraceSort::Newest);
+                match last {
+                    Some(last) if last.0 >= window.settled_from_unix_nano => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                }
+            })
+            .await?;
+        let mut places: Vec<(i64, TraceId)> = scanned.state.0.iter().rev().copied().collect();
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let ids: Vec<TraceId> = places.iter().map(|(_, id)| *id).collect();
+        let (traces, seen) = summaries(&session, &ids).await?;
+        let next_cursor = places.last().filter(|_| more).map(|(place, id)| format!("{place}:{id}"));
+        Ok(Traces { traces, next_cursor, stats: told(scanned.stats.plus(seen), &scanned.coverage, warnings) })
+    }
+
     pub async fn trace_histogram(&self, range: TimeRange, filter: &TraceFilter) -> Result<TraceHistogram, EngineError> {
         let session = self.session(range).await?;
         session.define("f", Signal::Spans, span_condition(&session, filter).await?).await?;
@@ -170,7 +231,7 @@ impl Asker {
     }
 }
 
-async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
+pub(super) async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
     use datafusion::logical_expr::{col, lit};
     let route = filter.route.as_deref().map(|route| {
         let keys = ["http.route", "url.path", "http.target", "name"].into_iter();
@@ -187,7 +248,7 @@ async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Optio
     ]))
 }
 
-fn parse_cursor(text: &str) -> Result<(i64, TraceId), EngineError> {
+pub(super) fn parse_cursor(text: &str) -> Result<(i64, TraceId), EngineError> {
     let parsed = text.split_once(':').and_then(|(place, id)| Some((place.parse().ok()?, TraceId::parse(id).ok()?)));
     parsed.ok_or_else(|| EngineError::invalid(format!("cannot read cursor {text:?}: expected one from an earlier answer")))
 }

@@ -10,7 +10,8 @@ use datafusion_expr::{BinaryExpr, Expr, Operator, ScalarUDF, binary_expr, cast, 
 use model::{Signal, SpanId, TraceId};
 
 use super::ast::{Comparison, Key, Node, Query, Term, Value};
-use super::error::{SearchError, quote};
+use super::error::SearchError;
+use crate::caret::quote;
 
 /// What a search is read against.
 #[derive(Clone, Copy, Debug)]

@@ -43,11 +43,20 @@ pub const GROUPS_REMEMBERED: usize = 2_048;
 /// A JSON or form request of our own and the AWS control APIs is never larger.
 pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How often a live tail looks at most.
-pub const TAIL_INTERVAL: Duration = Duration::from_millis(400);
+/// A live tail rests so many times as long as its look took: it takes a tenth of a core at most, however much arrives.
+pub const TAIL_PAUSES_PER_LOOK: u32 = 9;
 
-/// Lines a live tail sends at each look; the rest is counted as skipped. More per second nobody reads.
+/// The shortest rest: lines that arrive together are told together.
+pub const TAIL_PAUSE_MIN: Duration = Duration::from_millis(2);
+
+/// The longest: a person sees lines come in, not in heaps.
+pub const TAIL_PAUSE_MAX: Duration = Duration::from_millis(400);
+
+/// Lines a live tail sends at each look; the rest comes with the next ones.
 pub const TAIL_LINES_MAX: usize = 200;
+
+/// Lines it sends in a second; what does not come in time is skipped, and the client is told so. More nobody reads.
+pub const TAIL_LINES_PER_SECOND_MAX: usize = 500;
 
 /// A live tail sees lines whose own time is at most this old.
 pub const TAIL_AGE_MAX: Duration = Duration::from_secs(15 * 60);

@@ -14,6 +14,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The question was wrong, at a place that is told. */
+export const isUnreadable = (error: unknown): error is ApiError => error instanceof ApiError && error.position !== null;
+
 export type Params = Record<string, string | number | undefined | null>;
 
 /** The query part of an address. What was left empty is not sent. */
@@ -56,4 +59,40 @@ export async function answerOf<T>(asked: Promise<Answer<T>>): Promise<T> {
   const { status } = answer.response;
   const told = (answer.error as { error?: { code?: string; message?: string; position?: number | null } } | undefined)?.error;
   throw new ApiError(status, told?.code ?? 'unknown', told?.message ?? `the server answered with status ${status}`, told?.position ?? null);
+}
+
+/** Named in every request that changes something: a page of another origin cannot send it unasked. */
+const ASKED_BY = { 'x-requested-by': 'cupola-web' };
+
+/** Asks a path that the generated schema does not have; otherwise as `api.GET` and `answerOf`. */
+export async function ask<T>(path: string, params: Params, signal?: AbortSignal): Promise<T> {
+  const text = query(params);
+  return send<T>(text === '' ? path : `${path}?${text}`, { signal, headers: { accept: 'application/json' } });
+}
+
+/** Changes something. An answer without a body is `undefined`. */
+export async function change<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T | undefined> {
+  const headers: Record<string, string> = { accept: 'application/json', ...ASKED_BY };
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  return send<T | undefined>(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+}
+
+async function send<T>(path: string, init: RequestInit): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'unreachable', 'the server does not answer');
+  }
+  const text = await response.text();
+  let told: unknown;
+  try {
+    told = text === '' ? undefined : JSON.parse(text);
+  } catch {
+    told = undefined;
+  }
+  if (response.ok && told === undefined && text !== '') return answerOf(Promise.reject(new SyntaxError('not JSON')));
+  if (response.ok) return told as T;
+  return answerOf<T>(Promise.resolve({ error: told, response }));
 }

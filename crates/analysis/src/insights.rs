@@ -5,6 +5,8 @@
 //! are compared with. Anomalies of services that call each other, at the same time, are one insight; its cause is the service
 //! from which the others have their faults. That is all: no seasons, no trends, no guess about what comes.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 /// Windows that a window is compared with: an hour, at one a minute.
 pub const BASELINE_WINDOWS: usize = 60;
 
@@ -89,47 +91,55 @@ pub fn forecast(past: &[Window], total: f64) -> Option<Forecast> {
 
 /// Puts anomalies of services together. `calls` are pairs of services, the caller first.
 pub fn insights(services: &[Vec<Window>], calls: &[(usize, usize)]) -> Vec<Insight> {
-    let all: Vec<(usize, Anomaly)> = services
-        .iter()
-        .enumerate()
-        .flat_map(|(service, windows)| anomalies(windows).into_iter().map(move |anomaly| (service, anomaly)))
-        .collect();
+    let mut all: Vec<(usize, Anomaly)> = Vec::new();
+    let mut of_service: Vec<std::ops::Range<usize>> = Vec::with_capacity(services.len());
+    for (service, windows) in services.iter().enumerate() {
+        let first = all.len();
+        all.extend(anomalies(windows).into_iter().map(|anomaly| (service, anomaly)));
+        of_service.push(first..all.len());
+    }
     let mut groups: Vec<usize> = (0..all.len()).collect();
-    for (a, (service, anomaly)) in all.iter().enumerate() {
-        for (b, (other, later)) in all.iter().enumerate().skip(a + 1) {
-            let overlap = anomaly.first <= later.last + CALM_WINDOWS && later.first <= anomaly.last + CALM_WINDOWS;
-            let related = service == other || calls.contains(&(*service, *other)) || calls.contains(&(*other, *service));
-            if overlap && related {
-                let (from, to) = (groups[b], groups[a]);
-                groups.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
+    let of = |service: usize| of_service.get(service).cloned().unwrap_or(0..0);
+    for (from, to) in calls {
+        for a in of(*from) {
+            for b in of(*to) {
+                let (one, other) = (all[a].1, all[b].1);
+                if one.first <= other.last + CALM_WINDOWS && other.first <= one.last + CALM_WINDOWS {
+                    let (a, b) = (top(&mut groups, a), top(&mut groups, b));
+                    groups[a.max(b)] = a.min(b);
+                }
             }
         }
     }
-    let mut numbers = groups.clone();
-    numbers.sort_unstable();
-    numbers.dedup();
-    let mut found: Vec<Insight> = numbers
-        .into_iter()
-        .map(|number| {
-            let members = all.iter().zip(&groups).filter(|(_, group)| **group == number).map(|(one, _)| *one);
-            insight(members.collect(), calls)
-        })
-        .collect();
+    let mut members: BTreeMap<usize, Vec<(usize, Anomaly)>> = BTreeMap::new();
+    for (at, one) in all.iter().enumerate() {
+        members.entry(top(&mut groups, at)).or_default().push(*one);
+    }
+    let mut callees: HashMap<usize, Vec<usize>> = HashMap::new();
+    calls.iter().for_each(|(from, to)| callees.entry(*from).or_default().push(*to));
+    let mut found: Vec<Insight> = members.into_values().map(|members| insight(members, &callees)).collect();
     found.sort_by_key(|insight| (insight.first, insight.services.first().copied()));
     found
 }
 
-fn insight(mut members: Vec<(usize, Anomaly)>, calls: &[(usize, usize)]) -> Insight {
+/// The member that stands for a group, by way of others; who asks again has a shorter way.
+fn top(groups: &mut [usize], mut member: usize) -> usize {
+    while groups[member] != member {
+        groups[member] = groups[groups[member]];
+        member = groups[member];
+    }
+    member
+}
+
+fn insight(mut members: Vec<(usize, Anomaly)>, callees: &HashMap<usize, Vec<usize>>) -> Insight {
     members.sort_by(|(_, a), (_, b)| b.deviations.total_cmp(&a.deviations));
     let mut services: Vec<usize> = Vec::new();
-    for (service, _) in &members {
-        if !services.contains(service) {
-            services.push(*service);
-        }
-    }
+    let mut known: HashSet<usize> = HashSet::new();
+    services.extend(members.iter().map(|(service, _)| *service).filter(|service| known.insert(*service)));
     // Faults travel from the callee to its callers: the cause calls nobody who fails as well. Of several, the worst; in a
     // circle, too.
-    let calls_a_member = |service: usize| calls.iter().any(|(from, to)| *from == service && from != to && services.contains(to));
+    let calls_a_member =
+        |service: usize| callees.get(&service).is_some_and(|to| to.iter().any(|to| *to != service && known.contains(to)));
     let cause = services.iter().position(|service| !calls_a_member(*service)).unwrap_or(0);
     services[..=cause].rotate_right(1);
     Insight {

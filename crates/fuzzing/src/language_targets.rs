@@ -2,6 +2,7 @@
 
 use languages::search::{LowerContext, lower, parse};
 use languages::sql::rewrite;
+use languages::xray_filter::{self, FilterError, TraceView};
 use model::Signal;
 use store::columns;
 
@@ -42,5 +43,76 @@ pub fn search(input: &[u8]) {
             Ok(lowered) => assert!(lowered.unknown_keys.len() <= text.len()),
             Err(error) => check(&error),
         }
+    }
+}
+
+/// A filter is read, printed and read as the same; its groups are itself; a trace of nothing is judged.
+pub fn xray_filter(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let check = |error: &FilterError| {
+        let position = error.position();
+        assert!(text.is_char_boundary(position), "byte {position} of {text:?} is no character's");
+        let _ = error.with_caret(text);
+    };
+    let filter = match xray_filter::parse(text) {
+        Ok(filter) => filter,
+        Err(error) => return check(&error),
+    };
+    let printed = filter.to_string();
+    match xray_filter::parse(&printed) {
+        Ok(again) => assert_eq!(again, filter, "{text:?} was printed as {printed:?}"),
+        Err(error) => assert!(printed.len() > xray_filter::FILTER_BYTES_MAX, "{printed:?} was printed and is refused: {error}"),
+    }
+    let schema = columns::schema(Signal::Spans);
+    let context = xray_filter::LowerContext {
+        schema: &schema,
+        is_fixed: &|name| columns::is_fixed(Signal::Spans, name),
+        group: &|_| Some(text.to_owned()),
+    };
+    match xray_filter::lower(&filter, &context) {
+        Ok(lowered) => {
+            assert!(
+                lowered.predicates.len() <= xray_filter::PREDICATES_MAX && lowered.nodes.len() <= xray_filter::PREDICATES_MAX
+            );
+            xray_filter::evaluate(&lowered.condition, &Nothing);
+        }
+        Err(error) => check(&error),
+    }
+}
+
+/// The least that there can be of a trace.
+struct Nothing;
+
+impl TraceView for Nothing {
+    fn root(&self) -> xray_filter::Segment {
+        xray_filter::Segment::default()
+    }
+
+    fn root_is_there(&self) -> bool {
+        false
+    }
+
+    fn duration_ns(&self) -> i64 {
+        i64::MIN
+    }
+
+    fn matches(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn is_throttled(&self) -> bool {
+        false
+    }
+
+    fn is_partial(&self) -> bool {
+        false
+    }
+
+    fn calls(&self) -> impl Iterator<Item = xray_filter::Call> {
+        std::iter::repeat_n(xray_filter::Call { source: Some(u64::MAX), ..Default::default() }, 2)
+    }
+
+    fn root_causes(&self, _: xray_filter::Cause) -> Vec<xray_filter::RootCause> {
+        vec![xray_filter::RootCause::default()]
     }
 }

@@ -1,6 +1,5 @@
 //! X-Ray's filter expressions over facts: a text becomes what a scan asks of spans, and a judge of traces.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 use analysis::root_cause::{self, Trouble};
@@ -8,11 +7,10 @@ use analysis::service_graph::{Calls, NodeKey, Side};
 use analysis::trace_facts::{Flags, SpanFact, Trace};
 use datafusion::logical_expr::Expr;
 use languages::xray_filter::{
-    self, Call, Cause, CauseEntity, CauseException, CauseService, Filter, FilterError, GroupReference, LowerContext, LoweredFilter,
-    RootCause, Segment, TraceView,
+    self, Call, Cause, CauseEntity, CauseException, CauseService, Filter, FilterError, GroupReference, LowerContext,
+    LoweredFilter, NodeTest, RootCause, Segment, TraceView,
 };
 use model::{Signal, SpanId, TraceId};
-use parking_lot::{Mutex, MutexGuard};
 
 use super::TraceJudge;
 use crate::error::EngineError;
@@ -26,8 +24,6 @@ pub type Groups<'a> = &'a (dyn Fn(&GroupReference) -> Option<String> + Send + Sy
 pub struct CompiledFilter {
     lowered: LoweredFilter,
     exceptions: HashMap<(TraceId, u64), Vec<CauseException>>,
-    /// Which of the filter's nodes a node is, as bits. Texts keep their numbers over all windows of a question.
-    nodes: Mutex<HashMap<NodeKey, u64>>,
     /// What whoever reads the answer should know.
     pub warnings: Vec<String>,
 }
@@ -50,7 +46,7 @@ impl CompiledFilter {
             true => exceptions(session, &mut warnings).await?,
             false => HashMap::new(),
         };
-        Ok(CompiledFilter { lowered, exceptions, nodes: Mutex::default(), warnings })
+        Ok(CompiledFilter { lowered, exceptions, warnings })
     }
 
     /// Whether every trace passes.
@@ -69,7 +65,7 @@ impl TraceJudge for CompiledFilter {
     }
 
     fn holds(&self, trace: &Trace<'_>, calls: &Calls, first_bit: usize) -> bool {
-        let view = View { filter: self, trace, calls, first_bit, nodes: RefCell::new(self.nodes.lock()) };
+        let view = View { filter: self, trace, calls, first_bit };
         xray_filter::evaluate(&self.lowered.condition, &view)
     }
 }
@@ -120,14 +116,13 @@ struct View<'a> {
     filter: &'a CompiledFilter,
     trace: &'a Trace<'a>,
     calls: &'a Calls,
-    /// The bit of spans that answers the first of the filter's predicates.
+    /// Lower bits are of other filters.
     first_bit: usize,
-    nodes: RefCell<MutexGuard<'a, HashMap<NodeKey, u64>>>,
 }
 
 impl TraceView for View<'_> {
     fn root(&self) -> Segment {
-        Segment { root: true, ..segment(self.trace.root(), self.first_bit) }
+        Segment { root: true, ..self.segment(self.trace.root()) }
     }
 
     fn root_is_there(&self) -> bool {
@@ -139,7 +134,7 @@ impl TraceView for View<'_> {
     }
 
     fn matches(&self) -> u64 {
-        self.trace.spans().iter().fold(0, |matches, span| matches | span.matches >> self.first_bit)
+        self.own(self.trace.spans().iter().fold(0, |matches, span| matches | span.matches))
     }
 
     fn is_throttled(&self) -> bool {
@@ -160,8 +155,8 @@ impl TraceView for View<'_> {
                 source: call.from.map(|from| self.node(from)),
                 source_is_client,
                 destination: self.node(call.to),
-                seen_by: segment(&seen_by, self.first_bit),
-                request: Segment { inferred, root: root && !inferred, ..segment(&request, self.first_bit) },
+                seen_by: self.segment(&seen_by),
+                request: Segment { inferred, root: root && !inferred, ..self.segment(&request) },
             }
         })
     }
@@ -179,17 +174,29 @@ impl TraceView for View<'_> {
 impl View<'_> {
     /// Which of the filter's nodes this is.
     fn node(&self, key: NodeKey) -> u64 {
-        let tests = &self.filter.lowered.nodes;
-        if tests.is_empty() {
-            return 0;
+        let (name, node_type) = (self.trace.text(key.name), self.trace.text(key.node_type));
+        // Who asks bears the name of whom it asks, and is meant only by its type.
+        let is_meant = |test: &NodeTest| key.side != Side::Client || !test.is_of_any_type();
+        let tests = self.filter.lowered.nodes.iter().enumerate();
+        tests.filter(|(_, test)| is_meant(test) && test.holds(name, node_type)).fold(0, |bits, (place, _)| bits | 1 << place)
+    }
+
+    /// The bits of this filter; one without predicates may begin behind the last.
+    fn own(&self, matches: u64) -> u64 {
+        matches.checked_shr(self.first_bit as u32).unwrap_or_default()
+    }
+
+    fn segment(&self, span: &SpanFact) -> Segment {
+        Segment {
+            matches: self.own(span.matches),
+            duration_ns: span.duration_ns,
+            error: span.is(Flags::ERROR),
+            fault: span.is(Flags::FAULT),
+            throttle: span.is(Flags::THROTTLE),
+            in_progress: span.is(Flags::IN_PROGRESS),
+            inferred: false,
+            root: false,
         }
-        *self.nodes.borrow_mut().entry(key).or_insert_with(|| {
-            let (name, node_type) = (self.trace.text(key.name), self.trace.text(key.node_type));
-            // Who asks bears the name of whom it asks, and is meant only by its type.
-            let is_meant = |test: &xray_filter::NodeTest| key.side != Side::Client || !test.is_of_any_type();
-            let holding = tests.iter().enumerate().filter(|(_, test)| is_meant(test) && test.holds(name, node_type));
-            holding.fold(0, |bits, (place, _)| bits | 1 << place)
-        })
     }
 
     fn told(&self, cause: root_cause::RootCause) -> RootCause {
@@ -214,18 +221,5 @@ impl View<'_> {
     fn exceptions(&self, span: u32) -> Vec<CauseException> {
         let span = &self.trace.spans()[span as usize];
         self.filter.exceptions.get(&(self.trace.facts.id(span.own_trace), span.span_id)).cloned().unwrap_or_default()
-    }
-}
-
-fn segment(span: &SpanFact, first_bit: usize) -> Segment {
-    Segment {
-        matches: span.matches >> first_bit,
-        duration_ns: span.duration_ns,
-        error: span.is(Flags::ERROR),
-        fault: span.is(Flags::FAULT),
-        throttle: span.is(Flags::THROTTLE),
-        in_progress: span.is(Flags::IN_PROGRESS),
-        inferred: false,
-        root: false,
     }
 }

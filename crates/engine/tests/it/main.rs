@@ -14,3 +14,4 @@ mod sql;
 mod stage;
 mod streaming;
 mod trace_questions;
+mod xray_filter;

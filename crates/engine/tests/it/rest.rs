@@ -144,3 +144,19 @@ async fn a_name_that_nobody_sent_is_an_error_where_all_attributes_have_columns()
     let error = stage.asker.engine.sql(PROJECT, "SELECT no.such FROM spans", 10).await.unwrap_err();
     assert!(matches!(error, EngineError::Invalid { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn filter_expressions_find_them() {
+    let stage = many_keys().await;
+    let found = async |text: &str| crate::xray_filter::found(&stage, &|_| None, text).await.unwrap();
+    for text in [
+        "annotation[key.49996] = 49996",
+        "annotation[key.49999] > 49999",
+        "annotation[key.49994]",
+        "annotation[key.49997] CONTAINS 49997",
+    ] {
+        let (traces, warnings) = found(text).await;
+        assert_eq!((traces.len(), warnings.len()), (1, 0), "{text}: {warnings:?}");
+    }
+    assert_eq!(found("annotation[key.50000]").await.0.len(), 0);
+}

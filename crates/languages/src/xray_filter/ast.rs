@@ -307,10 +307,8 @@ impl fmt::Display for Node {
             Node::Or(nodes) => joined(f, nodes, " OR ", |node| matches!(node, Node::Or(_))),
             Node::Not(node) => match node.as_ref() {
                 Node::And(_) | Node::Or(_) => write!(f, "!({node})"),
-                // `!!x` would be read, too, but nobody reads it.
-                Node::Not(_) => write!(f, "!({node})"),
                 // `!name = "x"` negates the comparison, as it is read.
-                Node::Term(term) => write!(f, "!{term}"),
+                Node::Not(_) | Node::Term(_) => write!(f, "!{node}"),
             },
             Node::Term(term) => term.fmt(f),
         }

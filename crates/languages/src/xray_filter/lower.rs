@@ -24,6 +24,10 @@ pub const PREDICATES_MAX: usize = 64;
 /// Groups whose expressions name further groups, one inside the other.
 pub const GROUPS_DEPTH_MAX: usize = 8;
 
+/// Groups named by one filter and by the groups that it names, each as often as it is: groups that name two groups each double
+/// with every step.
+pub const GROUPS_NAMED_MAX: usize = 64;
+
 /// What a filter is read against.
 pub struct LowerContext<'a> {
     /// Every column of spans: fixed ones and known attributes.
@@ -92,11 +96,18 @@ impl LoweredFilter {
 /// Turns a filter into what the engine runs.
 ///
 /// Refuses: groups that do not exist, cannot be read, or name one another in a circle or deeper than [`GROUPS_DEPTH_MAX`];
-/// more than [`PREDICATES_MAX`] different conditions; JSON that is no root cause.
+/// more than [`GROUPS_NAMED_MAX`] groups; more than [`PREDICATES_MAX`] different conditions; JSON that is no root cause.
 pub fn lower(filter: &Filter, context: &LowerContext<'_>) -> Result<LoweredFilter, FilterError> {
     let columns = Columns { schema: context.schema, is_fixed: context.is_fixed, missing: Vec::new() };
-    let mut lowering =
-        Lowering { context, columns, predicates: Vec::new(), nodes: Vec::new(), unknown_keys: Vec::new(), groups: Vec::new() };
+    let mut lowering = Lowering {
+        context,
+        columns,
+        predicates: Vec::new(),
+        nodes: Vec::new(),
+        unknown_keys: Vec::new(),
+        groups: Vec::new(),
+        groups_named: 0,
+    };
     let condition = lowering.filter(filter)?;
     let necessary = lowering.necessary(&condition).map(|tested| tested.expr);
     Ok(LoweredFilter {
@@ -117,6 +128,7 @@ struct Lowering<'a> {
     unknown_keys: Vec<String>,
     /// The groups whose expressions are being lowered, outermost first.
     groups: Vec<GroupReference>,
+    groups_named: usize,
 }
 
 impl Lowering<'_> {
@@ -314,6 +326,10 @@ impl Lowering<'_> {
         }
         if self.groups.len() == GROUPS_DEPTH_MAX {
             return Err(misfit(place, format!("at most {GROUPS_DEPTH_MAX} groups inside one another"), "one more"));
+        }
+        self.groups_named += 1;
+        if self.groups_named > GROUPS_NAMED_MAX {
+            return Err(misfit(place, format!("at most {GROUPS_NAMED_MAX} groups named in all"), "one more"));
         }
         let Some(expression) = (self.context.group)(reference) else {
             return Err(misfit(place, "a group that exists", quote(told)));

@@ -28,5 +28,5 @@ pub use evaluate::{
     SegmentCondition, SegmentTest, TraceCondition, TraceTest, TraceView, evaluate,
 };
 pub use keywords::{KEYWORDS, Keyword, KeywordKind};
-pub use lower::{GROUPS_DEPTH_MAX, LowerContext, LoweredFilter, NodeTest, PREDICATES_MAX, lower};
+pub use lower::{GROUPS_DEPTH_MAX, GROUPS_NAMED_MAX, LowerContext, LoweredFilter, NodeTest, PREDICATES_MAX, lower};
 pub use parse::{FILTER_BYTES_MAX, NESTING_DEPTH_MAX, TERMS_MAX, parse};

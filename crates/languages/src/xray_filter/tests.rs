@@ -126,6 +126,18 @@ fn groups_end() {
     let error = lower(&filter(GROUPS_DEPTH_MAX), &context(&schema, &deep)).unwrap_err();
     assert!(error.expected.contains("at most 8 groups"), "{error}");
     assert_eq!(error.span, 19..22);
+    // Each group names the next one many times.
+    let broad = |reference: &GroupReference| {
+        let GroupReference::Name(name) = reference else { return None };
+        let next = name.parse::<usize>().ok()? + 1;
+        Some(format!("group.name = \"{next}\" OR ").repeat(100) + "fault")
+    };
+    let error = lower(&filter(0), &context(&schema, &broad)).unwrap_err();
+    assert!(error.expected.contains("at most"), "{error}");
+    let wide = format!("group.name = \"{}\" ", 0).repeat(GROUPS_NAMED_MAX);
+    assert!(lower(&parse(&wide).unwrap(), &context(&schema, &deep)).is_ok());
+    let error = lower(&parse(&format!("{wide} group.name = \"0\"")).unwrap(), &context(&schema, &deep)).unwrap_err();
+    assert!(error.expected.contains("at most 64 groups"), "{error}");
 }
 
 #[test]

@@ -36,7 +36,10 @@ fn main() {
     let folder = std::env::var_os("CUPOLA_BENCH_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("traces-{spans}")), PathBuf::from);
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // Threads that end take their time with them.
+    let keep = std::time::Duration::from_secs(3_600);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).thread_keep_alive(keep).enable_all().build().unwrap();
     runtime.block_on(async {
         let store = open(&folder).await;
         if store.stats().part_rows == 0 {

@@ -90,11 +90,11 @@ pub const BUBBLE_UP_VALUES_TOLD: usize = 20;
 /// Conditions on spans in one question over traces: they leave one bit each in a word.
 pub const TRACE_PREDICATES_MAX: usize = 64;
 
-/// Spans that a question over traces holds at once, about 100 bytes each; a window that turns out to have more is halved.
-pub const TRACE_SPANS_HELD_MAX: usize = 2_000_000;
+/// Spans that a question over traces holds at once, about 200 bytes each; a window that turns out to have more is halved.
+pub const TRACE_SPANS_HELD_MAX: usize = 1_500_000;
 
 /// Spans that a question over traces aims to hold at once: enough for what each window costs besides to be little.
-pub const TRACE_WINDOW_SPANS: u64 = 1_000_000;
+pub const TRACE_WINDOW_SPANS: u64 = 500_000;
 
 /// The same of the first window of a question that may be answered early, as a page of a list is.
 pub const TRACE_WINDOW_SPANS_FIRST: u64 = 50_000;
@@ -106,7 +106,10 @@ pub const TRACE_WINDOWS_MAX: usize = 1_000;
 pub const TRACE_SPANS_JUDGED_MAX: u64 = 20_000_000;
 
 /// Spans of traces that wait for the next window because their begin may lie there.
-pub const TRACE_SPANS_WAITING_MAX: usize = 500_000;
+pub const TRACE_SPANS_WAITING_MAX: usize = 250_000;
+
+/// Different things that callers say of callees that are remembered with the name they give; others are worked out each time.
+pub const TRACE_CALLEES_KNOWN_MAX: usize = 100_000;
 
 /// How far before and after its spans in a range a trace is looked for: a request takes less, nearly always.
 pub const TRACE_REACH_NS: i64 = 60_000_000_000;

@@ -29,7 +29,8 @@ export function query(params: Params): string {
 }
 
 export const api = createClient<paths>({
-  headers: { accept: 'application/json' },
+  // The second says that a request was meant: a page of another origin cannot send it unasked.
+  headers: { accept: 'application/json', 'x-requested-by': 'cupola-web' },
   querySerializer: (params) => query(params as Params),
 });
 
@@ -61,38 +62,8 @@ export async function answerOf<T>(asked: Promise<Answer<T>>): Promise<T> {
   throw new ApiError(status, told?.code ?? 'unknown', told?.message ?? `the server answered with status ${status}`, told?.position ?? null);
 }
 
-/** Named in every request that changes something: a page of another origin cannot send it unasked. */
-const ASKED_BY = { 'x-requested-by': 'cupola-web' };
-
-/** Asks a path that the generated schema does not have; otherwise as `api.GET` and `answerOf`. */
-export async function ask<T>(path: string, params: Params, signal?: AbortSignal): Promise<T> {
-  const text = query(params);
-  return send<T>(text === '' ? path : `${path}?${text}`, { signal, headers: { accept: 'application/json' } });
-}
-
-/** Changes something. An answer without a body is `undefined`. */
-export async function change<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T | undefined> {
-  const headers: Record<string, string> = { accept: 'application/json', ...ASKED_BY };
-  if (body !== undefined) headers['content-type'] = 'application/json';
-  return send<T | undefined>(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-}
-
-async function send<T>(path: string, init: RequestInit): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(path, init);
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'unreachable', 'the server does not answer');
-  }
-  const text = await response.text();
-  let told: unknown;
-  try {
-    told = text === '' ? undefined : JSON.parse(text);
-  } catch {
-    told = undefined;
-  }
-  if (response.ok && told === undefined && text !== '') return answerOf(Promise.reject(new SyntaxError('not JSON')));
-  if (response.ok) return told as T;
-  return answerOf<T>(Promise.resolve({ error: told, response }));
+/** An answer to a change, which may have no body. */
+export async function doneOf(asked: Promise<Answer<unknown>>): Promise<void> {
+  const answer = await asked;
+  if (!answer.response.ok) await answerOf(Promise.resolve(answer));
 }

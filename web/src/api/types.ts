@@ -31,117 +31,16 @@ export interface SpanLink {
 }
 
 /** What became of requests, by X-Ray's four states. Counts are weighted by sample rate and may have a fraction. */
-export interface Outcomes {
-  total: number;
-  ok: number;
-  error: number;
-  throttle: number;
-  fault: number;
-}
-
-export interface HistogramEntry {
-  value_s: number;
-  count: number;
-}
-
-export interface MapNode extends Outcomes {
-  id: number;
-  name: string;
-  type: string;
-  root: boolean;
-  /** A node that sent no span of its own: who called first, or what was called. */
-  synthetic?: 'client' | 'inferred' | null;
-  rate_per_s: number;
-  p50_ns: number | null;
-  p95_ns: number | null;
-  p99_ns: number | null;
-  histogram: HistogramEntry[];
-}
-
-export interface MapEdge extends Outcomes {
-  from: number;
-  to: number;
-  kind: 'sync' | 'link';
-  p50_ns: number | null;
-  p95_ns: number | null;
-  p99_ns: number | null;
-  histogram: HistogramEntry[];
-}
-
-export interface MapAnswer {
-  nodes: MapNode[];
-  edges: MapEdge[];
-  stats: Stats;
-}
-
-export interface HeatmapCell {
-  step: number;
-  bucket: number;
-  count: number;
-  errors: number;
-}
-
-export interface HeatmapAnswer {
-  start_unix_nano: string;
-  step_seconds: number;
-  bucket_bounds_ns: number[];
-  cells: HeatmapCell[];
-  stats: Stats;
-}
-
-export interface RefineRow {
-  value: string;
-  count: number;
-  errors: number;
-  faults: number;
-  p50_ns: number | null;
-  p95_ns: number | null;
-  /** What to AND to the filter expression to keep these traces only. */
-  filter: string;
-}
-
-export interface RefineAnswer {
-  rows: RefineRow[];
-  stats: Stats;
-}
-
-export interface TraceGroup {
-  name: string;
-  filter_expression: string;
-  insights_enabled: boolean;
-}
-
-export interface SamplingRule {
-  name: string;
-  priority: number;
-  fixed_rate: number;
-  reservoir_size: number;
-  service_name: string;
-  service_type: string;
-  host: string;
-  http_method: string;
-  url_path: string;
-  resource_arn: string;
-  attributes: Record<string, string>;
-}
-
-export interface SamplingMinute {
-  minute_unix: number;
-  requests: number;
-  sampled: number;
-}
-
-/** A rule with what the SDKs that follow it have told of the last minutes. */
-export interface SamplingRuleTold extends SamplingRule {
-  clients: number;
-  requests: number;
-  sampled: number;
-  borrowed: number;
-  effect: SamplingMinute[];
-}
-
-export interface FilterKeyword {
-  name: string;
-  kind: string;
-  help: string;
-}
+export type Outcomes = Pick<Schemas['MapStatistics'], 'total' | 'ok' | 'error' | 'throttle' | 'fault'>;
+export type MapNode = Schemas['MapNode'];
+export type MapEdge = Schemas['MapEdge'];
+export type MapAnswer = Schemas['Map'];
+export type HeatmapAnswer = Schemas['TraceHeatmap'];
+export type RefineAnswer = Schemas['TraceRefinement'];
+export type RefineRow = Schemas['RefinementRow'];
+export type TraceGroup = Schemas['TraceGroup'];
+export type TraceGroupRequest = Schemas['TraceGroupRequest'] & { name: string };
+export type SamplingRuleTold = Schemas['SamplingRuleTold'];
+/** A rule without what is told of it. */
+export type SamplingRule = Omit<SamplingRuleTold, 'is_default' | 'modified_at_unix_nano' | 'clients' | 'requests' | 'sampled' | 'borrowed' | 'effect'>;
+export type FilterKeyword = Schemas['FilterKeyword'];

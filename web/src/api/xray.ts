@@ -1,9 +1,9 @@
 // The questions of the map, of the heatmap and refiners of *Traces*, of groups and sampling rules.
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { rangeFromParam } from '../lib/time';
-import { ask, change } from './client';
+import { answerOf, api, doneOf } from './client';
 import type { Time, TraceFilters } from './queries';
-import type { FilterKeyword, HeatmapAnswer, MapAnswer, RefineAnswer, SamplingRule, SamplingRuleTold, TraceGroup } from './types';
+import type { SamplingRule, TraceGroupRequest } from './types';
 
 const LIVE_MS = 5_000;
 /** The effect of a changed rule shows as soon as the SDKs have told of it, which they do every ten seconds. */
@@ -23,7 +23,7 @@ export interface MapFilters {
 export const map = (time: Time, filters: MapFilters, live = false) =>
   queryOptions({
     queryKey: ['map', time, filters],
-    queryFn: ({ signal }) => ask<MapAnswer>('/api/map', { ...within(time), ...filters }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/map', { params: { query: { ...within(time), ...filters } }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -31,7 +31,7 @@ export const map = (time: Time, filters: MapFilters, live = false) =>
 export const heatmap = (time: Time, filters: TraceFilters, live = false) =>
   queryOptions({
     queryKey: ['traces', 'heatmap', time, filters],
-    queryFn: ({ signal }) => ask<HeatmapAnswer>('/api/traces/heatmap', { ...within(time), ...filters }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/traces/heatmap', { params: { query: { ...within(time), ...filters } }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });
@@ -39,7 +39,7 @@ export const heatmap = (time: Time, filters: TraceFilters, live = false) =>
 export const refine = (by: string, time: Time, filters: TraceFilters, enabled: boolean) =>
   queryOptions({
     queryKey: ['traces', 'refine', by, time, filters],
-    queryFn: ({ signal }) => ask<RefineAnswer>('/api/traces/refine', { ...within(time), ...filters, by }, signal),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/traces/refine', { params: { query: { ...within(time), ...filters, by } }, signal })),
     placeholderData: keepPreviousData,
     enabled,
   });
@@ -47,34 +47,28 @@ export const refine = (by: string, time: Time, filters: TraceFilters, enabled: b
 export const filterKeywords = () =>
   queryOptions({
     queryKey: ['filter-keywords'],
-    queryFn: async ({ signal }) => listOf<FilterKeyword>(await ask('/api/filter-keywords', {}, signal), 'keywords'),
+    queryFn: async ({ signal }) => (await answerOf(api.GET('/api/filter-keywords', { signal }))).keywords,
     staleTime: Infinity,
   });
 
 export const groups = () =>
   queryOptions({
     queryKey: ['trace-groups'],
-    queryFn: async ({ signal }) => listOf<TraceGroup>(await ask('/api/trace-groups', {}, signal), 'groups'),
+    queryFn: async ({ signal }) => (await answerOf(api.GET('/api/trace-groups', { signal }))).groups,
     staleTime: 30_000,
   });
 
 export const samplingRules = () =>
   queryOptions({
     queryKey: ['sampling-rules'],
-    queryFn: async ({ signal }) => listOf<SamplingRuleTold>(await ask('/api/sampling-rules', {}, signal), 'rules'),
+    queryFn: async ({ signal }) => (await answerOf(api.GET('/api/sampling-rules', { signal }))).rules,
     refetchInterval: RULES_MS,
   });
 
-/** A list, or the list under its name. */
-function listOf<T>(answer: unknown, name: string): T[] {
-  if (Array.isArray(answer)) return answer as T[];
-  return (answer as Record<string, T[]>)[name] ?? [];
-}
-
-const at = (folder: string, name: string) => `${folder}/${encodeURIComponent(name)}`;
+const at = (name: string) => ({ params: { path: { name } } });
 
 /** Makes a group, or changes the one of the old name. */
-export const saveGroup = (group: TraceGroup, old?: string) => (old === undefined ? change('POST', '/api/trace-groups', group) : change('PUT', at('/api/trace-groups', old), group));
-export const deleteGroup = (name: string) => change('DELETE', at('/api/trace-groups', name));
-export const saveRule = (rule: SamplingRule, old?: string) => (old === undefined ? change('POST', '/api/sampling-rules', rule) : change('PUT', at('/api/sampling-rules', old), rule));
-export const deleteRule = (name: string) => change('DELETE', at('/api/sampling-rules', name));
+export const saveGroup = (body: TraceGroupRequest, old?: string) => doneOf(old === undefined ? api.POST('/api/trace-groups', { body }) : api.PUT('/api/trace-groups/{name}', { ...at(old), body }));
+export const deleteGroup = (name: string) => doneOf(api.DELETE('/api/trace-groups/{name}', at(name)));
+export const saveRule = (body: SamplingRule, old?: string) => doneOf(old === undefined ? api.POST('/api/sampling-rules', { body }) : api.PUT('/api/sampling-rules/{name}', { ...at(old), body }));
+export const deleteRule = (name: string) => doneOf(api.DELETE('/api/sampling-rules/{name}', at(name)));

@@ -79,15 +79,16 @@ const ROWS_LEAST = 8;
 interface HeatLike {
   start_ms: number;
   step_seconds: number;
+  steps: number;
   bucket_bounds_ns: readonly number[];
   cells: readonly { step: number; bucket: number; count: number; errors: number }[];
 }
 
 /**
  * The axes of an answer and its cells on them. Rows beyond the quickest and slowest are left out, but for one at
- * either side; `end_ms` is where the range ends.
+ * either side.
  */
-export function heatOf(answer: HeatLike, end_ms: number): { axes: HeatAxes; cells: HeatLike['cells'] } {
+export function heatOf(answer: HeatLike): { axes: HeatAxes; cells: HeatLike['cells'] } {
   const bounds = [...answer.bucket_bounds_ns];
   // An open last row gets an end, and one from nothing a beginning, each of the size of its neighbour.
   const highest = answer.cells.reduce((most, cell) => Math.max(most, cell.bucket), 0);
@@ -102,7 +103,7 @@ export function heatOf(answer: HeatLike, end_ms: number): { axes: HeatAxes; cell
     if (low > 0 && high - low < ROWS_LEAST) low -= 1;
   }
   const step = answer.step_seconds * 1000;
-  const steps = Math.max(1, Math.ceil((end_ms - answer.start_ms) / step), ...answer.cells.map((cell) => cell.step + 1));
+  const steps = Math.max(1, answer.steps);
   return {
     axes: { start: answer.start_ms, step, steps, bounds: bounds.slice(low, high + 1) },
     cells: answer.cells.map((cell) => ({ ...cell, bucket: cell.bucket - low })),

@@ -28,7 +28,7 @@ export interface Named {
   id: number;
   name: string;
   type: string;
-  synthetic?: 'client' | 'inferred' | null;
+  synthetic?: string | null;
 }
 
 export interface Joined {

@@ -231,6 +231,11 @@ fn windows_go_on_with_what_waits() {
     assert_eq!(waiting, 2);
 }
 
+#[test]
+fn a_million_spans_fit() {
+    assert!(size_of::<SpanFact>() <= 88);
+}
+
 fn any_span() -> impl Strategy<Value = (u8, SpanFact)> {
     let kind = prop::sample::select(vec![SpanKind::Internal, SpanKind::Server, SpanKind::Client, SpanKind::Consumer]);
     let times = (prop_oneof![0..50_i64, any::<i64>()], prop_oneof![0..50_i64, 0..=i64::MAX]);

@@ -96,9 +96,9 @@ impl FactsBuilder {
         self.spans.len()
     }
 
-    /// Memory held.
+    /// Memory held, and what [`FactsBuilder::finish`] needs besides.
     pub fn bytes(&self) -> usize {
-        self.spans.capacity() * size_of::<SpanFact>()
+        self.spans.capacity() * size_of::<SpanFact>() + self.spans.len() * (size_of::<SpanFact>() + 4)
             + self.ids.capacity() * (size_of::<TraceId>() + size_of::<(TraceId, u32)>() + 8 + size_of::<TraceFact>())
             + self.links.capacity() * size_of::<LinkFact>()
             + self.same_request.capacity() * size_of::<(u32, TraceId)>()
@@ -189,25 +189,17 @@ impl FactsBuilder {
         (order, counts)
     }
 
-    /// Puts spans of a trace beside each other, in the order they came, where they are: circles of a permutation.
+    /// Puts spans of a trace beside each other, in the order they came. Each is looked up by itself: moving them within one
+    /// array would wait for memory at each step.
     fn group(&mut self, places: &[u32], starts: &[u32]) {
         let mut next = starts.to_vec();
-        let mut to: Vec<u32> = self
-            .spans
-            .iter()
-            .map(|span| {
-                let next = &mut next[places[span.own_trace as usize] as usize];
-                *next += 1;
-                *next - 1
-            })
-            .collect();
-        for at in 0..to.len() {
-            while to[at] as usize != at {
-                let other = to[at] as usize;
-                self.spans.swap(at, other);
-                to.swap(at, other);
-            }
+        let mut from = vec![0_u32; self.spans.len()];
+        for (at, span) in self.spans.iter().enumerate() {
+            let next = &mut next[places[span.own_trace as usize] as usize];
+            from[*next as usize] = at as u32;
+            *next += 1;
         }
+        self.spans = from.into_iter().map(|at| self.spans[at as usize]).collect();
     }
 }
 

@@ -81,30 +81,36 @@ impl Default for SpanFact {
 }
 
 impl SpanFact {
+    #[inline]
     pub fn end_unix_nano(&self) -> i64 {
         self.start_unix_nano.saturating_add(self.duration_ns)
     }
 
+    #[inline]
     pub fn is(&self, flag: Flags) -> bool {
         self.flags.has(flag)
     }
 
     /// Whether the question's predicate of this number holds.
+    #[inline]
     pub fn matches(&self, predicate: usize) -> bool {
         predicate < 64 && self.matches >> predicate & 1 == 1
     }
 
     /// Neither error nor fault, and ended.
+    #[inline]
     pub fn is_ok(&self) -> bool {
         !self.flags.has_any(Flags::ERROR.and(Flags::FAULT).and(Flags::THROTTLE).and(Flags::IN_PROGRESS))
     }
 
     /// The side of a call that asks.
+    #[inline]
     pub fn is_call(&self) -> bool {
         matches!(self.kind, SpanKind::Client | SpanKind::Producer)
     }
 
     /// The side of a call that answers.
+    #[inline]
     pub fn is_served(&self) -> bool {
         matches!(self.kind, SpanKind::Server | SpanKind::Consumer)
     }
@@ -138,18 +144,22 @@ impl Flags {
     /// Of a linked trace of a service that the linking one tells of as well: counting it would count the request twice.
     pub const TOLD_TWICE: Flags = Flags(1 << 10);
 
+    #[inline]
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
     }
 
+    #[inline]
     pub const fn has(self, flag: Flags) -> bool {
         self.0 & flag.0 == flag.0
     }
 
+    #[inline]
     pub const fn has_any(self, flags: Flags) -> bool {
         self.0 & flags.0 != 0
     }
 
+    #[inline]
     pub fn set(&mut self, flag: Flags, is: bool) {
         match is {
             true => self.0 |= flag.0,
@@ -159,6 +169,7 @@ impl Flags {
 
     /// What became of a span. The HTTP status speaks first: 429 is throttled and an error, other 4xx are errors, 5xx faults;
     /// then X-Ray's own flags as (error, fault, throttle); then OpenTelemetry's status.
+    #[inline]
     pub fn of_outcome(http_status: u16, told: (bool, bool, bool), status_error: bool) -> Flags {
         let mut flags = Flags::default();
         flags.set(Flags::STATUS_ERROR, status_error);
@@ -224,6 +235,7 @@ impl TraceFacts {
         &self.texts
     }
 
+    #[inline]
     pub fn text(&self, text: Text) -> &str {
         self.texts.text(text)
     }
@@ -250,6 +262,7 @@ impl TraceFacts {
     }
 
     /// The trace a span names, by [`SpanFact::own_trace`].
+    #[inline]
     pub fn id(&self, own_trace: u32) -> TraceId {
         self.ids[own_trace as usize]
     }
@@ -305,18 +318,22 @@ impl<'a> Trace<'a> {
     }
 
     /// Never empty; a parent always comes before its children.
+    #[inline]
     pub fn spans(&self) -> &'a [SpanFact] {
         self.spans
     }
 
+    #[inline]
     pub fn root_index(&self) -> usize {
         self.fact.root as usize
     }
 
+    #[inline]
     pub fn root(&self) -> &'a SpanFact {
         &self.spans[self.fact.root as usize]
     }
 
+    #[inline]
     pub fn parent(&self, span: &SpanFact) -> Option<&'a SpanFact> {
         self.spans.get(span.parent as usize)
     }

@@ -17,10 +17,12 @@ impl Text {
     /// The type of the node in front of an entry service.
     pub const CLIENT: Text = Text(3);
 
+    #[inline]
     pub fn is_none(self) -> bool {
         self == Text::NONE
     }
 
+    #[inline]
     pub fn number(self) -> u32 {
         self.0
     }
@@ -63,6 +65,7 @@ impl Texts {
         self.numbers.get(text).copied()
     }
 
+    #[inline]
     pub fn text(&self, number: Text) -> &str {
         self.all.get(number.0 as usize).map_or("", |text| text.as_ref())
     }

@@ -15,6 +15,7 @@ use model::{SpanKind, TraceId};
 
 use super::FactsQuestion;
 use crate::dictionaries::{is_dictionary, same_values};
+use crate::limits::TRACE_CALLEES_KNOWN_MAX;
 
 /// Where HTTP statuses are; the first that is there counts.
 const STATUS_ATTRIBUTES: [&str; 2] = ["http.response.status_code", "http.status_code"];
@@ -87,6 +88,8 @@ pub struct Reader {
     names: TextColumn,
     values: TextColumn,
     remotes: Vec<TextColumn>,
+    /// Those of them that say anything in the batch at hand.
+    remotes_present: Vec<usize>,
     types: Vec<TextColumn>,
     /// Names of callees by what callers say of them.
     callees: HashMap<RemoteKey, (Text, Text), IdHashes>,
@@ -109,6 +112,7 @@ impl Reader {
             names: TextColumn::default(),
             values: TextColumn::default(),
             remotes: (0..REMOTE_ATTRIBUTES.len()).map(|_| TextColumn::default()).collect(),
+            remotes_present: Vec::new(),
             types: (0..TYPE_ATTRIBUTES.len()).map(|_| TextColumn::default()).collect(),
             callees: HashMap::default(),
             service_types: HashMap::default(),
@@ -184,6 +188,9 @@ impl Reader {
         for (column, name) in fixed.into_iter().chain(remotes).chain(types) {
             column.read(batch.column_by_name(name), texts)?;
         }
+        self.remotes_present.clear();
+        let present = self.remotes.iter().enumerate().filter(|(_, column)| !column.rows.is_empty());
+        self.remotes_present.extend(present.map(|(place, _)| place));
         Ok(())
     }
 
@@ -201,19 +208,21 @@ impl Reader {
     /// The name and the type of whom a caller's span calls.
     fn callee(&mut self, row: usize, name: Text, texts: &mut Texts) -> (Text, Text) {
         let mut key = RemoteKey::default();
-        for (text, column) in key.0.iter_mut().zip(&self.remotes) {
-            *text = column.text(row);
+        for place in &self.remotes_present {
+            key.set(*place, self.remotes[*place].text(row));
         }
         let (remote, remote_type) = match self.callees.get(&key) {
             Some(known) => *known,
             None => {
                 let named = {
-                    let values = key.0.map(|text| texts.text(text));
+                    let values = key.texts.map(|text| texts.text(text));
                     let callee = remote(&values);
                     (callee.name.map(|name| name.into_owned()), callee.node_type.into_owned())
                 };
                 let named = (named.0.map_or(Text::NONE, |name| texts.number(&name)), texts.number(&named.1));
-                self.callees.insert(key, named);
+                if self.callees.len() < TRACE_CALLEES_KNOWN_MAX {
+                    self.callees.insert(key, named);
+                }
                 named
             }
         };
@@ -255,14 +264,34 @@ fn told_links(json: &str, own: TraceId) -> impl Iterator<Item = (TraceId, u64)> 
 }
 
 /// What callers say of their callee; most of it is absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct RemoteKey([Text; REMOTE_ATTRIBUTES.len()]);
+#[derive(Clone, Copy, Debug, Default)]
+struct RemoteKey {
+    hash: u64,
+    texts: [Text; REMOTE_ATTRIBUTES.len()],
+}
+
+impl RemoteKey {
+    #[inline]
+    fn set(&mut self, place: usize, text: Text) {
+        if text.is_none() {
+            return;
+        }
+        self.texts[place] = text;
+        self.hash = self.hash.rotate_left(9) ^ (u64::from(text.number()) << 8 | place as u64);
+    }
+}
+
+impl PartialEq for RemoteKey {
+    fn eq(&self, other: &RemoteKey) -> bool {
+        self.hash == other.hash && self.texts == other.texts
+    }
+}
+
+impl Eq for RemoteKey {}
 
 impl Hash for RemoteKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for (place, text) in self.0.iter().enumerate().filter(|(_, text)| !text.is_none()) {
-            state.write_u64((place as u64) << 32 | u64::from(text.number()));
-        }
+        state.write_u64(self.hash);
     }
 }
 
@@ -357,6 +386,7 @@ struct TextColumn {
 
 impl TextColumn {
     /// Empty when the batch has no such text.
+    #[inline]
     fn text(&self, row: usize) -> Text {
         self.rows.get(row).copied().unwrap_or_default()
     }

@@ -113,9 +113,9 @@ function Frame({ of, total, traces, title, kind, perSecond, filter, group, time,
       <dl className={styles.figures}>
         <Figure name="Requests" value={count(total)} title={exact(total)} />
         <Figure name="Rate" value={shortRate(perSecond)} title={rate(perSecond, 1)} />
-        <Figure name="p50" value={of.p50_ns === null ? '–' : duration(of.p50_ns)} />
-        <Figure name="p95" value={of.p95_ns === null ? '–' : duration(of.p95_ns)} />
-        <Figure name="p99" value={of.p99_ns === null ? '–' : duration(of.p99_ns)} />
+        <Figure name="p50" value={inTime(of.p50_ns)} />
+        <Figure name="p95" value={inTime(of.p95_ns)} />
+        <Figure name="p99" value={inTime(of.p99_ns)} />
       </dl>
       <h3>How they ended</h3>
       <div className={styles.outcomes}>
@@ -149,6 +149,8 @@ function Frame({ of, total, traces, title, kind, perSecond, filter, group, time,
     </section>
   );
 }
+
+const inTime = (ns: number | null | undefined) => (ns === null || ns === undefined ? '–' : duration(ns));
 
 function Figure({ name, value, title }: { name: string; value: string; title?: string }) {
   return (

@@ -11,7 +11,7 @@ export const LATENCIES = [
 ] as const;
 export type Latency = (typeof LATENCIES)[number]['value'];
 
-export const latencyOf = (of: MapNode | MapEdge, which: Latency): number | null => of[`${which}_ns`];
+export const latencyOf = (of: MapNode | MapEdge, which: Latency): number | null => of[`${which}_ns`] ?? null;
 
 /** From these shares on, what goes wrong is said in words; below, the ring alone tells. */
 const NODE_TROUBLE = 0.002;
@@ -73,7 +73,7 @@ export function graphOf(told: MapAnswer, latency: Latency, seconds: number): Gra
       key: keys[i] as string,
       name: nameOf(node),
       type: node.synthetic === 'client' ? '' : typeWords(node.type),
-      role: node.synthetic ?? 'service',
+      role: node.synthetic === 'client' || node.synthetic === 'inferred' ? node.synthetic : 'service',
       head: ns === null ? '–' : duration(ns),
       sub: shortRate(node.rate_per_s),
       trouble: trouble(node, state),

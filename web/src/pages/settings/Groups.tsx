@@ -109,7 +109,7 @@ function GroupPanel({ group, names, onClose }: { group: TraceGroup | undefined; 
   const [touched, setTouched] = useState(false);
   const suggest = useFilterSuggest('24h');
   const again = () => client.invalidateQueries({ queryKey: ['trace-groups'] });
-  const wanted: TraceGroup = { name: group?.name ?? name.trim(), filter_expression: filter.trim(), insights_enabled: insights };
+  const wanted = { name: group?.name ?? name.trim(), filter_expression: filter.trim(), insights_enabled: insights };
   const [asked, setAsked] = useState('');
   const save = useMutation({
     mutationFn: () => {

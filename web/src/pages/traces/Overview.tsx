@@ -5,7 +5,7 @@ import { isUnreadable } from '../../api/client';
 import * as queries from '../../api/queries';
 import * as xray from '../../api/xray';
 import { heatOf, type HeatRange } from '../../lib/brush';
-import { msFromNano, rangeFromParam } from '../../lib/time';
+import { msFromNano } from '../../lib/time';
 import { count, duration } from '../../lib/units';
 import { Chart } from '../../ui/Chart';
 import { Heatmap } from '../../ui/Heatmap';
@@ -19,7 +19,7 @@ interface Props {
 
 export function Heat({ time, filters, live, onSelect }: Props & { onSelect: (range: HeatRange) => void }) {
   const { data, error } = useQuery(xray.heatmap(time, filters, live));
-  const heat = useMemo(() => data && heatOf({ ...data, start_ms: msFromNano(data.start_unix_nano) }, rangeFromParam(time, Date.now()).end), [data, time]);
+  const heat = useMemo(() => data && heatOf({ ...data, start_ms: msFromNano(data.start_unix_nano) }), [data]);
   // The list below says what is wrong with the question.
   if (isUnreadable(error)) return null;
   if (error) {

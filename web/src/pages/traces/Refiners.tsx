@@ -81,7 +81,7 @@ function Rows({ by, time, filters, onRefine }: Refining & { by: string }) {
   if (isUnreadable(answer.error)) return <p className={styles.none}>–</p>;
   if (answer.error) return <p className={styles.none}>could not be counted: {answer.error.message}</p>;
   if (!answer.data) return <Loading rows={3} label="Counting" />;
-  const { rows } = answer.data;
+  const { rows, values_left_out: leftOut } = answer.data;
   if (rows.length === 0) return <p className={styles.none}>none in these traces</p>;
   const most = Math.max(1, ...rows.map((row) => row.count));
   return (
@@ -94,13 +94,14 @@ function Rows({ by, time, filters, onRefine }: Refining & { by: string }) {
           {all ? 'fewer' : `${rows.length - SHOWN} more`}
         </button>
       )}
+      {leftOut > 0 && (all || rows.length <= SHOWN) && <p className={styles.none}>and {count(leftOut)} rarer values</p>}
     </>
   );
 }
 
 function Row({ row, most, chosen, onRefine }: { row: RefineRow; most: number; chosen: boolean; onRefine: Refining['onRefine'] }) {
   const failed = Math.min(row.count, row.errors + row.faults);
-  const told = [`${exact(row.count)} traces`, failed > 0 ? `${exact(row.faults)} faults, ${exact(row.errors)} errors` : 'none failed', row.p95_ns === null ? '' : `p50 ${duration(row.p50_ns ?? 0)}, p95 ${duration(row.p95_ns)}`];
+  const told = [`${exact(row.count)} traces`, failed > 0 ? `${exact(row.faults)} faults, ${exact(row.errors)} errors` : 'none failed', row.p95_ns === null || row.p95_ns === undefined ? '' : `p50 ${duration(row.p50_ns ?? 0)}, p95 ${duration(row.p95_ns)}`];
   return (
     <button type="button" className={styles.row} aria-pressed={chosen} data-testid="refine-row" data-value={row.value} title={`${row.value}\n${told.filter(Boolean).join('\n')}\n${chosen ? 'click to take away' : 'click to add'}: ${row.filter}`} onClick={() => onRefine(row.filter, !chosen)}>
       <span className={styles.value}>{row.value === '' ? <i>empty</i> : row.value}</span>

@@ -69,7 +69,8 @@ export function Flame({ spans, placed, total, self, services, mode, onMode, view
   const [hover, setHover] = useState<number>(-1);
 
   const look = useMemo(() => (merged ? (i: number) => mergedLook(merged.nodes[i] as Merged) : (i: number) => spanLook(spans[i] as WaterfallRow)), [merged, spans]);
-  const scene: FlameScene = { rows, look, lit, found: foundBoxes && ((i) => foundBoxes.has(i)), selected: chosen, hovered: hover };
+  const figure = (i: number) => duration(merged ? (merged.nodes[i] as Merged).total : (placed[i] as Placed).duration);
+  const scene: FlameScene = { rows, look, figure, lit, found: foundBoxes && ((i) => foundBoxes.has(i)), selected: chosen, hovered: hover };
   const marks = merging ? [] : ticks(from, to, 9);
   const labels = tickLabels(marks);
 
@@ -291,7 +292,7 @@ export function Flame({ spans, placed, total, self, services, mode, onMode, view
             {hover >= 0 && (merged ? <MergedTip nodes={merged.nodes} index={hover} total={total} /> : <SpanTip span={spans[hover]} place={placed[hover]} self={self[hover] ?? 0} total={total} />)}
           </div>
           <span className="sr" role="status">
-            {chosen >= 0 && `${look(chosen).name}, ${look(chosen).service}, ${look(chosen).figure}`}
+            {chosen >= 0 && `${look(chosen).name}, ${look(chosen).service}, ${figure(chosen)}`}
           </span>
         </div>
       </div>
@@ -299,12 +300,11 @@ export function Flame({ spans, placed, total, self, services, mode, onMode, view
   );
 }
 
-const spanLook = (span: WaterfallRow): FlameLook => ({ service: span.service, name: span.name, figure: duration(span.duration_ns), failed: span.status_code === 'error', critical: span.critical });
+const spanLook = (span: WaterfallRow): FlameLook => ({ service: span.service, name: span.name, failed: span.status_code === 'error', critical: span.critical });
 
 const mergedLook = (node: Merged): FlameLook => ({
   service: node.service,
   name: node.count > 1 ? `${node.name} ×${count(node.count)}` : node.name,
-  figure: duration(node.total),
   failed: node.errors > 0,
   critical: false,
 });

@@ -22,7 +22,6 @@ export interface FlameColours {
 export interface FlameLook {
   service: string;
   name: string;
-  figure: string;
   failed: boolean;
   critical: boolean;
 }
@@ -30,6 +29,8 @@ export interface FlameLook {
 export interface FlameScene {
   rows: Box[][];
   look: (index: number) => FlameLook;
+  /** Told apart: most boxes are too thin for text. */
+  figure: (index: number) => string;
   /** Indices that stay as they are while the others step back; null when none does. */
   lit: ((index: number) => boolean) | null;
   found: ((index: number) => boolean) | null;
@@ -101,7 +102,7 @@ function drawBox(context: CanvasRenderingContext2D, scene: FlameScene, box: Box,
     context.fillStyle = colours.ink;
     context.fillRect(left, y + h, w, 1.5);
   }
-  if (width >= TEXT_LEAST_PX) drawText(context, look, Math.max(left, 0), Math.min(right, left + w), y + ROW_PX / 2 + 0.5, colours, letter);
+  if (width >= TEXT_LEAST_PX) drawText(context, look, scene.figure(box.index), Math.max(left, 0), Math.min(right, left + w), y + ROW_PX / 2 + 0.5, colours, letter);
   context.globalAlpha = 1;
   if (box.index === scene.selected || box.index === scene.hovered) {
     const chosen = box.index === scene.selected;
@@ -111,7 +112,7 @@ function drawBox(context: CanvasRenderingContext2D, scene: FlameScene, box: Box,
   }
 }
 
-function drawText(context: CanvasRenderingContext2D, look: FlameLook, left: number, right: number, y: number, colours: FlameColours, letter: number): void {
+function drawText(context: CanvasRenderingContext2D, look: FlameLook, figure: string, left: number, right: number, y: number, colours: FlameColours, letter: number): void {
   let x = left + PAD_PX + 1;
   if (look.failed) {
     context.fillStyle = colours.fault;
@@ -120,10 +121,10 @@ function drawText(context: CanvasRenderingContext2D, look: FlameLook, left: numb
   }
   const room = Math.floor((right - PAD_PX - x) / letter);
   if (room < 2) return;
-  const both = look.name.length + 2 + look.figure.length <= room;
+  const both = look.name.length + 2 + figure.length <= room;
   context.fillStyle = colours.ink;
   context.fillText(look.name.length <= room ? look.name : `${look.name.slice(0, room - 1)}…`, x, y);
   if (!both) return;
   context.fillStyle = colours.ink2;
-  context.fillText(look.figure, right - PAD_PX - look.figure.length * letter, y);
+  context.fillText(figure, right - PAD_PX - figure.length * letter, y);
 }

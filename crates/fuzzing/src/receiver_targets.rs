@@ -87,11 +87,7 @@ impl sampling::Assign for WholeReservoir {
         rule.reservoir_size
     }
 
-    fn boost(
-        &mut self,
-        _: &sampling::SamplingRule,
-        _: &[sampling::SamplingBoostStatistics],
-    ) -> Option<sampling::SamplingBoost> {
+    fn boost(&mut self, _: &sampling::SamplingRule, _: &[sampling::SamplingBoostStatistics]) -> Option<sampling::SamplingBoost> {
         None
     }
 }

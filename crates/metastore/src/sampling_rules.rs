@@ -205,8 +205,7 @@ type Write = Transaction<'static, Sqlite>;
 
 async fn stored(transaction: &mut Write, project: &str, name: &str) -> Result<Option<SamplingRule>, MetastoreError> {
     let query = format!("select {COLUMNS} from sampling_rules where project = $1 and name = $2");
-    let row =
-        sqlx::query(sqlx::AssertSqlSafe(query)).bind(project).bind(name).fetch_optional(&mut **transaction).await?;
+    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(project).bind(name).fetch_optional(&mut **transaction).await?;
     row.as_ref().map(rule).transpose()
 }
 
@@ -271,10 +270,9 @@ fn rule(row: &SqliteRow) -> Result<SamplingRule, MetastoreError> {
         resource_arn: row.try_get("resource_arn")?,
         attributes: serde_json::from_str(attributes).map_err(unreadable)?,
         version: number("version")?,
-        boost: max_rate.zip(cooldown).map(|(max_rate, cooldown)| SamplingBoostPolicy {
-            max_rate,
-            cooldown_minutes: u32::try_from(cooldown).unwrap_or(0),
-        }),
+        boost: max_rate
+            .zip(cooldown)
+            .map(|(max_rate, cooldown)| SamplingBoostPolicy { max_rate, cooldown_minutes: u32::try_from(cooldown).unwrap_or(0) }),
         created_at_unix_nano: row.try_get("created_at")?,
         modified_at_unix_nano: row.try_get("modified_at")?,
     })

@@ -41,8 +41,7 @@ impl Metastore {
 
     pub async fn xray_group(&self, project: &str, name: &str) -> Result<Option<XrayGroup>, MetastoreError> {
         let query = format!("select {COLUMNS} from xray_groups where project = $1 and name = $2");
-        let row =
-            sqlx::query(sqlx::AssertSqlSafe(query)).bind(project).bind(name).fetch_optional(self.readers()).await?;
+        let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(project).bind(name).fetch_optional(self.readers()).await?;
         row.as_ref().map(group).transpose()
     }
 

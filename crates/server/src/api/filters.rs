@@ -77,8 +77,7 @@ pub async fn scope(
 /// What finds the groups that expressions name, by name or ARN.
 pub async fn find_groups(services: &Services) -> Result<FindGroup, MetastoreError> {
     let groups = services.metastore.xray_groups(&services.settings.project).await?;
-    let expressions: HashMap<String, String> =
-        groups.into_iter().map(|group| (group.name, group.filter_expression)).collect();
+    let expressions: HashMap<String, String> = groups.into_iter().map(|group| (group.name, group.filter_expression)).collect();
     Ok(Arc::new(move |reference: &GroupReference| match reference {
         GroupReference::Name(name) => expression_of(&expressions, name),
         GroupReference::Arn(arn) => {

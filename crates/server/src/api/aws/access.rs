@@ -8,10 +8,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
+use receivers::CorsPolicy;
 use receivers::aws::{AwsError, Dialect};
 use receivers::limits::BODY_BYTES_MAX;
 use receivers::xray::error as xray_error;
-use receivers::CorsPolicy;
 
 use super::signature::{SignatureError, SignedRequest, is_signed, verify};
 use super::xray::OPERATIONS;

@@ -26,9 +26,7 @@ use crate::listen::http_ingest::{read_held_body, respond, trace_context};
 use crate::{Peer, Services, now_unix_nano};
 
 pub fn router() -> Router<Services> {
-    Router::new()
-        .route("/", post(dispatch).get(crate::web::page))
-        .merge(xray::router())
+    Router::new().route("/", post(dispatch).get(crate::web::page)).merge(xray::router())
 }
 
 /// A call with its body in the clear, and what its answer must name.

@@ -78,14 +78,22 @@ pub fn is_signed(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the request was signed, with a known key, for one of `services`, around `now`.
-pub fn verify(request: SignedRequest<'_>, keys: &AwsKeys, services: &[&str], now_unix_seconds: i64) -> Result<(), SignatureError> {
+pub fn verify(
+    request: SignedRequest<'_>,
+    keys: &AwsKeys,
+    services: &[&str],
+    now_unix_seconds: i64,
+) -> Result<(), SignatureError> {
     if !request.headers.contains_key("authorization") {
         return Err(error("MissingAuthenticationTokenException", "Missing Authentication Token"));
     }
     let authorization = Authorization::read(header(request.headers, "authorization"))?;
     let date = header(request.headers, "x-amz-date");
     let signed_at = unix_seconds(date).ok_or_else(|| {
-        error("IncompleteSignatureException", "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+        error(
+            "IncompleteSignatureException",
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
+        )
     })?;
     let scope = authorization.scope()?;
     if !services.contains(&scope.service) {
@@ -98,7 +106,10 @@ pub fn verify(request: SignedRequest<'_>, keys: &AwsKeys, services: &[&str], now
     }
     check_clock(signed_at, now_unix_seconds)?;
     if !authorization.signed_headers().any(|name| name == "host") {
-        return Err(error("InvalidSignatureException", "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
+        return Err(error(
+            "InvalidSignatureException",
+            "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
+        ));
     }
     let Some(secret) = keys.secret(scope.key) else {
         return Err(error("UnrecognizedClientException", "The security token included in the request is invalid."));
@@ -278,10 +289,8 @@ fn decoded(text: &str) -> Vec<u8> {
 
 fn sign(secret: &str, scope: Scope<'_>, date: &str, canonical: &str) -> [u8; 32] {
     let Scope { date: day, region, service, .. } = scope;
-    let text = format!(
-        "{ALGORITHM}\n{date}\n{day}/{region}/{service}/aws4_request\n{}",
-        hex(&Sha256::digest(canonical.as_bytes()))
-    );
+    let text =
+        format!("{ALGORITHM}\n{date}\n{day}/{region}/{service}/aws4_request\n{}", hex(&Sha256::digest(canonical.as_bytes())));
     let key = hmac(format!("AWS4{secret}").as_bytes(), day.as_bytes());
     let key = hmac(&hmac(&key, region.as_bytes()), service.as_bytes());
     hmac(&hmac(&key, b"aws4_request"), text.as_bytes())

@@ -9,8 +9,8 @@ use model::TraceId;
 use serde_json::{Map, Value, json};
 
 use super::origin::{callee, resource_text};
-use super::segment::{self, Document, is_call, made_up_id};
 use super::seconds;
+use super::segment::{self, Document, is_call, made_up_id};
 
 const INFERRED_SEED: u64 = 3;
 
@@ -38,7 +38,8 @@ pub fn trace_documents(id: TraceId, trace: &StoredTrace) -> Option<TraceDocument
             _ => documents.extend(segment::documents(span).into_iter().map(|Document { id, json }| (id, json.to_string()))),
         }
     }
-    let answered: BTreeSet<&str> = spans().filter(|span| is_service(span)).filter_map(|span| span.parent_span_id.as_deref()).collect();
+    let answered: BTreeSet<&str> =
+        spans().filter(|span| is_service(span)).filter_map(|span| span.parent_span_id.as_deref()).collect();
     let silent = spans().filter(|span| is_leaving(span) && !answered.contains(span.span_id.as_str()));
     documents.extend(silent.map(|span| inferred(id, span)));
     Some(TraceDocuments { duration_seconds: seconds(end.saturating_sub(start)), is_cut: trace.is_cut, documents })
@@ -102,7 +103,8 @@ fn aws_of_call(span: &SpanTold) -> Option<Value> {
         Some(((*member).to_owned(), value?))
     });
     let told: Map<String, Value> = told.collect();
-    let is_aws = span.attributes.get("aws.service").is_some() || span.attributes.get("rpc.system").and_then(Value::as_str) == Some("aws-api");
+    let is_aws = span.attributes.get("aws.service").is_some()
+        || span.attributes.get("rpc.system").and_then(Value::as_str) == Some("aws-api");
     is_aws.then_some(Value::Object(told))
 }
 
@@ -162,10 +164,8 @@ mod tests {
     #[test]
     fn whoever_answered_is_not_made_up() {
         let call = span("00000000000000bb", Some("00000000000000aa"), "client", json!({"aws.xray.namespace": "remote"}));
-        let callee = StoredSpan {
-            source: Some("{}".into()),
-            ..span("00000000000000cc", Some("00000000000000bb"), "server", json!({}))
-        };
+        let callee =
+            StoredSpan { source: Some("{}".into()), ..span("00000000000000cc", Some("00000000000000bb"), "server", json!({})) };
         let documents = told(vec![call, callee]).unwrap().documents;
         assert_eq!(documents, [("00000000000000cc".to_owned(), "{}".to_owned())]);
         assert_eq!(told(Vec::new()), None);

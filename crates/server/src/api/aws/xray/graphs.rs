@@ -90,15 +90,16 @@ impl XrayApi<'_> {
         let scope = self.scope(&input, TimeRange { start_unix_nano: start - past as i64 * period_ns, ..range }).await?;
         let series = self.services.asker.time_series(&scope, selector, i64::from(period_seconds)).await.map_err(asked)?;
         let statistics = &series.series.statistics;
-        let windows: Vec<Window> =
-            statistics.iter().map(|one| Window { total: one.total(), faults: one.fault }).collect();
+        let windows: Vec<Window> = statistics.iter().map(|one| Window { total: one.total(), faults: one.fault }).collect();
         let told = statistics.iter().enumerate().skip(past + from).take(PERIODS_PER_PAGE).map(|(at, one)| {
             let mut out = Map::new();
             let time = series.series.period.start_unix_nano + at as i64 * period_ns;
             out.insert("Timestamp".into(), seconds(time).into());
             let member = if is_edge { "EdgeSummaryStatistics" } else { "ServiceSummaryStatistics" };
             out.insert(member.into(), summary(one));
-            if let Some(expected) = windows.get(at.wrapping_sub(past)..at).and_then(|past| insights::forecast(past, windows[at].total)) {
+            if let Some(expected) =
+                windows.get(at.wrapping_sub(past)..at).and_then(|past| insights::forecast(past, windows[at].total))
+            {
                 let forecast = json!({
                     "FaultCountHigh": expected.high.round() as i64,
                     "FaultCountLow": expected.low.round() as i64,

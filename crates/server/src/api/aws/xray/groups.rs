@@ -54,8 +54,7 @@ impl XrayApi<'_> {
     pub(super) async fn get_groups(&self) -> Answer {
         let input = self.input()?;
         let groups = self.all_groups().await?;
-        let page =
-            pages::page(&input, "GetGroups", &[], GROUPS_PER_PAGE, groups, |group| Place::new(group.name.as_str()))?;
+        let page = pages::page(&input, "GetGroups", &[], GROUPS_PER_PAGE, groups, |group| Place::new(group.name.as_str()))?;
         Ok(pages::answer("Groups", page.items.iter().map(|group| self.told(group)).collect(), page.next))
     }
 
@@ -76,11 +75,8 @@ impl XrayApi<'_> {
                 Err(error) => return Err(refused(error)),
             }
         }
-        let update = XrayGroupUpdate {
-            filter_expression: expression.map(str::to_owned),
-            insights_enabled,
-            notifications_enabled,
-        };
+        let update =
+            XrayGroupUpdate { filter_expression: expression.map(str::to_owned), insights_enabled, notifications_enabled };
         let updated = self.metastore().update_xray_group(self.project, &known.name, &update, now).await.map_err(refused)?;
         Ok(json!({ "Group": self.told(&updated) }))
     }
@@ -161,8 +157,7 @@ fn default_group(now_unix_nano: i64) -> XrayGroup {
 fn expression<'i>(input: &'i Input<'_>) -> Checked<Option<&'i str>> {
     let expression = input.text_of("FilterExpression", 0, EXPRESSION_CHARS_MAX)?;
     if let Some(expression) = expression.filter(|expression| !expression.trim().is_empty()) {
-        languages::xray_filter::parse(expression)
-            .map_err(|error| invalid(format!("Invalid filter expression: {error}")))?;
+        languages::xray_filter::parse(expression).map_err(|error| invalid(format!("Invalid filter expression: {error}")))?;
     }
     Ok(expression)
 }

@@ -100,9 +100,8 @@ impl XrayApi<'_> {
         let found = &look.found[place];
         // One event for each window: how it stood at its end.
         let windows: Vec<usize> = (found.first..=found.last).collect();
-        let page = pages::page(&input, "GetInsightEvents", &[&found.id], max, windows, |window| {
-            Place::pair(look.time(*window), "")
-        })?;
+        let page =
+            pages::page(&input, "GetInsightEvents", &[&found.id], max, windows, |window| Place::pair(look.time(*window), ""))?;
         let events = page.items.into_iter().map(|window| {
             let so_far = Found { last: window, services: found.services.clone(), id: String::new(), ..*found };
             json!({
@@ -191,8 +190,7 @@ impl XrayApi<'_> {
 
     async fn named_insight(&self, input: &Input<'_>) -> Checked<(Look, usize)> {
         let id = input.text("InsightId")?.ok_or_else(|| input.missing("InsightId"))?;
-        let (began_minute, window_minutes) =
-            read_id(id).ok_or_else(|| input.refuse("InsightId", "be the id of an insight"))?;
+        let (began_minute, window_minutes) = read_id(id).ok_or_else(|| input.refuse("InsightId", "be the id of an insight"))?;
         // Nothing that has not begun is anomalous.
         if began_minute > self.call.received_at_unix_nano / MINUTE_NS {
             return Err(no_insight());
@@ -330,13 +328,8 @@ mod tests {
 
     #[test]
     fn ids_say_when_it_began() {
-        let cause = FaultNode {
-            name: "shop".into(),
-            node_type: String::new(),
-            is_inferred: false,
-            is_root: true,
-            windows: Vec::new(),
-        };
+        let cause =
+            FaultNode { name: "shop".into(), node_type: String::new(), is_inferred: false, is_root: true, windows: Vec::new() };
         let id = insight_id(29_000_000, 3, "Default", &cause);
         assert_eq!(read_id(&id), Some((29_000_000, 3)));
         assert_ne!(id, insight_id(29_000_000, 3, "other", &cause));

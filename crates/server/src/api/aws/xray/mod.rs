@@ -101,9 +101,8 @@ pub const OPERATIONS: [(&str, &str); 36] = [
 
 pub fn router() -> Router<Services> {
     OPERATIONS.into_iter().fold(Router::new(), |router, (path, operation)| {
-        let handler = move |State(services): State<Services>, request: Request| async move {
-            take(&services, operation, request).await
-        };
+        let handler =
+            move |State(services): State<Services>, request: Request| async move { take(&services, operation, request).await };
         router.route(path, post(handler))
     })
 }

@@ -172,9 +172,13 @@ mod tests {
         let token = Place::new("a").token("List", &["q"]);
         assert!(place(&input(Some(&token)), "List", &["q"]).unwrap().is_some());
         let long = "A".repeat(1 << 16);
-        for (token, operation, question) in
-            [(token.as_str(), "Other", ["q"]), (&token, "List", ["other"]), ("", "List", ["q"]), ("!", "List", ["q"]), (&long, "List", ["q"])]
-        {
+        for (token, operation, question) in [
+            (token.as_str(), "Other", ["q"]),
+            (&token, "List", ["other"]),
+            ("", "List", ["q"]),
+            ("!", "List", ["q"]),
+            (&long, "List", ["q"]),
+        ] {
             assert_eq!(place(&input(Some(token)), operation, &question), Err(wrong_token()), "{token}");
         }
     }

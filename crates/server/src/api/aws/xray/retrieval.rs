@@ -145,9 +145,7 @@ impl XrayApi<'_> {
     async fn retrieved(&self, id: &str, job: &Retrieval, format: &str) -> Checked<Option<(f64, Vec<(String, String)>)>> {
         let Ok(id) = model::TraceId::parse(id) else { return Ok(None) };
         let mut stored = self.services.asker.stored_trace(id).await.map_err(unavailable)?;
-        let is_within = |span: &StoredSpan| {
-            (job.start_unix_nano..=job.end_unix_nano).contains(&span.told.start_time_unix_nano.0)
-        };
+        let is_within = |span: &StoredSpan| (job.start_unix_nano..=job.end_unix_nano).contains(&span.told.start_time_unix_nano.0);
         if !stored.spans.iter().any(is_within) {
             return Ok(None);
         }

@@ -125,10 +125,9 @@ impl XrayApi<'_> {
                 url_path: rule.url_path,
                 version: rule.version,
                 attributes: rule.attributes,
-                sampling_rate_boost: rule.boost.map(|boost| SamplingRateBoost {
-                    max_rate: boost.max_rate,
-                    cooldown_window_minutes: boost.cooldown_minutes,
-                }),
+                sampling_rate_boost: rule
+                    .boost
+                    .map(|boost| SamplingRateBoost { max_rate: boost.max_rate, cooldown_window_minutes: boost.cooldown_minutes }),
             },
         }
     }

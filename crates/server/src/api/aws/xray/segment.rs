@@ -209,8 +209,7 @@ impl<'s> Writer<'s> {
 
     fn cause(&self) -> Option<Value> {
         let raised = self.span.events.iter().filter(|event| event.exception.is_some());
-        let mut exceptions: Vec<Value> =
-            raised.enumerate().flat_map(|(number, event)| self.exceptions(number, event)).collect();
+        let mut exceptions: Vec<Value> = raised.enumerate().flat_map(|(number, event)| self.exceptions(number, event)).collect();
         let message = self.span.status_message.as_str();
         if exceptions.is_empty() && self.span.status_code == "error" && !message.is_empty() {
             let id = made_up_id(&self.span.span_id, EXCEPTION_SEED);
@@ -251,10 +250,46 @@ impl<'s> Writer<'s> {
         let resource = |key| resource_text(self.span, key);
         put(&mut out, "account_id", self.take(&["aws.account_id"]).or_else(|| resource("cloud.account.id")));
         if is_segment {
-            put(&mut out, "ec2", block(&[("instance_id", resource("host.id")), ("availability_zone", resource("cloud.availability_zone")), ("instance_size", resource("host.type")), ("ami_id", resource("host.image.id"))]).filter(|_| resource("host.id").is_some()));
-            put(&mut out, "ecs", block(&[("container", resource("container.name")), ("container_id", resource("container.id")), ("container_arn", resource("aws.ecs.container.arn")), ("cluster_arn", resource("aws.ecs.cluster.arn")), ("task_arn", resource("aws.ecs.task.arn")), ("task_family", resource("aws.ecs.task.family")), ("launch_type", resource("aws.ecs.launchtype"))]).filter(|_| resource("k8s.cluster.name").is_none()));
-            put(&mut out, "eks", block(&[("cluster_name", resource("k8s.cluster.name")), ("pod", resource("k8s.pod.name")), ("container_id", resource("container.id"))]).filter(|_| resource("k8s.cluster.name").is_some()));
-            put(&mut out, "xray", block(&[("sdk", resource("telemetry.sdk.name")), ("sdk_version", resource("telemetry.sdk.version"))]));
+            put(
+                &mut out,
+                "ec2",
+                block(&[
+                    ("instance_id", resource("host.id")),
+                    ("availability_zone", resource("cloud.availability_zone")),
+                    ("instance_size", resource("host.type")),
+                    ("ami_id", resource("host.image.id")),
+                ])
+                .filter(|_| resource("host.id").is_some()),
+            );
+            put(
+                &mut out,
+                "ecs",
+                block(&[
+                    ("container", resource("container.name")),
+                    ("container_id", resource("container.id")),
+                    ("container_arn", resource("aws.ecs.container.arn")),
+                    ("cluster_arn", resource("aws.ecs.cluster.arn")),
+                    ("task_arn", resource("aws.ecs.task.arn")),
+                    ("task_family", resource("aws.ecs.task.family")),
+                    ("launch_type", resource("aws.ecs.launchtype")),
+                ])
+                .filter(|_| resource("k8s.cluster.name").is_none()),
+            );
+            put(
+                &mut out,
+                "eks",
+                block(&[
+                    ("cluster_name", resource("k8s.cluster.name")),
+                    ("pod", resource("k8s.pod.name")),
+                    ("container_id", resource("container.id")),
+                ])
+                .filter(|_| resource("k8s.cluster.name").is_some()),
+            );
+            put(
+                &mut out,
+                "xray",
+                block(&[("sdk", resource("telemetry.sdk.name")), ("sdk_version", resource("telemetry.sdk.version"))]),
+            );
             let groups = resource("aws.log.group.names").and_then(|names| serde_json::from_str::<Vec<String>>(&names).ok());
             let groups = groups.map(|groups| groups.iter().map(|group| json!({ "log_group": group })).collect::<Vec<_>>());
             put(&mut out, "cloudwatch_logs", groups.filter(|groups| !groups.is_empty()));
@@ -306,7 +341,11 @@ impl<'s> Writer<'s> {
                 let mut out = Map::new();
                 out.insert("trace_id".into(), xray_id(link.get("trace_id")?.as_str()?).into());
                 out.insert("id".into(), link.get("span_id")?.clone());
-                put(&mut out, "attributes", link.get("attributes").filter(|told| told.as_object().is_some_and(|told| !told.is_empty())).cloned());
+                put(
+                    &mut out,
+                    "attributes",
+                    link.get("attributes").filter(|told| told.as_object().is_some_and(|told| !told.is_empty())).cloned(),
+                );
                 Some(Value::Object(out))
             })
             .collect();
@@ -319,7 +358,9 @@ impl<'s> Writer<'s> {
         let used = self.used.borrow();
         for (key, value) in &self.span.attributes {
             if key == "aws.xray.annotations" || used.contains(key.as_str()) {
-            } else if let Some(space) = key.strip_prefix("aws.xray.metadata.") {
+                continue;
+            }
+            if let Some(space) = key.strip_prefix("aws.xray.metadata.") {
                 spaces.insert(space.to_owned(), value.as_str().map_or_else(|| value.clone(), json_or_text));
             } else if listed.iter().any(|listed| listed == key) && !value.is_object() && !value.is_array() {
                 annotations.insert(annotation_key(key), value.clone());

@@ -40,7 +40,9 @@ fn a_server_is_a_segment() {
         "user_agent.original": "curl", "enduser.id": "u1", "tenant": "t1", "aws.xray.annotations": "[\"tenant\"]", "http.route": "/cart"});
     let resource = json!({"service.name": "shop", "service.version": "1.2", "cloud.platform": "aws_ecs", "container.id": "c1",
         "cloud.account.id": "123456789012", "telemetry.sdk.name": "opentelemetry", "telemetry.sdk.version": "1.4"});
-    check(&span("server", Some("00000000000000bb"), attributes, resource), expect![[r#"
+    check(
+        &span("server", Some("00000000000000bb"), attributes, resource),
+        expect![[r#"
         [
           {
             "name": "shop",
@@ -94,14 +96,17 @@ fn a_server_is_a_segment() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_call_is_a_subsegment() {
     let attributes = json!({"rpc.system": "aws-api", "rpc.service": "DynamoDB", "rpc.method": "GetItem", "aws.region": "eu-west-1",
         "aws.request_id": "r1", "aws.dynamodb.table_names": "[\"carts\"]", "http.status_code": 400});
-    check(&span("client", Some("00000000000000bb"), attributes, json!({"service.name": "shop"})), expect![[r#"
+    check(
+        &span("client", Some("00000000000000bb"), attributes, json!({"service.name": "shop"})),
+        expect![[r#"
         [
           {
             "name": "DynamoDB",
@@ -131,10 +136,13 @@ fn a_call_is_a_subsegment() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
     let attributes = json!({"db.system": "postgresql", "db.name": "shop", "net.peer.name": "db1", "db.user": "app",
         "db.statement": "select ?"});
-    check(&span("client", Some("00000000000000bb"), attributes, json!({"service.name": "shop"})), expect![[r#"
+    check(
+        &span("client", Some("00000000000000bb"), attributes, json!({"service.name": "shop"})),
+        expect![[r#"
         [
           {
             "name": "shop@db1",
@@ -158,7 +166,8 @@ fn a_call_is_a_subsegment() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -166,7 +175,9 @@ fn inner_work_has_no_namespace() {
     let mut inner = span("internal", Some("00000000000000bb"), json!({"items": 3}), json!({"service.name": "shop"}));
     inner.told.in_progress = true;
     inner.told.name = "price<items>!".into();
-    check(&inner, expect![[r#"
+    check(
+        &inner,
+        expect![[r#"
         [
           {
             "name": "priceitems",
@@ -183,13 +194,16 @@ fn inner_work_has_no_namespace() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_local_root_that_calls_is_two() {
     let attributes = json!({"aws.span.kind": "LOCAL_ROOT", "aws.local.service": "worker", "aws.remote.service": "jobs"});
-    check(&span("producer", None, attributes, json!({"service.name": "worker"})), expect![[r#"
+    check(
+        &span("producer", None, attributes, json!({"service.name": "worker"})),
+        expect![[r#"
         [
           {
             "name": "worker",
@@ -223,7 +237,8 @@ fn a_local_root_that_calls_is_two() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -243,7 +258,9 @@ fn exceptions_name_their_causes() {
         }),
         error_group: None,
     }];
-    check(&failed, expect![[r#"
+    check(
+        &failed,
+        expect![[r#"
         [
           {
             "name": "shop",
@@ -277,12 +294,15 @@ fn exceptions_name_their_causes() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
     let mut refused = span("client", Some("00000000000000bb"), json!({"peer.service": "bank"}), json!({"service.name": "shop"}));
     refused.told.status_code = "error".into();
     refused.told.status_message = "card refused".into();
     refused.told.links = json!([{"trace_id": "581cf771a006649127e371903a2de979", "span_id": "00000000000000cc"}]);
-    check(&refused, expect![[r#"
+    check(
+        &refused,
+        expect![[r#"
         [
           {
             "name": "bank",
@@ -316,5 +336,6 @@ fn exceptions_name_their_causes() {
             }
           }
         ]
-    "#]]);
+    "#]],
+    );
 }

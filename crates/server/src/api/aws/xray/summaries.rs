@@ -75,8 +75,7 @@ fn told(trace: &FoundTrace, is_event: bool) -> Value {
     let causes = |causes: &[FoundRootCause], with_exceptions: bool| -> Vec<Value> {
         causes.iter().map(|cause| root_cause(cause, trace, with_exceptions)).collect()
     };
-    let response_time: Vec<Value> =
-        trace.response_time_root_cause.iter().map(|cause| root_cause(cause, trace, false)).collect();
+    let response_time: Vec<Value> = trace.response_time_root_cause.iter().map(|cause| root_cause(cause, trace, false)).collect();
     let mut out = json!({
         "Id": trace.id.to_xray(),
         "StartTime": seconds(trace.start_unix_nano),

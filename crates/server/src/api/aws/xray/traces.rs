@@ -56,7 +56,6 @@ pub(super) fn trace_ids<'i>(input: &'i Input<'_>, ids_max: usize) -> Checked<Vec
 }
 
 fn trace_told(asked: &str, found: &TraceDocuments) -> Value {
-    let segments: Vec<Value> =
-        found.documents.iter().map(|(id, document)| json!({ "Id": id, "Document": document })).collect();
+    let segments: Vec<Value> = found.documents.iter().map(|(id, document)| json!({ "Id": id, "Document": document })).collect();
     json!({ "Id": asked, "Duration": found.duration_seconds, "LimitExceeded": found.is_cut, "Segments": segments })
 }

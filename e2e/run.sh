@@ -15,6 +15,13 @@ if [ ! -x "$python/bin/pytest" ]; then
   "$python/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt || { rm -rf "$python"; exit 1; }
 fi
 
+aws="$cache/aws-$(hash_of requirements-aws.txt)"
+if [ ! -x "$aws/bin/aws" ]; then
+  rm -rf "$aws"
+  python3 -m venv "$aws"
+  "$aws/bin/pip" install --quiet --disable-pip-version-check -r requirements-aws.txt || { rm -rf "$aws"; exit 1; }
+fi
+
 node="$cache/node-$(hash_of node/package.json node/package-lock.json)"
 if [ ! -d "$node/node_modules" ]; then
   rm -rf "$node.part"
@@ -25,5 +32,5 @@ if [ ! -d "$node/node_modules" ]; then
   mv "$node.part" "$node"
 fi
 
-export CUPOLA_E2E_NODE="$node"
+export CUPOLA_E2E_NODE="$node" CUPOLA_E2E_AWS="$aws"
 exec "$python/bin/python" -B -m pytest -p no:cacheprovider -q "$@"

@@ -28,11 +28,11 @@ PROGRAM_SECONDS_MAX = 90
 class Server:
     """The binary on free ports, with an empty folder."""
 
-    def __init__(self, binary: Path, data_dir: Path):
+    def __init__(self, binary: Path, data_dir: Path, *arguments: str):
         free = "127.0.0.1:0"
         self.process = subprocess.Popen(
             [binary, "serve", "--data-dir", data_dir, "--http-listen", free, "--otlp-grpc-listen", free,
-             "--otlp-http-listen", free, "--xray-listen", free],
+             "--otlp-http-listen", free, "--xray-listen", free, *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         )
         self.log: list[str] = []
@@ -121,6 +121,14 @@ class Api:
         names = [column["name"] for column in answer["columns"]]
         return [dict(zip(names, row, strict=True)) for row in answer["rows"]]
 
+    def send(self, method: str, path: str, body=None):
+        """Changes something; the answer, if there is one."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.http}{path}", data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
     def value(self, query: str):
         """The only value of a query that has one."""
         (row,) = self.sql(query)
@@ -172,6 +180,12 @@ class Program:
         _, errors = self.process.communicate(timeout=PROGRAM_SECONDS_MAX)
         raise AssertionError(f"{self.name} said nothing and ended with {self.process.returncode}\n{errors[-6000:]}")
 
+    def ask(self, line: str) -> dict:
+        """What the program answers to one line."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.line()
+
     def finish(self) -> tuple[str, str]:
         """Waits for the end; everything the program printed."""
         try:
@@ -199,6 +213,11 @@ def python_app(name: str) -> list:
 def instrumented_app(name: str) -> list:
     """The same under OpenTelemetry's zero-code agent."""
     return [Path(sys.executable).with_name("opentelemetry-instrument"), *python_app(name)]
+
+
+def aws_program(name: str) -> Path:
+    """Of the environment that has AWS's own clients."""
+    return Path(os.environ["CUPOLA_E2E_AWS"]) / "bin" / name
 
 
 def node_app(name: str, *flags: str) -> list:

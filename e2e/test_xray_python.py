@@ -1,5 +1,10 @@
 """The X-Ray SDK for Python: segment documents by UDP, sampling rules by TCP."""
 
+import json
+import os
+import socket
+import time
+import urllib.request
 from collections import Counter
 
 import boto3
@@ -57,3 +62,29 @@ def test_the_read_api_gives_the_documents_back(server, service):
     rules = client.get_sampling_rules()["SamplingRuleRecords"]
     assert any(record["SamplingRule"]["RuleName"] == "Default" for record in rules)
     assert sent["rules"] == len(rules)
+
+
+def test_the_daemon_s_door_counts_and_tells(server, api, service):
+    """Datagrams that cannot be read are counted by what is wrong with them; what was kept is told in the daemon's words."""
+    host, port = server.xray.rsplit(":", 1)
+    header = b'{"format":"json","version":1}\n'
+    segment = json.dumps({"name": service, "id": os.urandom(8).hex(), "trace_id": f"1-{int(time.time()):08x}-{os.urandom(12).hex()}", "start_time": time.time(), "end_time": time.time()}).encode()
+
+    def counts() -> dict:
+        (xray,) = [receiver for receiver in api.get("/api/receivers")["receivers"] if receiver["name"] == "xray"]
+        return xray.get("datagrams") or dict.fromkeys(("received", "bad_header", "bad_json", "truncated", "lost"), 0)
+
+    before = counts()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for datagram in (header + segment, b"no header", b'{"format":"xml","version":1}\n' + segment, header + b"{not json}", header + segment[:60]):
+            sender.sendto(datagram, (host, int(port)))
+
+    def all_are_counted():
+        more = {key: value - before[key] for key, value in counts().items()}
+        assert more == {"received": 5, "bad_header": 2, "bad_json": 1, "truncated": 1, "lost": 0}
+        assert api.value(f"SELECT count(*) FROM spans WHERE service.name = '{service}'") == 1
+        assert any("Successfully sent batch of" in line for line in server.log)
+        metrics = urllib.request.urlopen(f"{server.http}/metrics", timeout=10).read().decode()
+        assert 'cupola_datagrams_failed_total{receiver="xray",outcome="truncated"}' in metrics
+
+    eventually(all_are_counted)

@@ -103,6 +103,8 @@ impl DataSet {
         let options = StoreOptions {
             flush_interval: Duration::from_secs(3_600),
             compaction: self.parts.is_none(),
+            // Nobody is there to come back later; the writer is never so far ahead of the flushes.
+            memory_bytes_max: 4 * 1024 * 1024 * 1024,
             // A data set that a crash takes is written again.
             fsync: false,
             ..StoreOptions::new(folder)

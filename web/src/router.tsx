@@ -23,15 +23,22 @@ const home = createRoute({
 const traces = createRoute({
   getParentRoute: () => rootRoute,
   path: '/traces',
-  validateSearch: searchOf('q', 'service', 'route', 'status', 'min', 'max', 'sort', 'live'),
+  validateSearch: searchOf('q', 'filter', 'group', 'service', 'route', 'status', 'min', 'max', 'sort', 'view', 'by', 'live'),
   component: lazyRouteComponent(() => import('./pages/traces/TracesPage'), 'TracesPage'),
 });
 
 const trace = createRoute({
   getParentRoute: () => rootRoute,
   path: '/traces/$traceId',
-  validateSearch: searchOf('tab', 'span', 'find', 'logs', 'log', 'doc'),
+  validateSearch: searchOf('tab', 'span', 'find', 'zoom', 'fold', 'critical', 'typical', 'align', 'flame', 'box', 'node', 'edge', 'logs', 'log', 'doc'),
   component: lazyRouteComponent(() => import('./pages/trace/TracePage'), 'TracePage'),
+});
+
+const map = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/map',
+  validateSearch: searchOf('filter', 'group', 'node', 'edge', 'latency', 'show', 'min', 'max', 'live'),
+  component: lazyRouteComponent(() => import('./pages/map/MapPage'), 'MapPage'),
 });
 
 const logs = createRoute({
@@ -69,7 +76,14 @@ const sql = createRoute({
   component: lazyRouteComponent(() => import('./pages/sql/SqlPage'), 'SqlPage'),
 });
 
-const routeTree = rootRoute.addChildren([home, traces, trace, logs, errors, error, connect, sql]);
+const settings = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/settings',
+  validateSearch: searchOf('tab', 'rule', 'group'),
+  component: lazyRouteComponent(() => import('./pages/settings/SettingsPage'), 'SettingsPage'),
+});
+
+const routeTree = rootRoute.addChildren([home, traces, trace, map, logs, errors, error, connect, sql, settings]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

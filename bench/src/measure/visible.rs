@@ -50,7 +50,7 @@ impl Probe<'_> {
     /// Lines of a live tail, each with the moment it came.
     fn tail(&self) -> anyhow::Result<mpsc::Receiver<(Instant, String)>> {
         let (sender, lines) = mpsc::channel();
-        let followed = self.server.connection()?.follow("/api/logs/tail")?;
+        let followed = self.server.connection()?.follow("/api/logs/tail?q=tail")?;
         std::thread::spawn(move || {
             for line in followed.map_while(Result::ok) {
                 if sender.send((Instant::now(), line)).is_err() {

@@ -4,6 +4,7 @@
 
 pub mod bubble_up;
 mod grouping;
+pub mod insights;
 pub mod linking;
 pub mod retention;
 pub mod root_cause;

@@ -70,8 +70,13 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_AWS_ACCOUNT_ID", value_name = "12 DIGITS", default_value = "000000000000")]
     pub aws_account_id: String,
 
+    /// Who may call AWS's APIs, as `access key id=secret`, several joined by commas. Without any, every key is welcome and none is
+    /// checked. Sampling calls are never signed.
+    #[arg(long, env = "CUPOLA_AWS_KEYS", value_name = "ID=SECRET,...", hide_env_values = true, value_parser = server::AwsKeys::parse)]
+    pub aws_keys: Option<server::AwsKeys>,
+
     /// Rows in memory become a part when they take this many megabytes.
-    #[arg(long, env = "CUPOLA_FLUSH_MEGABYTES", value_name = "MB", default_value_t = 64)]
+    #[arg(long, env = "CUPOLA_FLUSH_MEGABYTES", value_name = "MB", default_value_t = 32)]
     pub flush_megabytes: usize,
 
     /// Rows in memory become a part at the latest after this many seconds.

@@ -179,6 +179,7 @@ fn server_settings(settings: &Settings) -> server::Settings {
         project: PROJECT.to_owned(),
         region: settings.aws_region.clone(),
         account_id: settings.aws_account_id.clone(),
+        aws_keys: settings.aws_keys.clone().unwrap_or_default(),
         web_dir: Some(PathBuf::from(&settings.web_dir)),
         body_bytes_max: settings.memory_megabytes * 1024 * 1024 / server::limits::BODY_SHARE_OF_MEMORY,
     }

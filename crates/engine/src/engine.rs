@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use datafusion::dataframe::DataFrame;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
 use store::{Store, TimeRange};
@@ -73,6 +75,15 @@ impl Drop for QueryThreads {
     }
 }
 
+/// Where a core is wanted by both, ingest gets nine tenths of it: what is not taken in now is lost, an answer is only late.
+fn give_way() {
+    use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
+    let Ok(priority) = ThreadPriorityValue::try_from(limits::QUERY_THREAD_PRIORITY) else { return };
+    if let Err(error) = set_current_thread_priority(ThreadPriority::Crossplatform(priority)) {
+        tracing::warn!(?error, "questions run at the priority of ingest");
+    }
+}
+
 /// Consumers of memory that an error names when there is no more.
 const CONSUMERS_TOLD: usize = 3;
 
@@ -82,6 +93,7 @@ impl Engine {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.threads)
             .thread_name("query")
+            .on_thread_start(give_way)
             .thread_stack_size(limits::QUERY_THREAD_STACK_BYTES)
             .enable_all()
             .build()
@@ -130,7 +142,7 @@ impl Engine {
     pub async fn sql(&self, project: &str, sql: &str, rows_max: usize) -> Result<Answer, EngineError> {
         let session = self.session(project, TimeRange::ALL).await?;
         let frame = session.sql_frame(sql).await?;
-        let mut answer = session.run(frame.limit(0, Some(rows_max + 1))?).await?;
+        let mut answer = session.run(first(frame, rows_max + 1)?).await?;
         if answer.rows() > rows_max {
             truncate(&mut answer, rows_max);
             answer.truncated = Some(cut_at(rows_max));
@@ -144,7 +156,7 @@ impl Engine {
     pub async fn sql_stream(&self, project: &str, sql: &str, rows_max: usize) -> Result<SqlStream, EngineError> {
         let session = self.session(project, TimeRange::ALL).await?;
         let frame = session.sql_frame(sql).await?;
-        Ok(crate::stream::start(session, frame.limit(0, Some(rows_max + 1))?, rows_max))
+        Ok(crate::stream::start(session, first(frame, rows_max + 1)?, rows_max))
     }
 
     /// Runs work on the query threads; dropping what is returned ends it.
@@ -154,6 +166,14 @@ impl Engine {
             let _running = running;
             work.await
         }))
+    }
+}
+
+/// At most so many rows. An explanation of a plan stands at its root and is short.
+fn first(frame: DataFrame, rows: usize) -> Result<DataFrame, EngineError> {
+    match frame.logical_plan() {
+        LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => Ok(frame),
+        _ => Ok(frame.limit(0, Some(rows))?),
     }
 }
 

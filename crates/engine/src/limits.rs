@@ -29,6 +29,9 @@ pub const REST_KEYS_TOLD_MAX: usize = 100_000;
 /// Events of a streamed answer that wait for its reader; then the work waits too.
 pub const STREAM_EVENTS_QUEUED_MAX: usize = 8;
 
+/// Of 100; 50 is what threads have. On Linux it is a niceness of 9, an eighth of the usual weight.
+pub const QUERY_THREAD_PRIORITY: u8 = 25;
+
 /// A question that runs longer has lost its asker.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -146,3 +149,6 @@ pub const TRACE_SUMMARY_EXCEPTIONS_MAX: usize = 100_000;
 
 /// Exceptions that a filter on exceptions looks at, newest first: some 50 MB.
 pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
+
+/// Windows of one look for faults: a day by the minute, with the hour before it and somewhat behind.
+pub const FAULT_WINDOWS_MAX: usize = 1_600;

@@ -10,6 +10,8 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr, LogicalPlan, col, lit};
 use datafusion::physical_plan::{ExecutionPlan, collect};
@@ -276,9 +278,19 @@ fn range_filter(range: TimeRange) -> Option<Expr> {
 pub(crate) fn rows_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let children = plan.children();
     if children.is_empty() {
+        if let Some(rows) = rows_in_memory(plan) {
+            return rows;
+        }
         let Some(metrics) = plan.metrics() else { return 0 };
         let held_back = metrics.sum_by_name("pushdown_rows_pruned").map_or(0, |value| value.as_usize());
         return (metrics.output_rows().unwrap_or(0) + held_back) as u64;
     }
     children.into_iter().map(rows_scanned).sum()
+}
+
+/// The rows that a scan of memory gives; it keeps no count of its own.
+fn rows_in_memory(plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+    let scan = plan.downcast_ref::<DataSourceExec>()?;
+    let batches = scan.data_source().downcast_ref::<MemorySourceConfig>()?.partitions();
+    Some(batches.iter().flatten().map(|batch| batch.num_rows() as u64).sum())
 }

@@ -48,18 +48,52 @@ pub fn xray_datagram(input: &[u8]) {
 
 pub fn xray_sampling(input: &[u8]) {
     let Ok(report) = sampling::read_report(input) else { return };
-    let mut records = vec![sampling::default_rule("eu-west-1", "000000000000")];
-    for statistics in report.statistics.iter().take(2) {
-        let mut named = sampling::default_rule("eu-west-1", "000000000000");
-        named.sampling_rule.rule_name.clone_from(&statistics.rule_name);
-        named.sampling_rule.reservoir_size = u32::try_from(statistics.request_count).unwrap_or(u32::MAX);
-        records.push(named);
-    }
-    let targets = sampling::targets(&report, &records, 1_767_323_045.5);
+    let rule = |name: &str, reservoir_size| sampling::SamplingRuleRecord {
+        sampling_rule: sampling::SamplingRule {
+            rule_name: name.to_owned(),
+            rule_arn: sampling::rule_arn("eu-west-1", "000000000000", name),
+            resource_arn: "*".to_owned(),
+            priority: 1,
+            fixed_rate: 0.5,
+            reservoir_size,
+            service_name: "*".to_owned(),
+            service_type: "*".to_owned(),
+            host: "*".to_owned(),
+            http_method: "*".to_owned(),
+            url_path: "*".to_owned(),
+            version: 1,
+            attributes: Default::default(),
+            sampling_rate_boost: None,
+        },
+        created_at: 0.0,
+        modified_at: 0.0,
+    };
+    let named = report.statistics.iter().take(2);
+    let mut records: Vec<_> =
+        named.map(|one| rule(&one.rule_name, u32::try_from(one.request_count).unwrap_or(u32::MAX))).collect();
+    records.push(rule("Default", 1));
+    let targets = sampling::targets(&report, &records, 0.0, 1_767_323_045.5, &mut WholeReservoir);
     assert!(targets.sampling_target_documents.len() <= report.statistics.len());
     let reply = sampling::targets_reply(&targets, "id");
     assert!(reply.body.len() <= input.len() * 64 + 64 * 1024, "a reply of {} bytes", reply.body.len());
-    let _ = sampling::rules_reply(&records, "id");
+    let _ = sampling::rules_reply(&records, None, "id");
+}
+
+/// Every client gets all there is.
+struct WholeReservoir;
+
+impl sampling::Assign for WholeReservoir {
+    fn quota(&mut self, rule: &sampling::SamplingRule, _: &str) -> u32 {
+        rule.reservoir_size
+    }
+
+    fn boost(
+        &mut self,
+        _: &sampling::SamplingRule,
+        _: &[sampling::SamplingBoostStatistics],
+    ) -> Option<sampling::SamplingBoost> {
+        None
+    }
 }
 
 pub fn cloudwatch_put_log_events(input: &[u8]) {

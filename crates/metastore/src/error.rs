@@ -6,6 +6,13 @@ pub enum MetastoreError {
     NotFound { what: &'static str, name: String },
     #[error("{what} {name:?} already exists")]
     AlreadyExists { what: &'static str, name: String },
+    #[error("there are {max} of {what} already, and no more fit")]
+    TooMany { what: &'static str, max: u32 },
+    #[error("{what} {name:?} cannot be removed")]
+    Permanent { what: &'static str, name: String },
+    /// Somebody else changed it meanwhile.
+    #[error("{what} has revision {found}, expected {expected}")]
+    OtherRevision { what: &'static str, expected: u64, found: u64 },
     #[error("retention of {0} days is not one of those offered")]
     InvalidRetention(u32),
     /// Another commit came in between; the caller's picture of the catalog is old.

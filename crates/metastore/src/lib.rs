@@ -1,5 +1,5 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
-//! kept for how long and what was deleted.
+//! kept for how long and what was deleted, X-Ray's groups and sampling rules.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -13,7 +13,13 @@ mod imports;
 mod log_groups;
 mod migrations;
 mod parts;
+mod project_settings;
+mod resource_policies;
 mod retention;
+mod sampling_rules;
+mod sampling_statistics;
+mod tags;
+mod xray_groups;
 
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use database::Metastore;
@@ -24,4 +30,11 @@ pub use log_groups::{
     LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,
 };
 pub use parts::{CatalogChanges, CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals, PartsChange};
+pub use project_settings::ProjectSetting;
+pub use resource_policies::ResourcePolicy;
 pub use retention::{ClassRows, NewPin, Pin, PinKind, RetentionPolicy, RetentionRun, ThinnedWindow};
+pub use sampling_rules::{
+    DEFAULT_SAMPLING_PRIORITY, DEFAULT_SAMPLING_RULE, SamplingBoostPolicy, SamplingRule, SamplingRuleUpdate, SamplingRules,
+};
+pub use sampling_statistics::SamplingWindow;
+pub use xray_groups::{XrayGroup, XrayGroupUpdate};

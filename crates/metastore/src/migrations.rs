@@ -165,6 +165,74 @@ const MIGRATIONS: &[&[&str]] = &[
             primary key (deletion, part)
         )",
     ],
+    &[
+        // X-Ray's groups. The id stands in the group's ARN.
+        "create table xray_groups (
+            project text not null,
+            name text not null,
+            id text not null,
+            filter_expression text not null,
+            insights_enabled bigint not null,
+            notifications_enabled bigint not null,
+            created_at bigint not null,
+            modified_at bigint not null,
+            primary key (project, name)
+        )",
+        // Sampling rules; a project that never changed its default has no row for it. Attributes are a JSON object of texts.
+        "create table sampling_rules (
+            project text not null,
+            name text not null,
+            priority bigint not null,
+            fixed_rate double precision not null,
+            reservoir_size bigint not null,
+            service_name text not null,
+            service_type text not null,
+            host text not null,
+            http_method text not null,
+            url_path text not null,
+            resource_arn text not null,
+            attributes text not null,
+            version bigint not null,
+            boost_max_rate double precision,
+            boost_cooldown_minutes bigint,
+            created_at bigint not null,
+            modified_at bigint not null,
+            primary key (project, name)
+        )",
+        // When a project's rules last changed: a rule that was removed has no row to tell.
+        "create table sampling_changes (project text not null primary key, changed_at bigint not null)",
+        "create table sampling_statistics (
+            project text not null,
+            rule text not null,
+            window_start bigint not null,
+            requests bigint not null,
+            sampled bigint not null,
+            borrowed bigint not null,
+            primary key (project, window_start, rule)
+        )",
+        "create table tags (
+            project text not null,
+            resource text not null,
+            key text not null,
+            value text not null,
+            primary key (project, resource, key)
+        )",
+        "create table resource_policies (
+            project text not null,
+            name text not null,
+            document text not null,
+            revision bigint not null,
+            updated_at bigint not null,
+            primary key (project, name)
+        )",
+        "create table project_settings (
+            project text not null,
+            name text not null,
+            value text not null,
+            changed_at bigint not null,
+            primary key (project, name)
+        )",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -79,7 +79,7 @@ pub(crate) fn read_object<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Resu
 ///
 /// The shortest decimal that reads back as the same number is what the client printed, so its digits are taken rather
 /// than the binary fraction: `1795228626.9763844` is 976,384,400 ns past the second, not 976,384,401.
-pub(crate) fn nanos_from_seconds(seconds: f64) -> Option<i64> {
+pub fn nanos_from_seconds(seconds: f64) -> Option<i64> {
     const SECONDS_MAX: f64 = 9_223_372_036.0;
     if !(0.0..SECONDS_MAX).contains(&seconds) {
         return None;

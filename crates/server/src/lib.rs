@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use api::aws::AwsKeys;
 pub use listen::{Addresses, Listeners, serve};
 
 /// What every handler may use.
@@ -29,6 +30,7 @@ pub struct ServicesInner {
     pub asker: engine::ask::Asker,
     pub metastore: metastore::Metastore,
     pub log_stream_activity: ingest::StreamActivity,
+    pub xray: api::aws::XrayState,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -42,6 +44,8 @@ pub struct Settings {
     pub project: String,
     pub region: String,
     pub account_id: String,
+    /// Who may call AWS's APIs; everybody while it is empty.
+    pub aws_keys: AwsKeys,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
     /// Bytes that the bodies of all requests may take while they are read and written.
@@ -66,6 +70,7 @@ impl Services {
             settings,
             metastore,
             log_stream_activity: ingest::StreamActivity::default(),
+            xray: api::aws::XrayState::default(),
             addresses,
             started: Instant::now(),
         }))

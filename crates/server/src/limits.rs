@@ -43,11 +43,20 @@ pub const GROUPS_REMEMBERED: usize = 2_048;
 /// A JSON or form request of our own and the AWS control APIs is never larger.
 pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How often a live tail looks at most.
-pub const TAIL_INTERVAL: Duration = Duration::from_millis(400);
+/// A live tail rests so many times as long as its look took: it takes a tenth of a core at most, however much arrives.
+pub const TAIL_PAUSES_PER_LOOK: u32 = 9;
 
-/// Lines a live tail sends at each look; the rest is counted as skipped. More per second nobody reads.
+/// The shortest rest: lines that arrive together are told together.
+pub const TAIL_PAUSE_MIN: Duration = Duration::from_millis(2);
+
+/// The longest: a person sees lines come in, not in heaps.
+pub const TAIL_PAUSE_MAX: Duration = Duration::from_millis(400);
+
+/// Lines a live tail sends at each look; the rest comes with the next ones.
 pub const TAIL_LINES_MAX: usize = 200;
+
+/// Lines it sends in a second; what does not come in time is skipped, and the client is told so. More nobody reads.
+pub const TAIL_LINES_PER_SECOND_MAX: usize = 500;
 
 /// A live tail sees lines whose own time is at most this old.
 pub const TAIL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
@@ -77,3 +86,33 @@ pub const PERSON_ATTRIBUTES_MAX: usize = 50;
 
 /// Runs of retention that an answer lists, newest first.
 pub const RETENTION_RUNS_LISTED: u32 = 50;
+
+/// Sampling rules of a project beside the default. AWS allows 25; an SDK tries them one after the other for each request.
+pub const SAMPLING_RULES_MAX: u32 = 100;
+
+/// Clients that report on sampling rules, remembered with their rules. Some 100 bytes each; those beyond share no reservoir.
+pub const SAMPLING_CLIENTS_REMEMBERED: usize = 100_000;
+
+/// Boosts of a rule for a service that are remembered until their pause is over.
+pub const SAMPLING_BOOSTS_REMEMBERED: usize = 1_000;
+
+/// How far back GetSamplingStatisticSummaries tells, in seconds.
+pub const SAMPLING_STATISTICS_TOLD_SECONDS: i64 = 3_600;
+
+/// X-Ray groups of a project. Each is a filter somebody wrote by hand.
+pub const XRAY_GROUPS_MAX: u32 = 1_000;
+
+/// Trace ids in one call. AWS takes five; each is a look into the index and a few pages of files.
+pub const XRAY_TRACE_IDS_MAX: usize = 100;
+
+/// Bytes of documents after which a page of traces ends.
+pub const XRAY_PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Retrievals remembered. Each is at most a hundred ids.
+pub const RETRIEVALS_REMEMBERED: usize = 1_000;
+
+/// How long, in seconds; AWS's bound.
+pub const RETRIEVAL_SECONDS_MAX: i64 = 3_600;
+
+/// Insights of which it is remembered whose they are. Beyond it, all are forgotten until they are listed again.
+pub const INSIGHTS_REMEMBERED: usize = 10_000;

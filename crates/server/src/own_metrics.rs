@@ -31,6 +31,25 @@ pub async fn metrics(State(services): State<Services>) -> impl IntoResponse {
         })
         .collect();
     family("cupola_receiver_rows_total", "Rows kept.", "counter", rows);
+    let datagrams = receivers
+        .iter()
+        .filter_map(|one| Some((&one.name, one.datagrams?)))
+        .flat_map(|(name, counts)| {
+            let outcomes = [
+                ("bad_header", counts.bad_header),
+                ("bad_json", counts.bad_json),
+                ("truncated", counts.truncated),
+                ("lost", counts.lost),
+            ];
+            outcomes.map(|(outcome, count)| (format!("{{receiver=\"{name}\",outcome=\"{outcome}\"}}"), count as f64))
+        })
+        .collect();
+    family("cupola_datagrams_failed_total", "Datagrams that could not be read or kept.", "counter", datagrams);
+    let received = receivers
+        .iter()
+        .filter_map(|one| Some((format!("{{receiver=\"{}\"}}", one.name), one.datagrams?.received as f64)))
+        .collect();
+    family("cupola_datagrams_received_total", "Datagrams that were read.", "counter", received);
     let store = services.asker.engine.store().stats();
     let one = |value: u64| vec![(String::new(), value as f64)];
     family("cupola_store_memory_rows", "Rows not yet in a part.", "gauge", one(store.memory_rows));

@@ -14,6 +14,9 @@ export class ApiError extends Error {
   }
 }
 
+/** The question was wrong, at a place that is told. */
+export const isUnreadable = (error: unknown): error is ApiError => error instanceof ApiError && error.position !== null;
+
 export type Params = Record<string, string | number | undefined | null>;
 
 /** The query part of an address. What was left empty is not sent. */
@@ -26,7 +29,8 @@ export function query(params: Params): string {
 }
 
 export const api = createClient<paths>({
-  headers: { accept: 'application/json' },
+  // The second says that a request was meant: a page of another origin cannot send it unasked.
+  headers: { accept: 'application/json', 'x-requested-by': 'cupola-web' },
   querySerializer: (params) => query(params as Params),
 });
 
@@ -56,4 +60,10 @@ export async function answerOf<T>(asked: Promise<Answer<T>>): Promise<T> {
   const { status } = answer.response;
   const told = (answer.error as { error?: { code?: string; message?: string; position?: number | null } } | undefined)?.error;
   throw new ApiError(status, told?.code ?? 'unknown', told?.message ?? `the server answered with status ${status}`, told?.position ?? null);
+}
+
+/** An answer to a change, which may have no body. */
+export async function doneOf(asked: Promise<Answer<unknown>>): Promise<void> {
+  const answer = await asked;
+  if (!answer.response.ok) await answerOf(Promise.resolve(answer));
 }

@@ -21,6 +21,9 @@ const every = (live: boolean) => (live ? LIVE_MS : (false as const));
 
 export interface TraceFilters {
   q?: string;
+  /** An X-Ray filter expression. */
+  filter?: string;
+  group?: string;
   service?: string;
   route?: string;
   status?: string;

@@ -423,6 +423,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/filter-keywords": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keywords of filter expressions, for completion. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FilterKeywords"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -675,6 +710,58 @@ export interface paths {
                     };
                     content: {
                         "text/event-stream": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The service graph of the traces that begin in a time. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description X-Ray's filter expressions; only the traces for which it holds are drawn. */
+                    filter?: string;
+                    /** @description The name of a group. */
+                    group?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Map"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
                     };
                 };
             };
@@ -1015,6 +1102,172 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sampling-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every rule with what it did lately. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SamplingRulesTold"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Makes a rule. Clients hear of it when they next report, within ten seconds, or fetch, within five minutes. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SamplingRuleRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SamplingRuleTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sampling-rules/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a rule; of the default only its rate and its reservoir. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SamplingRuleRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SamplingRuleTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Removes a rule; the default cannot be removed. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/services": {
         parameters: {
             query?: never;
@@ -1203,6 +1456,164 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/trace-groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every group in the order of names. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TraceGroups"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Makes a group. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TraceGroupRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TraceGroup"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                409: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trace-groups/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a group. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TraceGroupRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TraceGroup"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Removes a group; the traces it found stay. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/traces": {
         parameters: {
             query?: never;
@@ -1231,6 +1642,12 @@ export interface paths {
                     cursor?: string;
                     /** @description `newest` (default) or `slowest`. */
                     sort?: string;
+                    /** @description X-Ray's filter expressions; a trace matches as a whole. */
+                    filter?: string;
+                    /** @description The name of a group. */
+                    group?: string;
+                    /** @description For what narrows down: `node`, `url`, `method`, `status`, `user`, or the key of an attribute. */
+                    by?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1244,6 +1661,73 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Traces"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/traces/heatmap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Traces by when they began and how long their root took. With a filter expression, too. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language; a trace matches when one span of it does. */
+                    q?: string;
+                    service?: string;
+                    route?: string;
+                    /** @description `ok` or `error`. */
+                    status?: string;
+                    min_duration_ms?: number;
+                    max_duration_ms?: number;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `slowest`. */
+                    sort?: string;
+                    /** @description X-Ray's filter expressions; a trace matches as a whole. */
+                    filter?: string;
+                    /** @description The name of a group. */
+                    group?: string;
+                    /** @description For what narrows down: `node`, `url`, `method`, `status`, `user`, or the key of an attribute. */
+                    by?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TraceHeatmap"];
                     };
                 };
                 400: {
@@ -1292,6 +1776,12 @@ export interface paths {
                     cursor?: string;
                     /** @description `newest` (default) or `slowest`. */
                     sort?: string;
+                    /** @description X-Ray's filter expressions; a trace matches as a whole. */
+                    filter?: string;
+                    /** @description The name of a group. */
+                    group?: string;
+                    /** @description For what narrows down: `node`, `url`, `method`, `status`, `user`, or the key of an attribute. */
+                    by?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1305,6 +1795,73 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["TraceHistogram"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/traces/refine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the traces of a search differ by, with the filter that each value adds. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language; a trace matches when one span of it does. */
+                    q?: string;
+                    service?: string;
+                    route?: string;
+                    /** @description `ok` or `error`. */
+                    status?: string;
+                    min_duration_ms?: number;
+                    max_duration_ms?: number;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `slowest`. */
+                    sort?: string;
+                    /** @description X-Ray's filter expressions; a trace matches as a whole. */
+                    filter?: string;
+                    /** @description The name of a group. */
+                    group?: string;
+                    /** @description For what narrows down: `node`, `url`, `method`, `status`, `user`, or the key of an attribute. */
+                    by?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TraceRefinement"];
                     };
                 };
                 400: {
@@ -1445,6 +2002,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/traces/{id}/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The service graph of one trace and of those it is linked to. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Map"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/traces/{id}/raw": {
         parameters: {
             query?: never;
@@ -1470,6 +2072,51 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["TraceDocuments"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/traces/{id}/typical": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long what a trace does usually takes: medians over the newest traces that begin alike. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TypicalTrace"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
                     };
                 };
             };
@@ -1609,6 +2256,31 @@ export interface components {
             /** Format: int64 */
             plain: number;
         };
+        /** @description What became of datagrams: nobody else knows, because nothing is sent back. */
+        DatagramCounts: {
+            /**
+             * Format: int64
+             * @description Without the header line, or with another one than the protocol's.
+             */
+            bad_header: number;
+            /**
+             * Format: int64
+             * @description Documents that are not JSON.
+             */
+            bad_json: number;
+            /**
+             * Format: int64
+             * @description Well-formed, and not kept because the store could not follow.
+             */
+            lost: number;
+            /** Format: int64 */
+            received: number;
+            /**
+             * Format: int64
+             * @description Documents that end in the middle.
+             */
+            truncated: number;
+        };
         /**
          * @description What to delete: exactly one of `trace_id`, `person`, or `start` and `end`. A field that is not known is refused, since
          *     without it more might be deleted than was meant.
@@ -1687,6 +2359,17 @@ export interface components {
             message: string;
             stacktrace: string;
             type: string;
+        };
+        /** @description A word of the language. Annotations are not listed: they are the keys of `/api/attributes`. */
+        FilterKeyword: {
+            help: string;
+            /** @description `boolean`, `number`, `string` or `complex`. */
+            kind: string;
+            name: string;
+            operators: string[];
+        };
+        FilterKeywords: {
+            keywords: components["schemas"]["FilterKeyword"][];
         };
         Health: {
             data_dir: string;
@@ -1771,6 +2454,61 @@ export interface components {
             anchor: string;
             /** @description Oldest first. */
             logs: components["schemas"]["Log"][];
+        };
+        Map: {
+            edges: components["schemas"]["MapEdge"][];
+            nodes: components["schemas"]["MapNode"][];
+            stats: components["schemas"]["Stats"];
+        };
+        MapEdge: components["schemas"]["MapStatistics"] & {
+            from: number;
+            /** @description `sync`, or `link` for messages that were taken up by another trace. */
+            kind: string;
+            to: number;
+        };
+        /** @description How many requests took about so long. */
+        MapHistogramEntry: {
+            /** Format: double */
+            count: number;
+            /** Format: double */
+            value_s: number;
+        };
+        MapNode: components["schemas"]["MapStatistics"] & {
+            /** @description Of this answer only; edges name it. */
+            id: number;
+            name: string;
+            /**
+             * Format: double
+             * @description Requests a second, over the whole range.
+             */
+            rate_per_s: number;
+            /** @description Requests enter here. */
+            root: boolean;
+            /** @description `client`: whoever asks an entry service; nothing is counted there. `inferred`: it was called and sent nothing. */
+            synthetic?: string | null;
+            /** @description Empty when nothing says. */
+            type: string;
+        };
+        /** @description Weighted counts. Every request is one of `ok`, `error` and `fault`; `throttle` tells how many of the errors were throttled. */
+        MapStatistics: {
+            /** Format: double */
+            error: number;
+            /** Format: double */
+            fault: number;
+            /** @description The shortest first. */
+            histogram: components["schemas"]["MapHistogramEntry"][];
+            /** Format: double */
+            ok: number;
+            /** Format: double */
+            p50_ns?: number | null;
+            /** Format: double */
+            p95_ns?: number | null;
+            /** Format: double */
+            p99_ns?: number | null;
+            /** Format: double */
+            throttle: number;
+            /** Format: double */
+            total: number;
         };
         /** @description What was asked for. Whom a request was about is forgotten when it is done. */
         Meant: {
@@ -1885,6 +2623,7 @@ export interface components {
         ReceiverActivity: {
             /** Format: int64 */
             bytes: number;
+            datagrams?: components["schemas"]["DatagramCounts"] | null;
             last_received_unix_nano?: components["schemas"]["UnixNano"] | null;
             last_rows: components["schemas"]["RowsTold"];
             last_service?: string | null;
@@ -1911,6 +2650,25 @@ export interface components {
             addresses: components["schemas"]["AddressesTold"];
             receivers: components["schemas"]["ReceiverActivity"][];
             region: string;
+        };
+        /** @description Traces that have a value, weighted. */
+        RefinementRow: {
+            /** Format: double */
+            count: number;
+            /**
+             * Format: double
+             * @description Those whose root is an error, and a fault.
+             */
+            errors: number;
+            /** Format: double */
+            faults: number;
+            /** @description A filter expression that only such traces pass. */
+            filter: string;
+            /** Format: double */
+            p50_ns?: number | null;
+            /** Format: double */
+            p95_ns?: number | null;
+            value: string;
         };
         /** @description `{"error": {"code", "message", "position"}}`, with a fitting status. */
         Refusal: {
@@ -1995,6 +2753,87 @@ export interface components {
             /** Format: int64 */
             rows_before: number;
             started_at_unix_nano: components["schemas"]["UnixNano"];
+        };
+        SamplingMinute: {
+            /**
+             * Format: int64
+             * @description Seconds since 1970 at which the minute began.
+             */
+            minute_unix: number;
+            /** Format: int64 */
+            requests: number;
+            /** Format: int64 */
+            sampled: number;
+        };
+        /** @description A rule as it is to be. `*` and `?` may stand in every matcher, and what is not given matches everything. */
+        SamplingRuleRequest: {
+            attributes?: {
+                [key: string]: string;
+            };
+            /** Format: double */
+            fixed_rate: number;
+            host?: string | null;
+            http_method?: string | null;
+            /** @description Only when it is made; 1 to 32 characters. */
+            name?: string | null;
+            /** Format: int32 */
+            priority?: number | null;
+            /** Format: int32 */
+            reservoir_size: number;
+            resource_arn?: string | null;
+            service_name?: string | null;
+            service_type?: string | null;
+            url_path?: string | null;
+        };
+        SamplingRuleTold: {
+            attributes: {
+                [key: string]: string;
+            };
+            /** Format: int64 */
+            borrowed: number;
+            /**
+             * Format: int32
+             * @description Clients that report on it now.
+             */
+            clients: number;
+            /** @description The last hour by minute, oldest first; minutes without a report are left out. */
+            effect: components["schemas"]["SamplingMinute"][];
+            /**
+             * Format: double
+             * @description Share of requests kept once the reservoir is used up, 0 to 1.
+             */
+            fixed_rate: number;
+            host: string;
+            http_method: string;
+            /** @description It can be changed, not removed, and matches everything. */
+            is_default: boolean;
+            modified_at_unix_nano: components["schemas"]["UnixNano"];
+            name: string;
+            /**
+             * Format: int32
+             * @description 1 to 9999, lower first; 10000 for the default.
+             */
+            priority: number;
+            /**
+             * Format: int64
+             * @description Requests that matched in the last ten minutes, those of them that were kept, and those kept without a quota.
+             */
+            requests: number;
+            /**
+             * Format: int32
+             * @description Requests a second kept before the rate applies, over all clients.
+             */
+            reservoir_size: number;
+            resource_arn: string;
+            /** Format: int64 */
+            sampled: number;
+            service_name: string;
+            service_type: string;
+            url_path: string;
+        };
+        SamplingRulesTold: {
+            /** @description In the order in which clients try them; the default is last. */
+            rules: components["schemas"]["SamplingRuleTold"][];
         };
         /** @description One service over the asked range. */
         Service: {
@@ -2297,6 +3136,47 @@ export interface components {
             errors: components["schemas"]["Log"][];
             stats: components["schemas"]["Stats"];
         };
+        /** @description A filter with a name. It is evaluated when somebody asks, so it looks back in time. */
+        TraceGroup: {
+            created_at_unix_nano: components["schemas"]["UnixNano"];
+            filter_expression: string;
+            insights_enabled: boolean;
+            modified_at_unix_nano: components["schemas"]["UnixNano"];
+            name: string;
+        };
+        TraceGroupRequest: {
+            filter_expression: string;
+            insights_enabled?: boolean;
+            /** @description Only when it is made; 1 to 32 characters. */
+            name?: string | null;
+        };
+        TraceGroups: {
+            groups: components["schemas"]["TraceGroup"][];
+        };
+        TraceHeatmap: {
+            /** @description Bucket `n` reaches from the bound `n` to the next; each is half as long again as the one before, about. */
+            bucket_bounds_ns: number[];
+            /** @description Cells that are not empty, in order of steps. */
+            cells: components["schemas"]["TraceHeatmapCell"][];
+            start_unix_nano: components["schemas"]["UnixNano"];
+            stats: components["schemas"]["Stats"];
+            /** Format: int64 */
+            step_seconds: number;
+            /** @description How many steps there are. */
+            steps: number;
+        };
+        /** @description Weighted counts of traces. */
+        TraceHeatmapCell: {
+            bucket: number;
+            /** Format: double */
+            count: number;
+            /**
+             * Format: double
+             * @description Those whose root is an error or a fault.
+             */
+            errors: number;
+            step: number;
+        };
         TraceHistogram: {
             buckets: components["schemas"]["TraceBucket"][];
             start_unix_nano: components["schemas"]["UnixNano"];
@@ -2307,6 +3187,13 @@ export interface components {
         TraceLogs: {
             logs: components["schemas"]["Log"][];
             stats: components["schemas"]["Stats"];
+        };
+        TraceRefinement: {
+            /** @description Those of most traces first. */
+            rows: components["schemas"]["RefinementRow"][];
+            stats: components["schemas"]["Stats"];
+            /** @description Further values that are not told. */
+            values_left_out: number;
         };
         TraceService: {
             name: string;
@@ -2343,6 +3230,31 @@ export interface components {
             next_cursor?: string | null;
             stats: components["schemas"]["Stats"];
             traces: components["schemas"]["TraceSummary"][];
+        };
+        /** @description All spans of one name in one service, together. */
+        TypicalSpan: {
+            name: string;
+            service: string;
+            this_count: number;
+            /** Format: int64 */
+            this_ns: number;
+            /** @description The median of their number in a trace, of all traces. */
+            typical_count: number;
+            /**
+             * Format: int64
+             * @description The median of their time in a trace, of the traces that have any; nothing when none has.
+             */
+            typical_ns?: number | null;
+        };
+        TypicalTrace: {
+            route: string;
+            /** @description The root's service and name, which the others have too. */
+            service: string;
+            /** @description Those that take longest here first. */
+            spans: components["schemas"]["TypicalSpan"][];
+            stats: components["schemas"]["Stats"];
+            /** @description How many traces say what is typical, the newest ones; without the trace itself. */
+            traces: number;
         };
         /**
          * @description Nanoseconds since 1970, told as a string because JavaScript numbers cannot hold them.

@@ -29,3 +29,18 @@ export interface SpanLink {
   span_id: string;
   attributes?: Record<string, unknown>;
 }
+
+/** What became of requests, by X-Ray's four states. Counts are weighted by sample rate and may have a fraction. */
+export type Outcomes = Pick<Schemas['MapStatistics'], 'total' | 'ok' | 'error' | 'throttle' | 'fault'>;
+export type MapNode = Schemas['MapNode'];
+export type MapEdge = Schemas['MapEdge'];
+export type MapAnswer = Schemas['Map'];
+export type HeatmapAnswer = Schemas['TraceHeatmap'];
+export type RefineAnswer = Schemas['TraceRefinement'];
+export type RefineRow = Schemas['RefinementRow'];
+export type TraceGroup = Schemas['TraceGroup'];
+export type TraceGroupRequest = Schemas['TraceGroupRequest'] & { name: string };
+export type SamplingRuleTold = Schemas['SamplingRuleTold'];
+/** A rule without what is told of it. */
+export type SamplingRule = Omit<SamplingRuleTold, 'is_default' | 'modified_at_unix_nano' | 'clients' | 'requests' | 'sampled' | 'borrowed' | 'effect'>;
+export type FilterKeyword = Schemas['FilterKeyword'];

@@ -21,6 +21,9 @@ export function duration(ns: number): string {
   return parts(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
 }
 
+/** A duration on an axis, where it is round: `10 s`, not `10.0 s`. */
+export const durationTick = (ns: number): string => duration(ns).replace(/\.0+(?=\u00a0)/, '');
+
 const small = (value: number) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, '') : String(Math.round(value)));
 const parts = (a: number, unitA: string, b: number, unitB: string) =>
   b === 0 ? `${a}${NBSP}${unitA}` : `${a}${NBSP}${unitA}${NBSP}${b}${NBSP}${unitB}`;
@@ -52,6 +55,12 @@ export function rate(total: number, seconds: number): string {
   const perSecond = total / seconds;
   if (perSecond >= 1 || perSecond === 0) return `${digits(perSecond)}/s`;
   return `${digits(perSecond * 60)}/min`;
+}
+
+/** `rate` where room is short: two digits. */
+export function shortRate(perSecond: number): string {
+  const two = (value: number) => (value >= 9.95 ? count(value) : value.toFixed(1));
+  return perSecond >= 0.95 || perSecond === 0 ? `${perSecond === 0 ? '0' : two(perSecond)}/s` : `${two(perSecond * 60)}/min`;
 }
 
 const SIZES = ['B', 'kB', 'MB', 'GB', 'TB'];

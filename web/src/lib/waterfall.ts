@@ -1,6 +1,7 @@
 // The arithmetic of the waterfall. Spans come depth-first with their depth, so a subtree is a run of rows and nothing
 // here has to build a tree: 20,000 spans are laid out in a few milliseconds.
 import { nanoBetween } from './time';
+import { duration } from './units';
 
 export interface WaterfallSpan {
   trace_id: string;
@@ -12,6 +13,8 @@ export interface WaterfallSpan {
   start_time_unix_nano: string;
   duration_ns: number;
   attributes: Record<string, unknown>;
+  /** What to add to its times to bring its clock in line with its parent's. */
+  clock_skew_ns?: number;
 }
 
 export interface Placed {
@@ -24,9 +27,10 @@ export interface Placed {
   parent: number;
 }
 
-export function place(spans: WaterfallSpan[], traceStart: string): Placed[] {
+/** Times stand as they were told, or `aligned`: moved by what the clocks seem to differ. */
+export function place(spans: WaterfallSpan[], traceStart: string, aligned = false): Placed[] {
   const out: Placed[] = spans.map((span) => ({
-    offset: nanoBetween(traceStart, span.start_time_unix_nano),
+    offset: nanoBetween(traceStart, span.start_time_unix_nano) + (aligned ? (span.clock_skew_ns ?? 0) : 0),
     duration: span.duration_ns,
     next: spans.length,
     parent: -1,
@@ -50,12 +54,12 @@ export function totalNs(placed: Placed[], durationNs: number): number {
   return end;
 }
 
-/** Rows left when the subtrees of `collapsed` are shut. */
-export function visibleRows(placed: Placed[], collapsed: ReadonlySet<number>): number[] {
+/** Rows left when the subtrees of `collapsed` are shut, of those that are wanted at all. */
+export function visibleRows(placed: Placed[], collapsed: ReadonlySet<number>, wanted?: (index: number) => boolean): number[] {
   const out: number[] = [];
   let i = 0;
   while (i < placed.length) {
-    out.push(i);
+    if (!wanted || wanted(i)) out.push(i);
     i = collapsed.has(i) ? (placed[i] as Placed).next : i + 1;
   }
   return out;
@@ -68,6 +72,48 @@ export function collapsedAt(spans: WaterfallSpan[], placed: Placed[], depth: num
     if ((spans[i] as WaterfallSpan).depth >= depth && (placed[i] as Placed).next > i + 1) out.add(i);
   }
   return out;
+}
+
+/** What is folded: all below a depth, or nothing, and the spans that differ from that. */
+export interface Folds {
+  depth: number | null;
+  changed: ReadonlySet<string>;
+}
+
+/** Folds of single spans that an address holds; beyond them it would be longer than some proxies let pass. */
+const FOLDS_TOLD_MAX = 64;
+
+/** `2,<span id>,<span id>`: all from depth 2 on is folded but for these two; without the figure these two are. */
+export function foldsFromParam(param: string | undefined): Folds {
+  const parts = (param ?? '').split(',').filter((part) => part !== '');
+  const depth = parts.find((part) => /^\d{1,4}$/.test(part));
+  return { depth: depth === undefined ? null : Number(depth), changed: new Set(parts.filter((part) => part !== depth)) };
+}
+
+export function paramFromFolds({ depth, changed }: Folds): string | undefined {
+  const parts = [...(depth === null ? [] : [String(depth)]), ...[...changed].slice(0, FOLDS_TOLD_MAX)];
+  return parts.length === 0 ? undefined : parts.join(',');
+}
+
+export function collapsedBy(spans: WaterfallSpan[], placed: Placed[], { depth, changed }: Folds): Set<number> {
+  const out = depth === null ? new Set<number>() : collapsedAt(spans, placed, depth);
+  if (changed.size === 0) return out;
+  spans.forEach((span, i) => {
+    if (changed.has(span.span_id) && (placed[i] as Placed).next > i + 1 && !out.delete(i)) out.add(i);
+  });
+  return out;
+}
+
+/** A stretch of the trace as `<from>-<to>` in nanoseconds after its start. */
+export function stretchFromParam(param: string | undefined, total: number): [number, number] | null {
+  const match = /^(\d{1,18})-(\d{1,18})$/.exec(param ?? '');
+  if (!match) return null;
+  const [from, to] = [Number(match[1]), Math.min(Number(match[2]), total)];
+  return from < to ? [from, to] : null;
+}
+
+export function paramFromStretch(stretch: [number, number] | null): string | undefined {
+  return stretch === null ? undefined : `${Math.floor(stretch[0])}-${Math.ceil(stretch[1])}`;
 }
 
 export function ancestors(placed: Placed[], index: number): number[] {
@@ -110,4 +156,12 @@ export function ticks(from: number, to: number, wanted: number): number[] {
   const out: number[] = [];
   for (let t = Math.ceil(from / step) * step; t <= to; t += step) out.push(t);
   return out;
+}
+
+/** Labels of a ruler. Where whole durations would read alike, the first is told and the others from there on. */
+export function tickLabels(marks: number[]): string[] {
+  const told = marks.map((ns) => (ns === 0 ? '0' : duration(ns)));
+  if (new Set(told).size === told.length) return told;
+  const first = marks[0] as number;
+  return marks.map((ns, i) => (i === 0 ? (told[0] as string) : `+${duration(ns - first)}`));
 }

@@ -1,5 +1,5 @@
 // The search line: written, completed with keys and values, sent with Enter.
-import { useEffect, useId, useRef, useState } from 'react';
+import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
 import { completingAt, quoted, type Completing } from '../lib/search';
 import { BareButton, Input } from './Control';
 import { Icon } from './Icon';
@@ -8,6 +8,8 @@ import styles from './SearchBar.module.css';
 export interface Suggestion {
   text: string;
   hint?: string;
+  /** What is written instead of the text, where that is another; `|` is where the caret then stands. */
+  insert?: string;
 }
 
 interface Props {
@@ -17,11 +19,21 @@ interface Props {
   invalid?: boolean;
   /** Keys when `key` is null, otherwise values of that key. */
   suggest?: (wanted: Completing) => Promise<Suggestion[]>;
+  /** How another language than that of the search is cut at the caret. */
+  completing?: (text: string, caret: number) => Completing;
+  /** Hears every change, before anything is sent. */
+  onText?: (text: string) => void;
+  /** Stands at the left end of the line. */
+  lead?: ReactNode;
+  label?: string;
+  testId?: string;
+  /** Whether `/` leads here. */
+  main?: boolean;
 }
 
 const SUGGEST_AFTER_MS = 120;
 
-export function SearchBar({ value, onSearch, placeholder, invalid, suggest }: Props) {
+export function SearchBar({ value, onSearch, placeholder, invalid, suggest, completing = completingAt, onText, lead, label = 'Search', testId = 'search', main = true }: Props) {
   const [text, setText] = useState(value);
   const [list, setList] = useState<{ at: Completing; items: Suggestion[] } | null>(null);
   const [chosen, setChosen] = useState(-1);
@@ -29,6 +41,9 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest }: Pr
   const asked = useRef(0);
   const listId = useId();
   useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    if (chosen >= 0) document.getElementById(`${listId}-${chosen}`)?.scrollIntoView({ block: 'nearest' });
+  }, [chosen, listId]);
 
   const look = () => {
     if (!suggest) return;
@@ -37,7 +52,7 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest }: Pr
     setTimeout(() => {
       const input = field.current;
       if (mine !== asked.current || !input || document.activeElement !== input) return;
-      const at = completingAt(input.value, input.selectionStart ?? input.value.length);
+      const at = completing(input.value, input.selectionStart ?? input.value.length);
       suggest(at).then(
         (items) => {
           if (mine !== asked.current) return;
@@ -56,18 +71,22 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest }: Pr
   const send = (q: string) => {
     shut();
     setText(q);
+    onText?.(q);
     onSearch(q.trim());
   };
   const take = (item: Suggestion) => {
     if (!list) return;
-    const inserted = list.at.key === null ? `${item.text} ` : `${quoted(item.text)} `;
+    const written = item.insert ?? (list.at.key === null ? `${item.text} |` : `${quoted(item.text)} |`);
+    const inserted = written.replace('|', '');
     const next = text.slice(0, list.at.start) + inserted + text.slice(list.at.end).trimStart();
-    const caret = list.at.start + inserted.length;
+    const caret = list.at.start + (written.includes('|') ? written.indexOf('|') : inserted.length);
     setText(next);
+    onText?.(next);
     shut();
     requestAnimationFrame(() => {
       field.current?.focus();
       field.current?.setSelectionRange(caret, caret);
+      if (item.insert) look();
     });
   };
   const key = (event: React.KeyboardEvent<HTMLInputElement>) => {
@@ -91,15 +110,17 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest }: Pr
     event.preventDefault();
   };
   return (
-    <div className={styles.bar} role="search">
-      <span className={styles.glass}>
-        <Icon name="search" />
-      </span>
+    <div className={styles.bar} role="search" data-lead={lead !== undefined}>
+      {lead ?? (
+        <span className={styles.glass}>
+          <Icon name="search" />
+        </span>
+      )}
       <Input
         ref={field}
         value={text}
         placeholder={placeholder}
-        aria-label="Search"
+        aria-label={label}
         aria-invalid={invalid}
         role="combobox"
         aria-expanded={list !== null}
@@ -107,17 +128,18 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest }: Pr
         aria-activedescendant={list && chosen >= 0 ? `${listId}-${chosen}` : undefined}
         spellCheck={false}
         autoComplete="off"
-        data-search=""
-        data-testid="search"
+        data-search={main ? '' : undefined}
+        data-testid={testId}
         onChange={(event) => {
           setText(event.target.value);
+          onText?.(event.target.value);
           look();
         }}
         onFocus={look}
         onBlur={shut}
         onKeyDown={key}
       />
-      <span className={styles.end}>{text === '' ? <kbd>/</kbd> : <BareButton icon="close" label="Clear search" onClick={() => send('')} />}</span>
+      <span className={styles.end}>{text === '' ? main && <kbd>/</kbd> : <BareButton icon="close" label="Clear search" onClick={() => send('')} />}</span>
       {list && (
         <ul className={styles.list} role="listbox" id={listId} aria-label="Suggestions">
           {list.items.map((item, i) => (

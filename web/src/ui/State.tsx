@@ -59,6 +59,20 @@ export function Failure({ error, query, onRetry, title = 'This did not work' }: 
   );
 }
 
+/** What is wrong with a line, below the line, with a caret at the place. */
+export function CaretLine({ text, error }: { text: string; error: FailureLike }) {
+  const at = error.position;
+  return (
+    <div className={styles.caret} role="alert" data-testid="caret">
+      <pre>
+        {text}
+        {at !== null && at !== undefined && `\n${' '.repeat(charactersBefore(text, at))}^`}
+      </pre>
+      <p>{error.message}</p>
+    </div>
+  );
+}
+
 /** Positions count bytes; the caret stands below a character. */
 function charactersBefore(query: string, byte: number): number {
   const bytes = new TextEncoder().encode(query).slice(0, byte);

@@ -85,11 +85,9 @@ fn fold_copies(spans: &mut [SpanFact], scratch: &mut Scratch) -> usize {
         from += run;
     }
     let mut kept = 0;
-    for at in 0..spans.len() {
-        if stays[at] {
-            spans.swap(kept, at);
-            kept += 1;
-        }
+    for (at, _) in stays.iter().enumerate().filter(|(_, stays)| **stays) {
+        spans.swap(kept, at);
+        kept += 1;
     }
     kept
 }

@@ -6,10 +6,12 @@
 pub mod attributes;
 pub mod bubble_up;
 pub mod errors;
+pub mod fault_windows;
 pub mod log_events;
 pub mod logs;
 pub mod map;
 pub mod services;
+pub mod stored_spans;
 pub mod trace;
 pub mod trace_heatmap;
 pub mod trace_refine;

@@ -281,7 +281,7 @@ fn linked_by(links: &Value) -> impl Iterator<Item = TraceId> + use<> {
     ids.into_iter()
 }
 
-fn tell_span(row: Row<'_>) -> SpanTold {
+pub(super) fn tell_span(row: Row<'_>) -> SpanTold {
     let (attributes, resource) = attributes_and_resource(row, Signal::Spans);
     SpanTold {
         trace_id: row.bytes("trace_id").map(hex).unwrap_or_default(),
@@ -308,7 +308,7 @@ fn tell_span(row: Row<'_>) -> SpanTold {
 }
 
 /// Span events under their spans, and how many log lines name each span.
-fn with_events(mut spans: Vec<SpanTold>, logs: &[Log]) -> Vec<SpanTold> {
+pub(super) fn with_events(mut spans: Vec<SpanTold>, logs: &[Log]) -> Vec<SpanTold> {
     let places: HashMap<(String, String), usize> =
         spans.iter().enumerate().map(|(at, span)| ((span.trace_id.clone(), span.span_id.clone()), at)).collect();
     for log in logs {
@@ -434,7 +434,7 @@ fn any_value(value: &Value) -> Value {
 }
 
 /// Rows in display order, copies folded, the other tracer's trace below the span that links it.
-fn arrange(mut spans: Vec<SpanTold>) -> Vec<SpanTold> {
+pub(super) fn arrange(mut spans: Vec<SpanTold>) -> Vec<SpanTold> {
     let views: Vec<SpanView<'_>> = spans.iter().filter_map(view).collect();
     if views.len() != spans.len() {
         // Ids are read back from what we told; one that cannot be read would be ours to mend, and order can wait.

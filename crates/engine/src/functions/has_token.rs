@@ -93,6 +93,11 @@ fn search_buffer<O: OffsetSizeTrait>(array: &GenericStringArray<O>, finder: &Fin
     let end = offsets[rows].as_usize();
     while row < rows {
         let Some(place) = finder.candidate(bytes, from..end) else { break };
+        // Most candidates share one byte with the words; they are not worth looking up their row.
+        if !finder.reads(bytes, place) {
+            from = place + 1;
+            continue;
+        }
         // Rows are in order, finds are rare: leap, then walk.
         row += offsets[row + 1..=rows].partition_point(|offset| offset.as_usize() <= place);
         let text = offsets[row].as_usize()..offsets[row + 1].as_usize();
@@ -151,6 +156,11 @@ impl Finder {
             memchr::memchr(rare, searched)
         };
         at.map(|at| range.start + at)
+    }
+
+    /// Whether the bytes at `place` are those of the words, be they of one text or of several.
+    fn reads(&self, bytes: &[u8], place: usize) -> bool {
+        bytes.get(place..place + self.words.len()).is_some_and(|found| found.eq_ignore_ascii_case(&self.words))
     }
 
     /// Whether the words stand at `place` of one text, as words.

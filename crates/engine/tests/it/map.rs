@@ -75,7 +75,7 @@ impl Stage {
             let user = ["ada", "bob", "cyd"][number as usize % 3];
             let lines = [
                 with(line("web", 1, 0, SpanKind::Server, (0, 100)), &[status.clone(), ("enduser.id", Value::str(user)), ("url.path", Value::str("/cart"))]),
-                with(line("web", 2, 1, SpanKind::Client, (10, 80)), &[status.clone()]),
+                with(line("web", 2, 1, SpanKind::Client, (10, 80)), std::slice::from_ref(&status)),
                 with(line("shop", 3, 2, SpanKind::Server, (20, 60)), &[status]),
                 line("shop", 4, 3, SpanKind::Internal, (21, 50)),
                 with(line("shop", 5, 4, SpanKind::Client, (22, 30)), &table),

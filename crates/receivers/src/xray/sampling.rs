@@ -55,6 +55,17 @@ pub struct SamplingRule {
     pub version: u32,
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling_rate_boost: Option<SamplingRateBoost>,
+}
+
+/// How far the rate may go up for a while when clients tell of anomalies.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SamplingRateBoost {
+    pub max_rate: f64,
+    /// Minutes in which there is at most one boost.
+    pub cooldown_window_minutes: u32,
 }
 
 /// A rule and when it was made and changed, in epoch seconds.
@@ -116,6 +127,27 @@ pub struct SamplingTargetDocument {
     #[serde(rename = "ReservoirQuotaTTL")]
     pub reservoir_quota_ttl: f64,
     pub interval: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampling_boost: Option<SamplingBoost>,
+}
+
+/// A rate that holds for one service until its time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SamplingBoost {
+    pub boost_rate: f64,
+    /// Epoch seconds.
+    #[serde(rename = "BoostRateTTL")]
+    pub boost_rate_ttl: f64,
+}
+
+/// What whoever knows the other clients assigned to the one that reports.
+pub trait Assign {
+    /// Requests a second that the client may keep of the rule's reservoir.
+    fn quota(&mut self, rule: &SamplingRule, client_id: &str) -> u32;
+
+    /// A boost of the rule for the services that the report names.
+    fn boost(&mut self, rule: &SamplingRule, boosts: &[SamplingBoostStatistics]) -> Option<SamplingBoost>;
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -126,33 +158,17 @@ pub struct UnprocessedStatistics {
     pub message: String,
 }
 
-/// The rule a new project has: everything is kept. A server at home has no reason to sample.
-pub fn default_rule(region: &str, account_id: &str) -> SamplingRuleRecord {
-    let any = || "*".to_owned();
-    SamplingRuleRecord {
-        sampling_rule: SamplingRule {
-            rule_name: DEFAULT_RULE_NAME.to_owned(),
-            rule_arn: format!("arn:aws:xray:{region}:{account_id}:sampling-rule/{DEFAULT_RULE_NAME}"),
-            resource_arn: any(),
-            priority: DEFAULT_RULE_PRIORITY,
-            fixed_rate: 1.0,
-            reservoir_size: 1,
-            service_name: any(),
-            service_type: any(),
-            host: any(),
-            http_method: any(),
-            url_path: any(),
-            version: 1,
-            attributes: BTreeMap::new(),
-        },
-        created_at: 0.0,
-        modified_at: 0.0,
-    }
+/// The ARN of a rule.
+pub fn rule_arn(region: &str, account_id: &str, rule_name: &str) -> String {
+    format!("arn:aws:xray:{region}:{account_id}:sampling-rule/{rule_name}")
 }
 
-/// GetSamplingRules' answer: all rules on one page. Every request asks the same, so its body is not read.
-pub fn rules_reply(records: &[SamplingRuleRecord], request_id: &str) -> Reply {
-    let body = serde_json::json!({"SamplingRuleRecords": records});
+/// GetSamplingRules' answer.
+pub fn rules_reply(records: &[SamplingRuleRecord], next_token: Option<String>, request_id: &str) -> Reply {
+    let mut body = serde_json::json!({"SamplingRuleRecords": records});
+    if let Some(token) = next_token {
+        body["NextToken"] = token.into();
+    }
     reply(Dialect::RestJson, StatusCode::OK, &body, request_id)
 }
 
@@ -204,40 +220,37 @@ fn count(document: &Map<'_>, key: &str) -> Option<u64> {
 }
 
 /// What each reported rule may keep from now on: one target per rule, in the order reported.
-///
-/// The reservoir is split over the clients of this report, rounded up; a rate of 1 keeps everything anyway.
-pub fn targets(report: &SamplingReport, records: &[SamplingRuleRecord], now_unix_seconds: f64) -> SamplingTargets {
+pub fn targets(
+    report: &SamplingReport,
+    records: &[SamplingRuleRecord],
+    last_rule_modification: f64,
+    now_unix_seconds: f64,
+    assign: &mut dyn Assign,
+) -> SamplingTargets {
     let rule = |name: &str| records.iter().map(|record| &record.sampling_rule).find(|rule| rule.rule_name == name);
     let mut answer = SamplingTargets {
         sampling_target_documents: Vec::new(),
-        last_rule_modification: records.iter().map(|record| record.modified_at).fold(0.0, f64::max),
+        last_rule_modification,
         unprocessed_statistics: Vec::new(),
         unprocessed_boost_statistics: Vec::new(),
     };
     for statistics in &report.statistics {
         match rule(&statistics.rule_name) {
             Some(rule) if answer.sampling_target_documents.iter().any(|target| target.rule_name == rule.rule_name) => {}
-            Some(rule) => answer.sampling_target_documents.push(target(rule, report, now_unix_seconds)),
+            Some(rule) => answer.sampling_target_documents.push(SamplingTargetDocument {
+                rule_name: rule.rule_name.clone(),
+                fixed_rate: rule.fixed_rate,
+                reservoir_quota: assign.quota(rule, &statistics.client_id),
+                reservoir_quota_ttl: now_unix_seconds + f64::from(QUOTA_TTL_SECONDS),
+                interval: REPORT_INTERVAL_SECONDS,
+                sampling_boost: assign.boost(rule, &report.boosts),
+            }),
             None => answer.unprocessed_statistics.push(unknown_rule(&statistics.rule_name)),
         }
     }
     let boosts = report.boosts.iter().filter(|boost| rule(&boost.rule_name).is_none());
     answer.unprocessed_boost_statistics = boosts.map(|boost| unknown_rule(&boost.rule_name)).collect();
     answer
-}
-
-fn target(rule: &SamplingRule, report: &SamplingReport, now_unix_seconds: f64) -> SamplingTargetDocument {
-    let of_rule = report.statistics.iter().filter(|statistics| statistics.rule_name == rule.rule_name);
-    let mut clients: Vec<&str> = of_rule.map(|statistics| statistics.client_id.as_str()).collect();
-    clients.sort_unstable();
-    clients.dedup();
-    SamplingTargetDocument {
-        rule_name: rule.rule_name.clone(),
-        fixed_rate: rule.fixed_rate,
-        reservoir_quota: rule.reservoir_size.div_ceil(clients.len().max(1) as u32),
-        reservoir_quota_ttl: now_unix_seconds + f64::from(QUOTA_TTL_SECONDS),
-        interval: REPORT_INTERVAL_SECONDS,
-    }
 }
 
 fn unknown_rule(rule_name: &str) -> UnprocessedStatistics {
@@ -261,18 +274,53 @@ mod tests {
 
     const NOW: f64 = 1_795_228_326.5;
 
+    const MODIFIED: f64 = 1_795_228_000.0;
+
+    fn rule(name: &str) -> SamplingRuleRecord {
+        let any = || "*".to_owned();
+        SamplingRuleRecord {
+            sampling_rule: SamplingRule {
+                rule_name: name.to_owned(),
+                rule_arn: rule_arn("eu-west-1", "000000000000", name),
+                resource_arn: any(),
+                priority: DEFAULT_RULE_PRIORITY,
+                fixed_rate: 0.5,
+                reservoir_size: 5,
+                service_name: any(),
+                service_type: any(),
+                host: any(),
+                http_method: any(),
+                url_path: any(),
+                version: 1,
+                attributes: BTreeMap::new(),
+                sampling_rate_boost: None,
+            },
+            created_at: 0.0,
+            modified_at: MODIFIED,
+        }
+    }
+
     fn rules() -> Vec<SamplingRuleRecord> {
-        let mut checkout = default_rule("eu-west-1", "000000000000");
-        checkout.sampling_rule.rule_name = "checkout".to_owned();
-        checkout.sampling_rule.reservoir_size = 5;
-        checkout.sampling_rule.fixed_rate = 0.5;
-        checkout.modified_at = 1_795_228_000.0;
-        vec![checkout, default_rule("eu-west-1", "000000000000")]
+        vec![rule("checkout"), rule(DEFAULT_RULE_NAME)]
+    }
+
+    /// Half of the reservoir for everybody, and a boost for whoever reports an anomaly.
+    struct Halves;
+
+    impl Assign for Halves {
+        fn quota(&mut self, rule: &SamplingRule, _: &str) -> u32 {
+            rule.reservoir_size / 2
+        }
+
+        fn boost(&mut self, rule: &SamplingRule, boosts: &[SamplingBoostStatistics]) -> Option<SamplingBoost> {
+            let mut of_rule = boosts.iter().filter(|boost| boost.rule_name == rule.rule_name);
+            of_rule.any(|boost| boost.anomaly_count > 0).then_some(SamplingBoost { boost_rate: 1.0, boost_rate_ttl: NOW + 60.0 })
+        }
     }
 
     fn check(body: &str, expected: Expect) {
         let answer = match read_report(body.as_bytes()) {
-            Ok(report) => targets_reply(&targets(&report, &rules(), NOW), "id").body,
+            Ok(report) => targets_reply(&targets(&report, &rules(), MODIFIED, NOW, &mut Halves), "id").body,
             Err(failure) => failure.to_string().into_bytes(),
         };
         expected.assert_eq(&String::from_utf8(answer).unwrap());
@@ -280,8 +328,8 @@ mod tests {
 
     #[test]
     fn rules_are_answered_in_aws_words() {
-        let reply = rules_reply(&[default_rule("eu-west-1", "000000000000")], "id");
-        expect![[r#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"Default","RuleARN":"arn:aws:xray:eu-west-1:000000000000:sampling-rule/Default","ResourceARN":"*","Priority":10000,"FixedRate":1.0,"ReservoirSize":1,"ServiceName":"*","ServiceType":"*","Host":"*","HTTPMethod":"*","URLPath":"*","Version":1,"Attributes":{}},"CreatedAt":0.0,"ModifiedAt":0.0}]}"#]]
+        let reply = rules_reply(&[rule(DEFAULT_RULE_NAME)], None, "id");
+        expect![[r#"{"SamplingRuleRecords":[{"SamplingRule":{"RuleName":"Default","RuleARN":"arn:aws:xray:eu-west-1:000000000000:sampling-rule/Default","ResourceARN":"*","Priority":10000,"FixedRate":0.5,"ReservoirSize":5,"ServiceName":"*","ServiceType":"*","Host":"*","HTTPMethod":"*","URLPath":"*","Version":1,"Attributes":{}},"CreatedAt":0.0,"ModifiedAt":1795228000.0}]}"#]]
         .assert_eq(&String::from_utf8(reply.body).unwrap());
     }
 
@@ -292,9 +340,10 @@ mod tests {
                 {"RuleName": "checkout", "ClientID": "a", "RequestCount": 6, "SampleCount": 4, "Timestamp": 1795228187},
                 {"RuleName": "checkout", "ClientID": "b", "RequestCount": 6, "SampledCount": 4, "BorrowCount": 2},
                 {"RuleName": "gone", "ClientID": "b"}, {"ClientID": "nameless"}, 7],
-                "SamplingBoostStatisticsDocuments": [{"RuleName": "gone", "ServiceName": "shop", "AnomalyCount": 1}]}"#,
+                "SamplingBoostStatisticsDocuments": [{"RuleName": "gone", "ServiceName": "shop", "AnomalyCount": 1},
+                {"RuleName": "checkout", "ServiceName": "shop", "AnomalyCount": 2}]}"#,
             expect![[
-                r#"{"SamplingTargetDocuments":[{"RuleName":"checkout","FixedRate":0.5,"ReservoirQuota":3,"ReservoirQuotaTTL":1795228346.5,"Interval":10}],"LastRuleModification":1795228000.0,"UnprocessedStatistics":[{"RuleName":"gone","ErrorCode":"404","Message":"sampling rule gone does not exist"}],"UnprocessedBoostStatistics":[{"RuleName":"gone","ErrorCode":"404","Message":"sampling rule gone does not exist"}]}"#
+                r#"{"SamplingTargetDocuments":[{"RuleName":"checkout","FixedRate":0.5,"ReservoirQuota":2,"ReservoirQuotaTTL":1795228346.5,"Interval":10,"SamplingBoost":{"BoostRate":1.0,"BoostRateTTL":1795228386.5}}],"LastRuleModification":1795228000.0,"UnprocessedStatistics":[{"RuleName":"gone","ErrorCode":"404","Message":"sampling rule gone does not exist"}],"UnprocessedBoostStatistics":[{"RuleName":"gone","ErrorCode":"404","Message":"sampling rule gone does not exist"}]}"#
             ]],
         );
     }
@@ -335,7 +384,7 @@ mod tests {
         #[test]
         fn any_body_is_an_answer(bytes in proptest::collection::vec(0u8.., 0..200)) {
             if let Ok(report) = read_report(&bytes) {
-                let _ = targets(&report, &rules(), NOW);
+                let _ = targets(&report, &rules(), MODIFIED, NOW, &mut Halves);
             }
         }
     }

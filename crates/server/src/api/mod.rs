@@ -5,23 +5,27 @@ pub mod aws;
 mod bubble_up;
 mod deletions;
 mod errors;
+mod filters;
 mod health;
 mod honeycomb;
 mod logs;
+mod map;
 mod openapi;
 mod params;
 mod receivers_api;
 mod refusal;
 mod retention;
+mod sampling_rules;
 mod services_api;
 mod sql;
 mod sql_stream;
 mod store_api;
 mod tail;
+mod trace_groups;
 mod traces;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use tower_http::compression::CompressionLayer;
 
 pub use openapi::document;
@@ -37,6 +41,11 @@ pub fn router(services: Services) -> Router {
         .route("/api/deploys", get(services_api::deploys))
         .route("/api/traces", get(traces::list))
         .route("/api/traces/histogram", get(traces::histogram))
+        .route("/api/traces/heatmap", get(traces::heatmap))
+        .route("/api/traces/refine", get(traces::refine))
+        .route("/api/map", get(map::map))
+        .route("/api/traces/{id}/map", get(map::of_trace))
+        .route("/api/traces/{id}/typical", get(traces::typical))
         .route("/api/traces/{id}", get(traces::one))
         .route("/api/traces/{id}/logs", get(traces::logs))
         .route("/api/traces/{id}/errors", get(traces::errors))
@@ -55,6 +64,11 @@ pub fn router(services: Services) -> Router {
         .route("/api/retention/run", post(retention::run))
         .route("/api/pins", get(retention::pins).post(retention::pin))
         .route("/api/pins/{id}", delete(retention::unpin))
+        .route("/api/filter-keywords", get(filters::keywords))
+        .route("/api/trace-groups", get(trace_groups::list).post(trace_groups::add))
+        .route("/api/trace-groups/{name}", put(trace_groups::change).delete(trace_groups::remove))
+        .route("/api/sampling-rules", get(sampling_rules::list).post(sampling_rules::add))
+        .route("/api/sampling-rules/{name}", put(sampling_rules::change).delete(sampling_rules::remove))
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/store", get(store_api::state))

@@ -62,6 +62,8 @@ impl From<MetastoreError> for Refusal {
     fn from(error: MetastoreError) -> Refusal {
         match error {
             MetastoreError::NotFound { .. } => Refusal::missing(error.to_string()),
+            MetastoreError::AlreadyExists { .. } => Refusal::new(StatusCode::CONFLICT, "conflict", error.to_string()),
+            MetastoreError::TooMany { .. } | MetastoreError::Permanent { .. } => Refusal::parameter(error.to_string()),
             error => Refusal::from(StoreError::Metastore(error)),
         }
     }

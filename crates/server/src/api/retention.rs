@@ -213,7 +213,8 @@ pub async fn unpin(State(services): State<Services>, Path(id): Path<String>) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn read<T: DeserializeOwned>(request: Request, expected: &str) -> Result<T, Refusal> {
+/// A body of JSON of a request that was meant.
+pub(super) async fn read<T: DeserializeOwned>(request: Request, expected: &str) -> Result<T, Refusal> {
     let (parts, body) = request.into_parts();
     not_from_another_page(&parts.headers)?;
     let body = read_body(&parts.headers, body, API_BODY_BYTES_MAX).await.map_err(|failure| Refusal::body(&failure))?;

@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::logs::LogParams;
 use super::params::Params;
 use super::refusal::Refusal;
-use crate::limits::{TAIL_AGE_MAX, TAIL_INTERVAL, TAIL_LINES_MAX};
+use crate::limits::{TAIL_AGE_MAX, TAIL_LINES_MAX, TAIL_LINES_PER_SECOND_MAX, TAIL_PAUSE_MAX, TAIL_PAUSE_MIN, TAIL_PAUSES_PER_LOOK};
 use crate::{Services, now_unix_nano};
 
 /// New log records as they arrive: `log` events carry one record, `rate` events how many came in the last second.
@@ -42,6 +42,7 @@ async fn follow(services: Services, filter: LogFilter, lines: mpsc::Sender<Resul
     let mut appended = services.ingest.appended();
     appended.mark_changed();
     let mut from = now_unix_nano();
+    let mut exchanged = from;
     let mut told: HashSet<String> = HashSet::new();
     let mut told_before: HashSet<String> = HashSet::new();
     let (mut second, mut in_second, mut skipped) = (Instant::now(), 0usize, 0usize);
@@ -53,6 +54,7 @@ async fn follow(services: Services, filter: LogFilter, lines: mpsc::Sender<Resul
         if matches!(changed, Ok(Err(_))) {
             return;
         }
+        let look = Instant::now();
         let now = now_unix_nano();
         let age = TAIL_AGE_MAX.as_nanos() as i64;
         let range = TimeRange { start_unix_nano: now - age, end_unix_nano: now + age };
@@ -67,8 +69,14 @@ async fn follow(services: Services, filter: LogFilter, lines: mpsc::Sender<Resul
                 return;
             }
         };
-        skipped += usize::from(found.len() > TAIL_LINES_MAX);
-        for log in found.into_iter().take(TAIL_LINES_MAX) {
+        // They come oldest first; when there are too many, the newest are told.
+        let too_many = found.len().saturating_sub(TAIL_LINES_MAX);
+        skipped += usize::from(too_many > 0 && !told.contains(&found[0].id) && !told_before.contains(&found[0].id));
+        for log in found.into_iter().skip(too_many) {
+            if in_second == TAIL_LINES_PER_SECOND_MAX {
+                skipped += 1;
+                break;
+            }
             if told_before.contains(&log.id) || !told.insert(log.id.clone()) {
                 continue;
             }
@@ -78,8 +86,10 @@ async fn follow(services: Services, filter: LogFilter, lines: mpsc::Sender<Resul
                 return;
             }
         }
-        if now - from > OVERLAP_NS {
+        // Whatever a look can find again was told since the sets were exchanged, or since the time before.
+        if now - exchanged > 2 * OVERLAP_NS {
             told_before = std::mem::take(&mut told);
+            exchanged = now;
         }
         from = now;
         if second.elapsed() >= Duration::from_secs(1) {
@@ -91,6 +101,6 @@ async fn follow(services: Services, filter: LogFilter, lines: mpsc::Sender<Resul
             }
             (second, in_second, skipped) = (Instant::now(), 0, 0);
         }
-        tokio::time::sleep(TAIL_INTERVAL).await;
+        tokio::time::sleep((look.elapsed() * TAIL_PAUSES_PER_LOOK).clamp(TAIL_PAUSE_MIN, TAIL_PAUSE_MAX)).await;
     }
 }

@@ -1,9 +1,13 @@
-//! `/api/traces`: search, counts over time, one trace with its logs, errors and original documents.
+//! `/api/traces`: search, counts over time, what narrows a search down, one trace with its logs, errors and documents.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use engine::ask::trace::{Trace, TraceDocuments, TraceErrors, TraceLogs};
-use engine::ask::traces::{TraceFilter, TraceHistogram, TraceSort, TraceStatus, Traces};
+use engine::ask::trace_heatmap::{TraceHeatmap, TraceHeatmapCell};
+use engine::ask::trace_refine::{RefineBy, TraceRefinement};
+use engine::ask::trace_scope::TraceScope;
+use engine::ask::trace_typical::TypicalTrace;
+use engine::ask::traces::{TraceBucket, TraceFilter, TraceHistogram, TraceSort, TraceStatus, Traces};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -32,6 +36,12 @@ pub struct TraceParams {
     cursor: Option<String>,
     /// `newest` (default) or `slowest`.
     sort: Option<String>,
+    /// X-Ray's filter expressions; a trace matches as a whole.
+    filter: Option<String>,
+    /// The name of a group.
+    group: Option<String>,
+    /// For what narrows down: `node`, `url`, `method`, `status`, `user`, or the key of an attribute.
+    by: Option<String>,
 }
 
 const TRACES_DEFAULT: usize = 50;
@@ -54,19 +64,26 @@ impl TraceParams {
             duration_max_ns: self.max_duration_ms.map(nanos),
         })
     }
+
+    /// The traces that all of the parameters together mean.
+    async fn scope(&self, services: &Services) -> Result<TraceScope, Refusal> {
+        let range = time_range(self.start.as_deref(), self.end.as_deref())?;
+        let scope = super::filters::scope(services, range, self.filter.as_deref(), self.group.as_deref()).await?;
+        Ok(TraceScope { search: self.filter()?, ..scope })
+    }
 }
 
 /// Traces with a span that matches.
 #[utoipa::path(get, tag = "Traces", operation_id = "traces_list", path = "/api/traces", params(TraceParams), responses((status = 200, body = Traces), (status = 400, body = Refusal)))]
 pub async fn list(State(services): State<Services>, Params(params): Params<TraceParams>) -> Result<Json<Traces>, Refusal> {
-    let range = time_range(params.start.as_deref(), params.end.as_deref())?;
+    let scope = params.scope(&services).await?;
     let sort = match params.sort.as_deref() {
         None | Some("newest") => TraceSort::Newest,
         Some("slowest") => TraceSort::Slowest,
         Some(other) => return Err(Refusal::parameter(format!("cannot read sort from {other:?}: expected newest or slowest"))),
     };
     let limit = params.limit.unwrap_or(TRACES_DEFAULT);
-    Ok(Json(services.asker.traces(range, &params.filter()?, sort, limit, params.cursor.as_deref()).await?))
+    Ok(Json(services.asker.traces_of(&scope, sort, limit, params.cursor.as_deref()).await?))
 }
 
 /// Requests that match, by step.
@@ -76,7 +93,70 @@ pub async fn histogram(
     Params(params): Params<TraceParams>,
 ) -> Result<Json<TraceHistogram>, Refusal> {
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
-    Ok(Json(services.asker.trace_histogram(range, &params.filter()?).await?))
+    let is_plain = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
+    if is_plain(&params.filter) && is_plain(&params.group) {
+        return Ok(Json(services.asker.trace_histogram(range, &params.filter()?).await?));
+    }
+    let scope = params.scope(&services).await?;
+    Ok(Json(histogram_of(&services.asker.trace_heatmap(&scope).await?)))
+}
+
+/// A heatmap's columns; percentiles are as exact as its buckets.
+fn histogram_of(heatmap: &TraceHeatmap) -> TraceHistogram {
+    let mut buckets = vec![TraceBucket::default(); heatmap.steps];
+    let of_step = |step: usize| heatmap.cells.iter().filter(move |cell| cell.step == step);
+    for (step, bucket) in buckets.iter_mut().enumerate() {
+        bucket.count = of_step(step).map(|cell| cell.count).sum();
+        bucket.errors = of_step(step).map(|cell| cell.errors).sum();
+        let quantile = |share: f64| {
+            let mut left = bucket.count * share;
+            let reached = |cell: &&TraceHeatmapCell| {
+                left -= cell.count;
+                left <= 0.0
+            };
+            let mut cells: Vec<&TraceHeatmapCell> = of_step(step).collect();
+            cells.sort_by_key(|cell| cell.bucket);
+            let cell = cells.into_iter().find(reached)?;
+            let (low, high) = (heatmap.bucket_bounds_ns.get(cell.bucket)?, heatmap.bucket_bounds_ns.get(cell.bucket + 1)?);
+            Some((low * high).sqrt())
+        };
+        (bucket.p50_ns, bucket.p95_ns) = (quantile(0.5), quantile(0.95));
+    }
+    TraceHistogram {
+        step_seconds: heatmap.step_seconds,
+        start_unix_nano: heatmap.start_unix_nano,
+        buckets,
+        stats: heatmap.stats.clone(),
+    }
+}
+
+/// Traces by when they began and how long their root took. With a filter expression, too.
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_heatmap", path = "/api/traces/heatmap", params(TraceParams), responses((status = 200, body = TraceHeatmap), (status = 400, body = Refusal)))]
+pub async fn heatmap(
+    State(services): State<Services>,
+    Params(params): Params<TraceParams>,
+) -> Result<Json<TraceHeatmap>, Refusal> {
+    let scope = params.scope(&services).await?;
+    Ok(Json(services.asker.trace_heatmap(&scope).await?))
+}
+
+/// What the traces of a search differ by, with the filter that each value adds.
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_refine", path = "/api/traces/refine", params(TraceParams), responses((status = 200, body = TraceRefinement), (status = 400, body = Refusal)))]
+pub async fn refine(
+    State(services): State<Services>,
+    Params(params): Params<TraceParams>,
+) -> Result<Json<TraceRefinement>, Refusal> {
+    let by = params.by.as_deref().filter(|by| !by.is_empty());
+    let by = by.ok_or_else(|| Refusal::parameter("by is missing: expected node, url, method, status, user, or a key"))?;
+    let scope = params.scope(&services).await?;
+    Ok(Json(services.asker.trace_refinement(&scope, RefineBy::from_word(by)).await?))
+}
+
+/// How long what a trace does usually takes: medians over the newest traces that begin alike.
+#[utoipa::path(get, tag = "Traces", operation_id = "traces_typical", path = "/api/traces/{id}/typical", params(("id" = String, Path)), responses((status = 200, body = TypicalTrace), (status = 404, body = Refusal)))]
+pub async fn typical(State(services): State<Services>, Path(id): Path<String>) -> Result<Json<TypicalTrace>, Refusal> {
+    let found = services.asker.typical_trace(trace_id(&id)?, None).await?;
+    found.map(Json).ok_or_else(|| Refusal::missing(format!("no trace {id}: no span of it has arrived")))
 }
 
 /// One trace, with the spans of every tracer that saw the request.

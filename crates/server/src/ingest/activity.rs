@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::ask::UnixNano;
-use model::{Rows, Signal};
+use model::{Refusal, Rows, Signal};
 use parking_lot::Mutex;
 use receivers::{Failure, Incoming};
 use serde::Serialize;
@@ -28,6 +28,9 @@ pub struct ReceiverActivity {
     pub last_received_unix_nano: Option<UnixNano>,
     pub last_service: Option<String>,
     pub last_rows: RowsTold,
+    /// Of receivers that take datagrams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<DatagramCounts>,
     pub services: Vec<ServiceSeen>,
     /// Newest first.
     pub refusals: Vec<RefusalSeen>,
@@ -38,6 +41,43 @@ pub struct RowsTold {
     pub spans: u64,
     pub logs: u64,
     pub metrics: u64,
+}
+
+/// What became of datagrams: nobody else knows, because nothing is sent back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct DatagramCounts {
+    pub received: u64,
+    /// Without the header line, or with another one than the protocol's.
+    pub bad_header: u64,
+    /// Documents that are not JSON.
+    pub bad_json: u64,
+    /// Documents that end in the middle.
+    pub truncated: u64,
+    /// Well-formed, and not kept because the store could not follow.
+    pub lost: u64,
+}
+
+impl DatagramCounts {
+    /// Counts one datagram by what reading it said.
+    pub(super) fn count(&mut self, failure: Option<&Failure>, refusals: &[Refusal]) {
+        self.received += 1;
+        self.bad_header += u64::from(failure.is_some());
+        let is_of_json = |refusal: &&Refusal| refusal.reason.starts_with("JSONFormatError");
+        if let Some(refusal) = refusals.iter().find(is_of_json) {
+            // The JSON reader's own words for a text that ends too early.
+            let is_cut = refusal.reason.contains("EOF while parsing");
+            self.truncated += u64::from(is_cut);
+            self.bad_json += u64::from(!is_cut);
+        }
+    }
+
+    fn add(&mut self, other: DatagramCounts) {
+        self.received += other.received;
+        self.bad_header += other.bad_header;
+        self.bad_json += other.bad_json;
+        self.truncated += other.truncated;
+        self.lost += other.lost;
+    }
 }
 
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
@@ -90,12 +130,19 @@ impl Activity {
         remember(one, incoming, signal_of(incoming.endpoint), 1, failure.to_string());
     }
 
+    /// Adds to a receiver's counts of datagrams.
+    pub(super) fn datagrams(&self, receiver: &'static str, counts: DatagramCounts) {
+        let mut all = self.0.lock();
+        entry(&mut all, receiver, 0, 0).datagrams.get_or_insert_default().add(counts);
+    }
+
     /// Datagrams that could not be kept; their sender cannot be asked to send them again.
     pub fn lost(&self, receiver: &'static str, count: u64, time_unix_nano: i64, reason: &str) {
         let incoming = Incoming::new("udp", time_unix_nano, b"");
         let mut all = self.0.lock();
         let one = entry(&mut all, receiver, 1, 0);
         one.refused += count;
+        one.datagrams.get_or_insert_default().lost += count;
         remember(one, &incoming, Signal::Spans, count, format!("datagrams lost: {reason}"));
     }
 
@@ -156,4 +203,26 @@ fn remember(one: &mut ReceiverActivity, incoming: &Incoming<'_>, signal: Signal,
         },
     );
     one.refusals.truncate(REFUSALS_REMEMBERED);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_are_counted_by_what_is_wrong_with_them() {
+        let mut counts = DatagramCounts::default();
+        let refusal = |reason: &'static str| vec![Refusal::one(Signal::Spans, reason)];
+        counts.count(None, &[]);
+        counts.count(Some(&Failure::Malformed("no header".into())), &[]);
+        counts.count(None, &refusal("JSONFormatError: expected value at line 1 column 1"));
+        counts.count(None, &refusal("JSONFormatError: EOF while parsing a string at line 1 column 9"));
+        counts.count(None, &refusal("MissingId: expected a member id"));
+        assert_eq!(counts, DatagramCounts { received: 5, bad_header: 1, bad_json: 1, truncated: 1, lost: 0 });
+        let activity = Activity::default();
+        activity.datagrams("xray", counts);
+        activity.lost("xray", 2, 1, "full");
+        let told = activity.snapshot().into_iter().find(|one| one.name == "xray").and_then(|one| one.datagrams);
+        assert_eq!(told, Some(DatagramCounts { lost: 2, ..counts }));
+    }
 }

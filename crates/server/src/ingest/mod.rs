@@ -16,7 +16,7 @@ use receivers::{Decoded, Envelope, Failure, Incoming, Receiver, Reply};
 use store::{Payload, RowBuffer, RowContext, Store, StoreError};
 use tokio::sync::watch;
 
-pub use activity::{Activity, ReceiverActivity, RefusalSeen, ServiceSeen};
+pub use activity::{Activity, DatagramCounts, ReceiverActivity, RefusalSeen, ServiceSeen};
 pub use body_bytes::{BodyBytes, Held};
 pub use log_stream_activity::StreamActivity;
 pub use retries::{Retries, RetriesFile};
@@ -101,19 +101,21 @@ impl Ingest {
         }
     }
 
-    /// Takes datagrams in, as many as came together, in one append: nobody waits for an answer.
-    pub async fn take_datagrams(&self, receiver: &'static dyn Receiver, datagrams: &[Incoming<'_>]) {
-        let Some(first) = datagrams.first() else { return };
+    /// Takes datagrams in, as many as came together, in one append: nobody waits for an answer. Tells how many were kept.
+    pub async fn take_datagrams(&self, receiver: &'static dyn Receiver, datagrams: &[Incoming<'_>]) -> usize {
+        let Some(first) = datagrams.first() else { return 0 };
         let (rows, readable, seen) = self.translate_datagrams(receiver, first, datagrams);
+        self.activity.datagrams(receiver.name(), seen.datagrams);
         if rows.rows().total() > 0
             && let Err(failure) = self.append(Payload::from(receivers::encode_many(&readable)), rows, None).await
         {
             tracing::debug!(receiver = receiver.name(), %failure, "datagrams refused");
             self.activity.lost(receiver.name(), readable.len() as u64, first.received_at_unix_nano, &failure.to_string());
-            return;
+            return 0;
         }
         let bytes = readable.iter().map(|envelope| envelope.incoming.body.len()).sum();
         self.activity.kept(receiver.name(), first, readable.len(), bytes, &seen);
+        readable.len()
     }
 
     /// The rows of all datagrams, and those that could be read.
@@ -129,9 +131,11 @@ impl Ingest {
         for incoming in datagrams {
             let mut counted = Counted::new(&mut pipeline);
             if let Err(failure) = receiver.translate(incoming, &mut counted) {
+                seen.datagrams.count(Some(&failure), &[]);
                 self.fail(receiver, incoming, &failure);
                 continue;
             }
+            seen.datagrams.count(None, &counted.refusals);
             seen.count(counted);
             readable.push(Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() });
         }
@@ -192,6 +196,7 @@ pub struct Seen {
     pub refusals: Vec<Refusal>,
     /// Rows by service.
     pub services: Vec<(String, model::Rows)>,
+    pub datagrams: DatagramCounts,
 }
 
 impl Seen {

@@ -97,6 +97,7 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
     let tracker = TaskTracker::new();
     let main = main_router(services.clone());
     let otlp = http_ingest::router(services.clone(), Some("otlp")).merge(grpc::router(services.clone()));
+    let otlp = guarded(otlp, &services);
     for (listener, router) in [
         (listeners.http, main.clone()),
         (listeners.otlp_http, otlp.clone()),
@@ -106,7 +107,7 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
         tracker.spawn(serve_http(listener, router, stop.clone()));
     }
     tracker.spawn(udp::serve(Arc::new(listeners.xray_udp), services.clone(), stop.clone()));
-    tracker.spawn(write_log_stream_activity(services, stop.clone()));
+    tracker.spawn(write_counters(services, stop.clone()));
     tracker.close();
     stop.cancelled().await;
     if tokio::time::timeout(DRAIN_TIME_MAX, tracker.wait()).await.is_err() {
@@ -114,12 +115,16 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
     }
 }
 
-/// Writes the counters of log streams every now and then, and once more at the end.
-async fn write_log_stream_activity(services: Services, stop: CancellationToken) {
+/// Writes counters that wait in memory every now and then, and once more at the end.
+async fn write_counters(services: Services, stop: CancellationToken) {
     loop {
         let stopped = tokio::time::timeout(ACTIVITY_INTERVAL, stop.cancelled()).await.is_ok();
-        if let Err(error) = services.log_stream_activity.write(&services.metastore, &services.settings.project).await {
+        let (metastore, project) = (&services.metastore, &services.settings.project);
+        if let Err(error) = services.log_stream_activity.write(metastore, project).await {
             tracing::warn!(%error, "counters of log streams were not written");
+        }
+        if let Err(error) = services.xray.write(metastore, project).await {
+            tracing::warn!(%error, "counts of sampling rules were not written");
         }
         if stopped {
             return;
@@ -129,10 +134,16 @@ async fn write_log_stream_activity(services: Services, stop: CancellationToken) 
 
 /// Everything on one port, told apart by path: receivers, read APIs, the page.
 fn main_router(services: Services) -> Router {
-    api::router(services.clone())
+    let router = api::router(services.clone())
         .merge(http_ingest::router(services.clone(), None))
         .merge(grpc::router(services.clone()))
-        .fallback_service(web::router(services))
+        .fallback_service(web::router(services.clone()));
+    guarded(router, &services)
+}
+
+/// Asks those who call AWS's APIs for their signatures, where keys are configured.
+fn guarded(router: Router, services: &Services) -> Router {
+    router.layer(axum::middleware::from_fn_with_state(services.clone(), api::aws::access::check))
 }
 
 async fn serve_http(listener: TcpListener, router: Router, stop: CancellationToken) {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use receivers::{Door, Incoming, Receiver};
 use tokio::net::UdpSocket;
@@ -38,8 +39,46 @@ pub async fn serve(socket: Arc<UdpSocket>, services: Services, stop: Cancellatio
     let (sender, queue) = mpsc::channel(DATAGRAMS_QUEUED_MAX);
     let queue = Mutex::new(queue);
     let reading = read(socket, sender, receiver, services.clone(), stop);
+    let batches = Batches::default();
+    let keep = || keep(&queue, receiver, endpoint, &services, &batches);
     // Two, so that one decodes while the other waits for the disk.
-    tokio::join!(reading, keep(&queue, receiver, endpoint, &services), keep(&queue, receiver, endpoint, &services));
+    tokio::join!(reading, keep(), keep());
+    batches.tell();
+}
+
+/// What was kept, told in the words of the X-Ray daemon, for which people look in logs: at most once a second.
+#[derive(Default)]
+struct Batches(parking_lot::Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    segments: usize,
+    seconds: f64,
+    told: Option<Instant>,
+}
+
+/// How often batches are told at most.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Batches {
+    fn add(&self, segments: usize, took: Duration) {
+        let mut waiting = self.0.lock();
+        waiting.segments += segments;
+        waiting.seconds += took.as_secs_f64();
+        let is_due = waiting.told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL);
+        drop(waiting);
+        if is_due {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let mut waiting = self.0.lock();
+        if waiting.segments > 0 {
+            tracing::info!("Successfully sent batch of {} segments ({:.3} seconds)", waiting.segments, waiting.seconds);
+            *waiting = Waiting { told: Some(Instant::now()), ..Waiting::default() };
+        }
+    }
 }
 
 async fn read(
@@ -79,14 +118,23 @@ async fn keep(
     receiver: &'static dyn Receiver,
     endpoint: &'static str,
     services: &Services,
+    batches: &Batches,
 ) {
     let mut waiting = Vec::new();
     loop {
-        if queue.lock().await.recv_many(&mut waiting, DATAGRAMS_PER_APPEND_MAX).await == 0 {
-            return;
+        let mut queue = queue.lock().await;
+        match tokio::time::timeout(TELL_INTERVAL, queue.recv_many(&mut waiting, DATAGRAMS_PER_APPEND_MAX)).await {
+            Ok(0) => return,
+            Ok(_) => drop(queue),
+            Err(_) => {
+                batches.tell();
+                continue;
+            }
         }
+        let began = Instant::now();
         let together: Vec<Incoming<'_>> = waiting.iter().map(|datagram| datagram.incoming(endpoint)).collect();
-        services.ingest.take_datagrams(receiver, &together).await;
+        let kept = services.ingest.take_datagrams(receiver, &together).await;
+        batches.add(kept, began.elapsed());
         waiting.clear();
     }
 }

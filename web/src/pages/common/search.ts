@@ -31,6 +31,12 @@ function scalar(value: unknown): Scalar {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : inline(value);
 }
 
+/** The log lines of the last day by the values of a field, as a question that can be changed. */
+function linesBy(field: string): string {
+  const name = `"${field.replaceAll('"', '""')}"`;
+  return `SELECT ${name}, count(*) AS lines, max(time) AS newest\nFROM logs\nWHERE ${name} IS NOT NULL AND time > now() - INTERVAL '1 day'\nGROUP BY 1\nORDER BY 2 DESC\nLIMIT 100`;
+}
+
 /**
  * What can be done with a value on this page. Where the page has a search line, filtering changes it; elsewhere the
  * value leads to the traces and log lines that have it.
@@ -43,6 +49,8 @@ export function useValueActions(here?: { signal: 'spans' | 'logs'; q: string; se
     const value = scalar(raw);
     const toTraces = (negated: boolean) => () => void navigate({ to: '/traces', search: { q: term(field, value, negated) } });
     const toLogs = () => void navigate({ to: '/logs', search: { q: term(field, value) } });
+    // Spans are grouped where traces are refined, lines where any question can be asked.
+    const toGroups = () => void (here?.signal === 'logs' ? navigate({ to: '/sql', search: { query: linesBy(field) } }) : navigate({ to: '/traces', search: { by: field } }));
     if (here) {
       items.push(
         { label: 'Filter by this', testId: 'value-filter', onSelect: () => here.setQ(withTerm(here.q, field, value)) },
@@ -56,6 +64,7 @@ export function useValueActions(here?: { signal: 'spans' | 'logs'; q: string; se
     }
     if (here?.signal === 'logs') items.push({ label: 'Show traces with this', testId: 'value-traces', onSelect: toTraces(false) });
     else items.push({ label: 'Show log lines with this', testId: 'value-logs', onSelect: toLogs });
+    items.push({ label: 'Group by this field', testId: 'value-group', onSelect: toGroups });
     const id = traceIdFrom(Array.isArray(raw) && typeof raw[0] === 'string' ? raw[0] : String(value));
     if (id) items.push({ label: 'Open this trace', testId: 'value-open-trace', onSelect: () => void navigate({ to: '/traces/$traceId', params: { traceId: id } }) });
     return items;

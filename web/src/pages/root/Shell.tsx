@@ -4,6 +4,7 @@ import { Link, Outlet, useNavigate, useRouterState, useSearch } from '@tanstack/
 import { useEffect, useRef, useState } from 'react';
 import * as queries from '../../api/queries';
 import { IconButton, LiveButton } from '../../ui/Control';
+import { Icon } from '../../ui/Icon';
 import { focusSearch, useKeys } from '../../ui/keys';
 import { setTheme, storedTheme, type Theme } from '../../ui/theme';
 import { TimeRange } from '../../ui/TimeRange';
@@ -13,15 +14,17 @@ import styles from './Shell.module.css';
 const PAGES = [
   { to: '/', label: 'Home', key: 'h' },
   { to: '/traces', label: 'Traces', key: 't' },
+  { to: '/map', label: 'Map', key: 'm' },
   { to: '/logs', label: 'Logs', key: 'l' },
   { to: '/errors', label: 'Errors', key: 'e' },
   { to: '/sql', label: 'SQL', key: 's' },
   { to: '/connect', label: 'Connect', key: 'c' },
+  { to: '/settings', label: 'Settings', key: ',' },
 ] as const;
 
 /** Pages whose content depends on the time range, and those that can be live. */
-const TIMED = /^\/($|traces\/?$|logs|errors)/;
-const LIVE = /^\/($|traces\/?$|logs\/?$|errors\/?$)/;
+const TIMED = /^\/($|traces\/?$|map|logs|errors)/;
+const LIVE = /^\/($|traces\/?$|map\/?$|logs\/?$|errors\/?$)/;
 
 export function Shell() {
   const path = useRouterState({ select: (state) => state.location.pathname });
@@ -48,7 +51,7 @@ export function Shell() {
           Cupola
         </Link>
         <nav className={styles.nav} aria-label="Pages">
-          {PAGES.map((page) => (
+          {PAGES.filter((page) => page.to !== '/settings').map((page) => (
             <Link key={page.to} to={page.to} activeOptions={{ exact: page.to === '/', includeSearch: false }} title={`g then ${page.key}`}>
               {page.label}
             </Link>
@@ -62,6 +65,9 @@ export function Shell() {
             </>
           )}
           {LIVE.test(path) && <LiveButton live={search.live === '1'} label={path.startsWith('/logs') ? 'Tail' : 'Live'} onChange={(live) => setSearch({ live: live ? '1' : undefined })} />}
+          <Link to="/settings" className={styles.gear} aria-label="Settings" title="Settings (g then ,)">
+            <Icon name="sliders" />
+          </Link>
           <ThemeButton />
           <IconButton icon="question" label="Keys (?)" onClick={() => setKeys(true)} />
         </div>
@@ -122,7 +128,15 @@ function Keys({ onClose }: { onClose: () => void }) {
         <dt>
           <kbd>←</kbd> <kbd>→</kbd>
         </dt>
-        <dd>fold, unfold a span</dd>
+        <dd>fold, unfold a span; its parent, its first child</dd>
+        <dt>
+          <kbd>f</kbd>
+        </dt>
+        <dd>flame view of a trace, and back</dd>
+        <dt>
+          <kbd>z</kbd> <kbd>0</kbd>
+        </dt>
+        <dd>zoom to the span, show the whole trace</dd>
         <dt>
           <kbd>n</kbd> <kbd>N</kbd>
         </dt>

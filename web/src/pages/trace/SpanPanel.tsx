@@ -1,26 +1,51 @@
 // Everything one span says.
 import { Link } from '@tanstack/react-router';
-import { useState, type ReactNode } from 'react';
-import type { Span, SpanEvent, SpanLink } from '../../api/types';
-import { receiverName, shortId, xrayForm } from '../../lib/ids';
+import { useState } from 'react';
+import type { Span } from '../../api/types';
+import { timesTold, type Usual } from '../../lib/compare';
+import type { Gap } from '../../lib/gaps';
+import { receiverName, xrayForm } from '../../lib/ids';
 import { pretty } from '../../lib/json';
-import { nanoBetween, msFromNano, rangeAround } from '../../lib/time';
+import { msFromNano, rangeAround } from '../../lib/time';
 import { count, duration, plural } from '../../lib/units';
+import { segmentOf, xrayWord } from '../../lib/xray';
 import { Badge, Receiver, Service } from '../../ui/Chip';
 import { BareButton, CopyButton, Input } from '../../ui/Control';
 import { Fields } from '../../ui/Fields';
 import { Icon } from '../../ui/Icon';
-import { Stack } from '../../ui/Stack';
+import { Json } from '../../ui/Json';
 import { Time } from '../../ui/Time';
 import { Value } from '../../ui/Value';
+import { skewTold } from '../../ui/waterfall/Rows';
+import { ExceptionEvent, Gaps, Links, OtherEvent, Section, Sql, sqlOf } from './SpanParts';
 import styles from './Trace.module.css';
 
-export function SpanPanel({ span, traceStart, onClose }: { span: Span; traceStart: string; onClose: () => void }) {
+interface Props {
+  span: Span;
+  spans: Span[];
+  gaps: Gap[] | undefined;
+  /** Nanoseconds after the start of the trace, as drawn. */
+  offset: number;
+  selfNs: number;
+  /** How far its clock is off its parent's. */
+  skew: number;
+  aligned: boolean;
+  usual: Usual | undefined;
+  onClose: () => void;
+}
+
+const FLAGS = ['fault', 'error', 'throttle'] as const;
+
+export function SpanPanel({ span, spans, gaps, offset, selfNs, skew, aligned, usual, onClose }: Props) {
   const [filter, setFilter] = useState('');
-  const offset = nanoBetween(traceStart, span.start_time_unix_nano);
   const exceptions = span.events.filter((event) => event.exception);
   const events = span.events.filter((event) => !event.exception);
   const scope = span.scope?.name ? { 'scope.name': span.scope.name, ...(span.scope.version ? { 'scope.version': span.scope.version } : {}) } : {};
+  const xray = span.receiver === 'xray';
+  const segment = xray ? segmentOf(span.attributes) : null;
+  const sql = sqlOf(span.attributes);
+  const { [sql?.field ?? '']: _, ...members } = segment?.members ?? span.attributes;
+  const label = xray ? xrayWord : undefined;
   return (
     <aside className={styles.panel} aria-label="Span" data-testid="span-panel">
       <header>
@@ -35,17 +60,20 @@ export function SpanPanel({ span, traceStart, onClose }: { span: Span; traceStar
           <Value field="service.name" value={span.service}>
             <Service name={span.service} />
           </Value>
-          <span className="muted">{span.kind}</span>
+          <Value field="kind" value={span.kind}>
+            <span className="muted">{xray ? (span.kind === 'server' || !span.parent_span_id ? 'segment' : 'subsegment') : span.kind}</span>
+          </Value>
           <Receiver name={span.receiver} />
-          {span.status_code === 'error' ? (
+          {segment ? (
+            <SegmentFlags attributes={span.attributes} />
+          ) : span.status_code === 'error' ? (
             <Badge>
               <Icon name="alert" size={11} /> error
             </Badge>
           ) : (
-            <span className="muted">status {span.status_code}</span>
+            span.status_code === 'ok' && <span className="muted">ok</span>
           )}
           {span.in_progress && <Badge tone="quiet">running</Badge>}
-          {span.missing_parent && <Badge tone="note">parent not here</Badge>}
           {span.sample_rate !== 1 && <Badge tone="quiet" title="How many spans this one stands for">stands for {count(span.sample_rate)}</Badge>}
         </div>
         <div className={styles.line}>
@@ -53,11 +81,30 @@ export function SpanPanel({ span, traceStart, onClose }: { span: Span; traceStar
             <b>{duration(span.duration_ns)}</b> <span className="muted">from</span> {offset === 0 ? 'the start' : `+${duration(offset)}`}
           </span>
           <Time nano={span.start_time_unix_nano} />
-          {span.clock_skew_ns !== 0 && <span className="muted">moved by {duration(span.clock_skew_ns)} for clock skew</span>}
+          {gaps && <span title="Time in which no child of it ran">{duration(selfNs)} <span className="muted">without a child</span></span>}
         </div>
+        {skew !== 0 && (
+          <div className={styles.told}>
+            <Icon name="clock" size={12} /> {skewTold(skew, span.service, aligned)}.
+          </div>
+        )}
+        {span.missing_parent && (
+          <div className={styles.told} data-testid="told-missing-parent">
+            <Icon name="orphan" size={12} />
+            <span>
+              Its parent <code>{span.parent_span_id}</code> has not arrived: it was lost, was not sampled, is still running, or was sent elsewhere. The trace may lack more than this one span.
+            </span>
+          </div>
+        )}
+        {usual && (
+          <div className={styles.told} data-testid="told-usual">
+            <Icon name="scales" size={12} />
+            {usual.ns === null ? 'Such a span is not in a typical trace of this route.' : `Typically ${duration(usual.ns)}${usual.ns > 0 ? `; this one took ${timesTold(span.duration_ns / usual.ns)} as long.` : '.'}`}
+          </div>
+        )}
         <div className={styles.line}>
           <span className="muted">
-            span <code>{span.span_id}</code> <CopyButton bare text={span.span_id} label="Copy span id" />
+            {xray ? 'id' : 'span'} <code>{span.span_id}</code> <CopyButton bare text={span.span_id} label="Copy span id" />
           </span>
           {span.receiver === 'xray' && (
             <span className="muted">
@@ -108,34 +155,44 @@ export function SpanPanel({ span, traceStart, onClose }: { span: Span; traceStar
             ))}
           </Section>
         )}
-        <Section title="Attributes" count={Object.keys(span.attributes).length}>
-          <Fields fields={span.attributes} filter={filter} />
+        {sql && (
+          <Section title="SQL">
+            <Sql field={sql.field} sql={sql.text} />
+          </Section>
+        )}
+        {segment && Object.keys(segment.annotations).length > 0 && (
+          <Section title="Annotations" count={Object.keys(segment.annotations).length}>
+            <Fields fields={segment.annotations} filter={filter} />
+          </Section>
+        )}
+        <Section title={xray ? (span.parent_span_id && span.kind !== 'server' ? 'Subsegment' : 'Segment') : 'Attributes'} count={Object.keys(members).length}>
+          <Fields fields={members} filter={filter} label={label} />
         </Section>
+        {segment && segment.metadata.length > 0 && (
+          <Section title="Metadata" count={segment.metadata.length}>
+            {segment.metadata.map(([namespace, value]) => (
+              <div key={namespace}>
+                <div className={styles.namespace}>{namespace}</div>
+                <Json value={value} />
+              </div>
+            ))}
+          </Section>
+        )}
+        {gaps && (
+          <Section title="Gaps" count={gaps.length}>
+            <Gaps gaps={gaps} spans={spans} index={spans.indexOf(span)} start={offset} />
+          </Section>
+        )}
         {events.length > 0 && (
           <Section title="Events" count={events.length}>
             {events.map((event, i) => (
-              <div key={i} className={styles.event}>
-                <header>
-                  <b>{event.name}</b>
-                  <span className="muted">+{duration(nanoBetween(span.start_time_unix_nano, event.time_unix_nano))}</span>
-                </header>
-                {Object.keys(event.attributes).length > 0 && <Fields fields={event.attributes} filter={filter} />}
-              </div>
+              <OtherEvent key={i} event={event} start={span.start_time_unix_nano} filter={filter} />
             ))}
           </Section>
         )}
         {span.links.length > 0 && (
           <Section title="Links" count={span.links.length}>
-            {(span.links as unknown as SpanLink[]).map((link) => (
-              <div key={`${link.trace_id} ${link.span_id}`} className={styles.event}>
-                <header>
-                  <Link to="/traces/$traceId" params={{ traceId: link.trace_id }} search={{ span: link.span_id }}>
-                    <Icon name="link" size={12} /> trace {shortId(link.trace_id)}, span {shortId(link.span_id)}
-                  </Link>
-                </header>
-                {link.attributes && Object.keys(link.attributes).length > 0 && <Fields fields={link.attributes} />}
-              </div>
-            ))}
+            <Links span={span} />
           </Section>
         )}
         <Section title="Resource" count={Object.keys(span.resource).length}>
@@ -149,39 +206,14 @@ export function SpanPanel({ span, traceStart, onClose }: { span: Span; traceStar
   );
 }
 
-function ExceptionEvent({ event }: { event: SpanEvent }) {
-  const exception = event.exception;
-  if (!exception) return null;
-  return (
-    <div className={styles.event}>
-      <header>
-        <b>
-          <Value field="exception.type" value={exception.type} />
-        </b>
-        {event.error_group && (
-          <Link to="/errors/$group" params={{ group: event.error_group }} data-testid="span-error-link">
-            All occurrences
-          </Link>
-        )}
-      </header>
-      <div className={styles.message}>{exception.message}</div>
-      {exception.stacktrace && <Stack text={exception.stacktrace} />}
-    </div>
-  );
-}
-
-function Section({ title, count: n, children }: { title: string; count: number; children: ReactNode }) {
-  const [open, setOpen] = useState(true);
-  return (
-    <section className={styles.section}>
-      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
-        <Icon name={open ? 'down' : 'right'} size={12} />
-        {title}
-        <span className="muted" style={{ fontWeight: 400 }}>
-          {n}
-        </span>
-      </button>
-      {open && <div>{children}</div>}
-    </section>
-  );
+function SegmentFlags({ attributes }: { attributes: Record<string, unknown> }) {
+  const set = FLAGS.filter((flag) => attributes[`aws.xray.${flag}`] === true || attributes[`aws.xray.${flag}`] === 'true');
+  if (set.length === 0) return <span className="muted">ok</span>;
+  return set.map((flag) => (
+    <Value key={flag} field={`aws.xray.${flag}`} value={true}>
+      <Badge tone={flag === 'fault' ? 'fault' : 'note'}>
+        <Icon name="alert" size={11} /> {flag}
+      </Badge>
+    </Value>
+  ));
 }

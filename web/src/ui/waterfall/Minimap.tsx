@@ -1,5 +1,6 @@
-// The whole trace in 44 pixels, each span a stroke. Dragging across it zooms the waterfall, a double click shows all again.
-import { useEffect, useRef, useState } from 'react';
+// The whole trace in 44 pixels, each span a stroke, and at its edge which rows are in sight. Dragging across it zooms, a
+// click goes to the rows there, a double click shows all again.
+import { useEffect, useRef, useState, type RefObject } from 'react';
 import { serviceColour } from '../../lib/colour';
 import type { Placed } from '../../lib/waterfall';
 import { resolveColour, useThemeKey } from '../theme';
@@ -10,14 +11,18 @@ interface Props {
   total: number;
   view: [number, number] | null;
   onView: (view: [number, number] | null) => void;
+  /** What scrolls the rows, where rows are in the order of `spans`. */
+  scroller?: RefObject<HTMLElement | null>;
+  onScroll?: (share: number) => void;
   className: string;
   shade: string;
   window: string;
+  seen?: string;
 }
 
 const DRAG_LEAST_PX = 4;
 
-export function Minimap({ spans, placed, total, view, onView, className, shade, window: windowClass }: Props) {
+export function Minimap({ spans, placed, total, view, onView, scroller, onScroll, className, shade, window: windowClass, seen }: Props) {
   const area = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useThemeKey();
@@ -55,6 +60,30 @@ export function Minimap({ spans, placed, total, view, onView, className, shade, 
     return () => sized.disconnect();
   }, [spans, placed, total, theme]);
 
+  const sight = useRef<HTMLSpanElement>(null);
+  useEffect(() => {
+    const rows = scroller?.current;
+    if (!rows) return undefined;
+    // Moved past React: it follows every frame of a scroll.
+    const follow = () => {
+      const all = Math.max(1, rows.scrollHeight);
+      const mark = sight.current?.style;
+      if (!mark) return;
+      mark.display = all <= rows.clientHeight ? 'none' : 'block';
+      mark.top = `${(rows.scrollTop / all) * 100}%`;
+      mark.height = `${(rows.clientHeight / all) * 100}%`;
+    };
+    follow();
+    rows.addEventListener('scroll', follow, { passive: true });
+    const sized = new ResizeObserver(follow);
+    sized.observe(rows);
+    if (rows.firstElementChild) sized.observe(rows.firstElementChild);
+    return () => {
+      rows.removeEventListener('scroll', follow);
+      sized.disconnect();
+    };
+  }, [scroller]);
+
   const shown = drag ?? view;
   const percent = (ns: number) => `${(ns / total) * 100}%`;
   return (
@@ -65,7 +94,7 @@ export function Minimap({ spans, placed, total, view, onView, className, shade, 
       onDoubleClick={() => onView(null)}
       onPointerDown={(event) => {
         const box = event.currentTarget;
-        const { left, width } = box.getBoundingClientRect();
+        const { left, width, top, height } = box.getBoundingClientRect();
         const first = event.clientX;
         const ns = (x: number) => Math.max(0, Math.min(1, (x - left) / width)) * total;
         const range = (x: number): [number, number] => [ns(Math.min(first, x)), ns(Math.max(first, x))];
@@ -76,12 +105,14 @@ export function Minimap({ spans, placed, total, view, onView, className, shade, 
           box.removeEventListener('pointerup', up);
           setDrag(null);
           if (Math.abs(to.clientX - first) >= DRAG_LEAST_PX) onView(range(to.clientX));
+          else onScroll?.(Math.max(0, Math.min(1, (to.clientY - top) / height)));
         };
         box.addEventListener('pointermove', move);
         box.addEventListener('pointerup', up);
       }}
     >
       <canvas ref={canvas} />
+      {scroller && <span ref={sight} className={seen} />}
       {shown && (
         <>
           <span className={shade} style={{ left: 0, width: percent(shown[0]) }} />

@@ -1,392 +1,275 @@
 // The waterfall: a tree of spans beside their place in time. Only rows in sight are in the page, so 20,000 spans scroll
 // like twenty. It shows what it is given; choosing, finding and what a click means belong to the page.
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { memo, useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
-import { serviceColour } from '../../lib/colour';
-import { receiverName } from '../../lib/ids';
-import { levelFromNumber } from '../../lib/severity';
-import { msFromNano, nanoBetween } from '../../lib/time';
-import { count, duration } from '../../lib/units';
-import { ancestors, collapsedAt, matches as findMatches, place, ticks, totalNs, visibleRows, type Placed, type WaterfallSpan } from '../../lib/waterfall';
-import { Badge, Receiver, Service } from '../Chip';
-import { Button, IconButton, Input } from '../Control';
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import type { Usual } from '../../lib/compare';
+import type { Gap } from '../../lib/gaps';
+import { nanoBetween } from '../../lib/time';
+import { count } from '../../lib/units';
+import { ancestors, collapsedBy, foldsFromParam, paramFromFolds, tickLabels, ticks, visibleRows, type Folds, type Placed } from '../../lib/waterfall';
+import { Button } from '../Control';
 import { Icon } from '../Icon';
 import { useKeys } from '../keys';
 import { Grip, useWidth } from '../Split';
+import { Find, Legend, nextMatch } from './Find';
 import { Minimap } from './Minimap';
+import { LogRow, SpanRow } from './Rows';
+import type { Stretch, WaterfallLog, WaterfallRow } from './types';
+import toolStyles from './Tools.module.css';
 import styles from './Waterfall.module.css';
-
-export interface WaterfallRow extends WaterfallSpan {
-  status_code: string;
-  status_message: string;
-  in_progress: boolean;
-  missing_parent: boolean;
-  clock_skew_ns: number;
-  critical: boolean;
-  log_count: number;
-  kind: string;
-  /** The rule by which the root of another tracer's trace stands here. */
-  linked_by?: string | null;
-  events: { time_unix_nano: string; name: string; exception?: { type: string; message: string } | null }[];
-}
-
-export interface WaterfallLog {
-  id: string;
-  time_unix_nano: string;
-  severity_number: number;
-  body: string;
-  span_id?: string | null;
-}
 
 interface Props {
   spans: WaterfallRow[];
+  placed: Placed[];
+  total: number;
   start: string;
-  durationNs: number;
   services: { name: string; spans: number }[];
   selected: string | undefined;
-  onSelect: (spanId: string) => void;
+  onSelect: (spanId: string | undefined) => void;
   find: string;
   onFind: (text: string) => void;
+  /** Indices of the spans that are found. */
+  found: number[];
   /** Log lines below their span; undefined while they are not wanted. */
   logs: WaterfallLog[] | undefined;
   onLog: (id: string) => void;
+  view: Stretch;
+  onView: (view: Stretch) => void;
+  /** What is folded, as the address has it. */
+  fold: string | undefined;
+  onFold: (fold: string | undefined) => void;
+  /** Only spans of the critical path. */
+  onlyCritical: boolean;
+  /** Whether times are moved by what clocks differ. */
+  aligned: boolean;
+  gaps: ReadonlyMap<number, Gap[]> | undefined;
+  usual: ReadonlyMap<number, Usual> | undefined;
   tools?: ReactNode;
 }
 
 const ROW_PX = 26;
-const INDENT_PX = 13;
-/** Deeper than this the tree no longer moves to the right, or names would have no room. */
-const INDENT_MAX = 18;
-const EVENTS_MAX = 40;
 
 type Row = { span: number } | { span: number; log: WaterfallLog };
 
-export function Waterfall({ spans, start, durationNs, services, selected, onSelect, find, onFind, logs, onLog, tools }: Props) {
-  const placed = useMemo(() => place(spans, start), [spans, start]);
-  const total = useMemo(() => totalNs(placed, durationNs), [placed, durationNs]);
-  const byId = useMemo(() => new Map(spans.map((span, i) => [span.span_id, i])), [spans]);
-  const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(() => new Set());
-  const [view, setView] = useState<[number, number] | null>(null);
+export function Waterfall({ spans, placed, total, start, services, selected, onSelect, find, onFind, found, logs, onLog, view, onView, fold, onFold, onlyCritical, aligned, gaps, usual, tools }: Props) {
+  const byId = useMemo(() => firstById(spans), [spans]);
+  const [folds, setFolds] = useState<Folds>(() => foldsFromParam(fold));
+  const collapsed = useMemo(() => collapsedBy(spans, placed, folds), [spans, placed, folds]);
   const [from, to] = view ?? [0, total];
   const [names, setNames] = useWidth('waterfall', 500, 220, 900);
+
+  const told = useRef(fold);
+  useEffect(() => {
+    const param = paramFromFolds(folds);
+    if (param === told.current) return;
+    told.current = param;
+    onFold(param);
+  }, [folds, onFold]);
 
   const logsBySpan = useMemo(() => {
     const out = new Map<number, WaterfallLog[]>();
     for (const log of logs ?? []) {
       // A line without a span belongs to the request as a whole: the first root.
       const at = (log.span_id ? byId.get(log.span_id) : undefined) ?? 0;
-      out.set(at, [...(out.get(at) ?? []), log]);
+      const lines = out.get(at);
+      if (lines) lines.push(log);
+      else out.set(at, [log]);
     }
     return out;
   }, [logs, byId]);
 
   const rows = useMemo(() => {
     const out: Row[] = [];
-    for (const span of visibleRows(placed, collapsed)) {
+    const wanted = onlyCritical ? (i: number) => spans[i]?.critical === true : undefined;
+    for (const span of visibleRows(placed, collapsed, wanted)) {
       out.push({ span });
       for (const log of logsBySpan.get(span) ?? []) out.push({ span, log });
     }
     return out;
-  }, [placed, collapsed, logsBySpan]);
+  }, [spans, placed, collapsed, logsBySpan, onlyCritical]);
 
-  const found = useMemo(() => findMatches(spans, find), [spans, find]);
   const foundSet = useMemo(() => new Set(found), [found]);
   const chosen = selected === undefined ? undefined : byId.get(selected);
-  const current = chosen !== undefined && foundSet.has(chosen) ? found.indexOf(chosen) : -1;
+  // Where the keys are: the chosen span, or after its panel was closed still there.
+  const [cursor, setCursor] = useState<number | undefined>(chosen);
+  useEffect(() => {
+    if (chosen !== undefined) setCursor(chosen);
+  }, [chosen]);
 
   const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_PX, overscan: 20 });
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_PX, overscan: 12 });
 
-  // What is chosen is in sight: its ancestors open, its row scrolled to.
-  const pending = useRef<number | undefined>(chosen);
-  const show = useCallback(
-    (index: number) => {
-      pending.current = index;
-      setCollapsed((old) => {
-        const shut = ancestors(placed, index).filter((i) => old.has(i));
-        if (shut.length === 0) return old;
-        const next = new Set(old);
-        for (const i of shut) next.delete(i);
-        return next;
+  const items = virtual.getVirtualItems();
+
+  const setFolded = useCallback(
+    (indices: number[]) => {
+      setFolds((old) => {
+        const changed = new Set(old.changed);
+        for (const i of indices) {
+          const id = spans[i]?.span_id;
+          if (id !== undefined && !changed.delete(id)) changed.add(id);
+        }
+        return { depth: old.depth, changed };
       });
-      const span = spans[index];
-      if (span) onSelect(span.span_id);
     },
-    [placed, spans, onSelect],
+    [spans],
   );
+  const toggle = useCallback((index: number) => setFolded([index]), [setFolded]);
+
+  // What the keys are at is in sight: its ancestors open, its row scrolled to.
+  const pending = useRef<number | undefined>(chosen);
+  const goTo = (index: number, open: boolean) => {
+    pending.current = index;
+    const shut = ancestors(placed, index).filter((i) => collapsed.has(i));
+    if (shut.length > 0) setFolded(shut);
+    setCursor(index);
+    const span = spans[index];
+    if (span && open) onSelect(span.span_id);
+  };
   useEffect(() => {
     if (pending.current === undefined) return;
     const row = rows.findIndex((one) => one.span === pending.current);
     if (row >= 0) virtual.scrollToIndex(row, { align: 'auto' });
     pending.current = undefined;
-  }, [rows, selected, virtual]);
+  }, [rows, cursor, selected, virtual]);
 
-  const toggle = useCallback((index: number) => {
-    setCollapsed((old) => {
-      const next = new Set(old);
-      if (!next.delete(index)) next.add(index);
-      return next;
-    });
-  }, []);
-
+  // With the panel open the keys take it along; without, they move a mark that Enter opens.
   const step = (by: number) => {
     const visible = rows.filter((row) => !('log' in row));
-    const at = chosen === undefined ? (by > 0 ? -1 : visible.length) : visible.findIndex((row) => row.span === chosen);
+    const at = cursor === undefined ? (by > 0 ? -1 : visible.length) : visible.findIndex((row) => row.span === cursor);
     const next = visible[Math.max(0, Math.min(visible.length - 1, at + by))];
-    if (next) show(next.span);
+    if (next) goTo(next.span, chosen !== undefined);
   };
   const jump = (by: number) => {
-    if (found.length === 0) return;
-    const after = by > 0 ? found.findIndex((i) => i > (chosen ?? -1)) : -1;
-    const at = current >= 0 ? (current + by + found.length) % found.length : by > 0 ? Math.max(0, after) : found.length - 1;
-    show(found[at] as number);
+    const next = nextMatch(found, cursor, by);
+    if (next !== undefined) goTo(next, true);
+  };
+  const left = () => {
+    if (cursor === undefined) return;
+    const { next, parent } = placed[cursor] as Placed;
+    if (next > cursor + 1 && !collapsed.has(cursor)) toggle(cursor);
+    else if (parent >= 0) goTo(parent, chosen !== undefined);
+  };
+  const right = () => {
+    if (cursor === undefined || (placed[cursor] as Placed).next === cursor + 1) return;
+    if (collapsed.has(cursor)) toggle(cursor);
+    else step(1);
+  };
+  const zoom = () => {
+    const at = cursor === undefined ? undefined : placed[cursor];
+    if (at && at.duration > 0) onView([Math.max(0, at.offset - at.duration * 0.02), Math.min(total, at.offset + at.duration * 1.02)]);
   };
   useKeys({
     j: () => step(1),
     k: () => step(-1),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
-    ArrowLeft: () => chosen !== undefined && setCollapsed((old) => new Set(old).add(chosen)),
-    ArrowRight: () => chosen !== undefined && collapsed.has(chosen) && toggle(chosen),
+    ArrowLeft: left,
+    ArrowRight: right,
+    ...(cursor === undefined || chosen !== undefined ? {} : { Enter: () => goTo(cursor, true) }),
     n: () => jump(1),
     N: () => jump(-1),
     p: () => jump(-1),
+    z: zoom,
+    '0': () => onView(null),
   });
 
   const marks = ticks(from, to, 7);
+  const labels = tickLabels(marks);
   const at = (ns: number) => ((ns - from) / (to - from)) * 100;
+  const searching = find.trim() !== '';
+  const select = useCallback((spanId: string) => onSelect(spanId), [onSelect]);
   return (
-    <div className={styles.waterfall} style={{ '--names': `min(${names}px, 50cqw)`, '--gutter': '11px' } as React.CSSProperties}>
-      <div className={styles.tools}>
-        <div className={styles.find}>
-          <Input
-            value={find}
-            placeholder="Find in this trace"
-            aria-label="Find in this trace"
-            data-search=""
-            data-testid="find-span"
-            onChange={(event) => onFind(event.target.value)}
-            onKeyDown={(event) => {
-              if (event.key === 'Enter') jump(event.shiftKey ? -1 : 1);
-              if (event.key === 'Escape') event.currentTarget.blur();
-            }}
-          />
-          <span className={styles.found} role="status">
-            {find.trim() === '' ? '' : found.length === 0 ? 'no match' : `${current >= 0 ? current + 1 : '–'} of ${count(found.length)}`}
-          </span>
-        </div>
-        <IconButton icon="up" label="Previous match (N)" disabled={found.length === 0} onClick={() => jump(-1)} />
-        <IconButton icon="down" label="Next match (n)" disabled={found.length === 0} onClick={() => jump(1)} />
-        <Button onClick={() => setCollapsed(collapsed.size > 0 ? new Set() : collapsedAt(spans, placed, 1))} data-testid="collapse-all">
-          {collapsed.size > 0 ? 'Expand all' : 'Collapse'}
-        </Button>
-        {tools}
-        <div className={styles.legend} role="group" aria-label="Services">
-          {services.map((service) => (
-            <Service key={service.name} name={service.name} count={service.spans} />
-          ))}
+    <div className={styles.waterfall} style={{ '--names': `min(${names}px, 50cqw)`, '--gutter': '11px', '--tail': usual ? 'clamp(92px, 16cqw, 142px)' : '70px' } as React.CSSProperties}>
+      <div className={toolStyles.bar}>
+        <div className={toolStyles.tools}>
+          <Find find={find} onFind={onFind} found={found.length} current={chosen === undefined ? -1 : found.indexOf(chosen)} onJump={jump} />
+          <Button onClick={() => setFolds({ depth: collapsed.size > 0 ? null : 1, changed: new Set() })} data-testid="collapse-all" title={collapsed.size > 0 ? 'Open all spans' : 'Close all spans below the roots'}>
+            <Icon name={collapsed.size > 0 ? 'unfold' : 'fold'} />
+            <span className={toolStyles.word}>{collapsed.size > 0 ? 'Expand all' : 'Collapse'}</span>
+          </Button>
+          {tools}
+          <Legend services={services} find={find} onFind={onFind} />
         </div>
       </div>
       <div className={styles.plot}>
-      <div className={styles.map}>
-        <div className={styles.label}>
-          {count(spans.length)} spans
-          {view && <Button onClick={() => setView(null)}>Whole trace</Button>}
+        <div className={styles.map}>
+          <div className={styles.label}>
+            {count(spans.length)} spans
+            {onlyCritical && `, ${count(rows.filter((row) => !('log' in row)).length)} on the critical path`}
+            {view && (
+              <Button onClick={() => onView(null)} title="The whole trace (0)">
+                Whole trace
+              </Button>
+            )}
+          </div>
+          <Minimap spans={spans} placed={placed} total={total} view={view} onView={onView} scroller={scroller} onScroll={(share) => virtual.scrollToIndex(Math.round(share * rows.length), { align: 'center' })} className={styles.area ?? ''} shade={styles.shade ?? ''} window={styles.window ?? ''} seen={styles.seen ?? ''} />
         </div>
-        <Minimap spans={spans} placed={placed} total={total} view={view} onView={setView} className={styles.area ?? ''} shade={styles.shade ?? ''} window={styles.window ?? ''} />
-      </div>
-      <div className={styles.ruler}>
-        <div className={styles.names}>Span</div>
-        <div className={styles.times} aria-hidden="true">
-          {marks.filter((ns) => at(ns) < 91).map((ns) => (
-            <span key={ns} style={{ left: `${at(ns)}%` }}>
-              {ns === 0 ? '0' : duration(ns)}
-            </span>
-          ))}
-        </div>
-      </div>
-      <div className={styles.scroll} ref={scroller} role="tree" aria-label="Spans" tabIndex={0} data-testid="waterfall">
-        <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
-          <div className={styles.lines} aria-hidden="true">
-            {marks.map((ns) => (
-              <i key={ns} style={{ left: `${at(ns)}%` }} />
+        <div className={styles.ruler}>
+          <div className={styles.names}>Span</div>
+          <div className={styles.times} aria-hidden="true">
+            {marks.map((ns, i) => at(ns) < 99 && (
+              <span key={ns} style={{ left: `${at(ns)}%` }}>
+                {labels[i]}
+              </span>
             ))}
           </div>
-          {virtual.getVirtualItems().map((item) => {
-            const row = rows[item.index];
-            if (!row) return null;
-            const span = spans[row.span] as WaterfallRow;
-            if ('log' in row) {
-              return <LogRow key={`log ${row.log.id}`} top={item.start} log={row.log} depth={span.depth + 1} left={at(nanoBetween(start, row.log.time_unix_nano))} onLog={onLog} />;
-            }
-            const parent = placed[row.span]?.parent ?? -1;
-            return (
-              <SpanRow
-                key={`${row.span}`}
-                index={row.span}
-                span={span}
-                top={item.start}
-                placed={placed[row.span] as Placed}
-                start={start}
-                from={from}
-                to={to}
-                newService={parent < 0 || spans[parent]?.service !== span.service}
-                selected={row.span === chosen}
-                match={foundSet.has(row.span) ? (row.span === chosen ? 'current' : 'true') : undefined}
-                dim={find.trim() !== '' && !foundSet.has(row.span)}
-                collapsed={collapsed.has(row.span)}
-                onToggle={toggle}
-                onSelect={onSelect}
-              />
-            );
-          })}
         </div>
-      </div>
-      <Grip width={names} onWidth={setNames} direction={1} label="Width of the names" className={styles.grip} />
+        <div className={styles.scroll} ref={scroller} role="tree" aria-label="Spans" tabIndex={0} data-testid="waterfall">
+          <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+            <div className={styles.lines} aria-hidden="true">
+              {marks.map((ns) => (
+                <i key={ns} style={{ left: `${at(ns)}%` }} />
+              ))}
+            </div>
+            {items.map((item) => {
+              const row = rows[item.index];
+              if (!row) return null;
+              const span = spans[row.span] as WaterfallRow;
+              if ('log' in row) {
+                return <LogRow key={`log ${row.log.id}`} top={item.start} log={row.log} depth={span.depth + 1} left={at(nanoBetween(start, row.log.time_unix_nano) + (aligned ? span.clock_skew_ns : 0))} onLog={onLog} />;
+              }
+              const parent = spans[placed[row.span]?.parent ?? -1];
+              return (
+                <SpanRow
+                  key={row.span}
+                  index={row.span}
+                  span={span}
+                  spans={spans}
+                  top={item.start}
+                  placed={placed[row.span] as Placed}
+                  start={start}
+                  from={from}
+                  to={to}
+                  newService={parent?.service !== span.service}
+                  newReceiver={parent?.receiver !== span.receiver}
+                  skew={span.clock_skew_ns - (parent?.clock_skew_ns ?? 0)}
+                  aligned={aligned}
+                  selected={row.span === chosen}
+                  cursor={row.span === cursor}
+                  match={foundSet.has(row.span) ? (row.span === chosen ? 'current' : 'true') : undefined}
+                  dim={searching && !foundSet.has(row.span)}
+                  collapsed={collapsed.has(row.span)}
+                  gaps={gaps?.get(row.span)}
+                  usual={usual?.get(row.span)}
+                  onToggle={toggle}
+                  onSelect={select}
+                />
+              );
+            })}
+          </div>
+        </div>
+        <Grip width={names} onWidth={setNames} direction={1} label="Width of the names" className={styles.grip} />
       </div>
     </div>
   );
 }
 
-interface SpanRowProps {
-  index: number;
-  span: WaterfallRow;
-  top: number;
-  placed: Placed;
-  start: string;
-  from: number;
-  to: number;
-  newService: boolean;
-  selected: boolean;
-  match: string | undefined;
-  dim: boolean;
-  collapsed: boolean;
-  onToggle: (index: number) => void;
-  onSelect: (spanId: string) => void;
+/** Two sides of a call may share one id; the address means the first. */
+export function firstById(spans: { span_id: string }[]): Map<string, number> {
+  const out = new Map<string, number>();
+  spans.forEach((span, i) => {
+    if (!out.has(span.span_id)) out.set(span.span_id, i);
+  });
+  return out;
 }
-
-const SpanRow = memo(function SpanRow({ index, span, top, placed, start, from, to, newService, selected, match, dim, collapsed, onToggle, onSelect }: SpanRowProps) {
-  const share = 100 / (to - from);
-  const left = (placed.offset - from) * share;
-  const width = placed.duration * share;
-  const right = left + width;
-  const failed = span.status_code === 'error';
-  const exception = span.events.find((event) => event.exception)?.exception;
-  const children = placed.next - index - 1;
-  const length = span.in_progress ? `${duration(placed.duration)} so far` : duration(placed.duration);
-  // The figure stands after the bar while there is room, else before it, else at the edge that is in sight.
-  const label = right < 84 ? { left: `${Math.max(0, right)}%` } : left > 16 ? { right: `${Math.max(0, 100 - left)}%` } : { right: '0' };
-  const inside = right >= 84 && left <= 16;
-  return (
-    <div
-      className={`${styles.row} ${failed ? styles.failed : ''}`}
-      style={{ top }}
-      role="treeitem"
-      aria-level={span.depth + 1}
-      aria-selected={selected}
-      aria-expanded={children > 0 ? !collapsed : undefined}
-      data-match={match}
-      data-dim={dim || undefined}
-      data-span-id={span.span_id}
-      data-receiver={span.receiver}
-      data-testid="span-row"
-      onClick={() => onSelect(span.span_id)}
-    >
-      <div className={styles.name}>
-        <span className={styles.guide} style={{ width: Math.min(span.depth, INDENT_MAX) * INDENT_PX }} />
-        {children > 0 ? (
-          <button
-            type="button"
-            className={styles.fold}
-            tabIndex={-1}
-            aria-label={collapsed ? 'Expand' : 'Collapse'}
-            onClick={(event) => {
-              event.stopPropagation();
-              onToggle(index);
-            }}
-          >
-            <Icon name={collapsed ? 'right' : 'down'} size={12} />
-          </button>
-        ) : (
-          <span className={styles.fold} />
-        )}
-        <span className={styles.bead} style={{ background: serviceColour(span.service) }} title={span.service} />
-        <span className={styles.title}>
-          <span className={styles.text} title={span.name}>
-            {span.name}
-          </span>
-          {newService && span.service !== span.name && <span className={styles.service}>{span.service}</span>}
-        </span>
-        <span className={styles.marks}>
-          {collapsed && <Badge tone="quiet">+{count(children)}</Badge>}
-          {span.missing_parent && (
-            <Badge tone="note" title="The parent of this span has not arrived" testId="missing-parent">
-              no parent
-            </Badge>
-          )}
-          {span.in_progress && (
-            <Badge tone="quiet" title="This span has not ended yet" testId="in-progress">
-              running
-            </Badge>
-          )}
-          {span.clock_skew_ns !== 0 && (
-            <Badge tone="note" title={`Moved by ${duration(span.clock_skew_ns)}: the clock of this host differs from its parent's`}>
-              skew
-            </Badge>
-          )}
-          {span.log_count > 0 && (
-            <span className="muted" title={`${span.log_count} log lines`} style={{ display: 'inline-flex', gap: 2, alignItems: 'center', fontSize: 'var(--size-small)' }}>
-              <Icon name="lines" size={12} />
-              {span.log_count}
-            </span>
-          )}
-          {(failed || exception) && (
-            <Badge title={exception ? `${exception.type}: ${exception.message}` : span.status_message || 'error'} testId="span-error">
-              <Icon name="alert" size={11} />
-              <span className={styles.word}>{exception ? exception.type.split('.').pop() : 'error'}</span>
-            </Badge>
-          )}
-          {span.linked_by && (
-            <span className={styles.joint} title={`${receiverName(span.receiver)}'s trace of the same request, linked by ${span.linked_by}`} data-testid="linked-by">
-              <Icon name="link" size={12} />
-            </span>
-          )}
-          <Receiver name={span.receiver} />
-        </span>
-      </div>
-      <div className={styles.time}>
-        <span className={styles.bar} style={{ left: `${left}%`, width: `${width}%`, background: serviceColour(span.service) }} data-critical={span.critical} data-error={failed} data-progress={span.in_progress} />
-        {span.events.slice(0, EVENTS_MAX).map((event, i) => (
-          <span
-            key={i}
-            className={`${styles.event} ${event.exception ? styles.exception : ''}`}
-            style={{ left: `${(nanoBetween(start, event.time_unix_nano) - from) * share}%` }}
-            title={event.exception ? `${event.exception.type}: ${event.exception.message}` : event.name}
-          />
-        ))}
-        <span className={styles.length} style={inside ? { ...label, color: 'var(--ink)', background: 'color-mix(in oklab, var(--page) 78%, transparent)', borderRadius: 2, marginRight: 4 } : label}>
-          {length}
-        </span>
-      </div>
-    </div>
-  );
-});
-
-const LogRow = memo(function LogRow({ top, log, depth, left, onLog }: { top: number; log: WaterfallLog; depth: number; left: number; onLog: (id: string) => void }) {
-  const level = levelFromNumber(log.severity_number);
-  return (
-    <div className={styles.log} style={{ top }} onClick={() => onLog(log.id)} data-testid="span-log-row" title={log.body}>
-      <div className={styles.name}>
-        <span className={styles.guide} style={{ width: Math.min(depth, INDENT_MAX) * INDENT_PX }} />
-        <span className={styles.fold}>
-          <Icon name="lines" size={11} />
-        </span>
-        <span className={styles.bead} style={{ background: `var(--level-${level})` }} />
-        <span className={styles.text}>{log.body}</span>
-      </div>
-      <div className={styles.time}>
-        <span className={styles.dot} style={{ left: `${left}%`, background: `var(--level-${level})` }} title={new Date(msFromNano(log.time_unix_nano)).toISOString()} />
-      </div>
-    </div>
-  );
-});

@@ -1,9 +1,11 @@
-//! AWS's own APIs: `POST /` told apart by target and form action, and X-Ray's sampling calls at their paths.
+//! AWS's own APIs: `POST /` told apart by target and form action, and X-Ray's calls at their paths.
 //!
-//! Any credentials are welcome while no keys are configured, and sampling calls are never signed.
+//! Any credentials are welcome while no keys are configured; see `access`.
 
+pub mod access;
 mod logs;
-mod sampling;
+mod signature;
+mod xray;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +19,8 @@ use receivers::aws::{AwsError, Dialect};
 use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
+pub use self::signature::AwsKeys;
+pub use self::xray::XrayState;
 use crate::ingest::Held;
 use crate::listen::http_ingest::{read_held_body, respond, trace_context};
 use crate::{Peer, Services, now_unix_nano};
@@ -24,8 +28,7 @@ use crate::{Peer, Services, now_unix_nano};
 pub fn router() -> Router<Services> {
     Router::new()
         .route("/", post(dispatch).get(crate::web::page))
-        .route("/GetSamplingRules", post(sampling::rules))
-        .route("/SamplingTargets", post(sampling::targets))
+        .merge(xray::router())
 }
 
 /// A call with its body in the clear, and what its answer must name.

@@ -1,3 +1,5 @@
+//! Graphs of traces told in lines of text, and laws on generated ones.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 

@@ -1,18 +1,22 @@
 // Questions about one trace that go beyond its spans: its own map, and how it differs from others of its route.
 import { queryOptions } from '@tanstack/react-query';
-import type { TypicalSpan } from '../lib/compare';
-import { ask } from './client';
-import type { MapAnswer, Stats } from './types';
+import type { components } from './schema';
+import { answerOf, api } from './client';
 
-export interface Typical {
-  route: string;
-  /** How many traces it was compared with. */
-  traces: number;
-  spans: TypicalSpan[];
-  stats: Stats;
-}
+type Told = components['schemas']['TypicalTrace'];
 
-export const traceMap = (traceId: string) => queryOptions({ queryKey: ['trace', traceId, 'map'], queryFn: ({ signal }) => ask<MapAnswer>(`/api/traces/${traceId}/map`, {}, signal) });
+export type Typical = Omit<Told, 'spans'> & { spans: (Told['spans'][number] & { typical_ns: number })[] };
+
+/** What no other trace has takes no time in a typical one. */
+const withTimes = (told: Told): Typical => ({ ...told, spans: told.spans.map((span) => ({ ...span, typical_ns: span.typical_ns ?? 0 })) });
+
+export const traceMap = (traceId: string) =>
+  queryOptions({ queryKey: ['trace', traceId, 'map'], queryFn: ({ signal }) => answerOf(api.GET('/api/traces/{id}/map', { params: { path: { id: traceId } }, signal })) });
 
 export const traceTypical = (traceId: string, enabled = true) =>
-  queryOptions({ queryKey: ['trace', traceId, 'typical'], queryFn: ({ signal }) => ask<Typical>(`/api/traces/${traceId}/typical`, {}, signal), enabled, staleTime: 60_000 });
+  queryOptions({
+    queryKey: ['trace', traceId, 'typical'],
+    queryFn: async ({ signal }) => withTimes(await answerOf(api.GET('/api/traces/{id}/typical', { params: { path: { id: traceId } }, signal }))),
+    enabled,
+    staleTime: 60_000,
+  });

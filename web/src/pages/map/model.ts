@@ -41,7 +41,7 @@ export interface Graph {
 export const nameOf = (node: MapNode) => (node.synthetic === 'client' ? 'Clients' : node.name);
 
 /** Nothing is counted at a client: its figures are those of its calls. */
-function withClients({ nodes, edges, ...rest }: MapAnswer, seconds: number): MapAnswer {
+export function withClients({ nodes, edges, ...rest }: MapAnswer, seconds: number): MapAnswer {
   return {
     ...rest,
     edges,

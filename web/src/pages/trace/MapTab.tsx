@@ -164,7 +164,7 @@ function Heads() {
 const STATES = ['fault', 'throttle', 'error'] as const;
 
 function Figures({ of }: { of: MapNode | MapEdge }) {
-  const took = (ns: number | null) => <td className="num">{ns === null ? '–' : duration(ns)}</td>;
+  const took = (ns?: number | null) => <td className="num">{ns == null ? '–' : duration(ns)}</td>;
   const parts = shares(of);
   const failed = STATES.map((state) => ({ state, n: parts[state] * of.total })).filter(({ n }) => n > 0);
   return (

@@ -2,6 +2,7 @@
 import type { MapAnswer, MapEdge, MapNode } from '../../api/types';
 import { edgeKey, nodeKeys, shares, stateOf, type Link, type Outcomes, type Status } from '../../lib/graph';
 import { count, duration } from '../../lib/units';
+import { typeWords, withClients } from '../map/model';
 import type { DrawnEdge, DrawnNode } from '../../ui/map/draw';
 
 /** In one trace every call that ended badly is told. */
@@ -19,23 +20,23 @@ export interface TraceGraph {
 
 export const nodeName = (node: MapNode | undefined) => (node === undefined ? '' : node.synthetic === 'client' ? 'Client' : node.name);
 
-/** `AWS::DynamoDB::Table` is read as `DynamoDB Table`. */
-export const typeWords = (type: string | null) => (type ?? '').replace(/^AWS::/, '').replace(/::/g, ' ');
+export { typeWords };
 
 function trouble(of: Outcomes, state: Status): string {
   const n = Math.round(shares(of)[state] * of.total);
   return state === 'ok' ? '' : `${count(Math.max(1, n))} ${WORDS[state][n > 1 ? 1 : 0]}`;
 }
 
-const took = (of: { p50_ns: number | null }) => (of.p50_ns === null ? '–' : duration(of.p50_ns));
+const took = (of: { p50_ns?: number | null }) => (of.p50_ns == null ? '–' : duration(of.p50_ns));
 
-export function graphOfTrace(answer: MapAnswer): TraceGraph {
+export function graphOfTrace(told: MapAnswer): TraceGraph {
+  const answer = withClients(told, 0);
   const keys = nodeKeys(answer.nodes, answer.edges);
   const index = new Map(answer.nodes.map((node, i) => [node.id, i]));
   const nodes = answer.nodes.map((node, i): DrawnNode => {
     const state = stateOf(node, ANY);
     return {
-      key: keys[i] as string, name: nodeName(node), type: node.synthetic === 'client' ? '' : typeWords(node.type), role: node.synthetic ?? 'service',
+      key: keys[i] as string, name: nodeName(node), type: node.synthetic === 'client' ? '' : typeWords(node.type), role: node.synthetic === 'client' || node.synthetic === 'inferred' ? node.synthetic : 'service',
       head: took(node), sub: node.total === 1 ? '1 call' : `${count(node.total)} calls`, trouble: trouble(node, state), state,
       total: node.total, ok: node.ok, error: node.error, throttle: node.throttle, fault: node.fault,
     };

@@ -144,9 +144,33 @@ fn database_name<'a>(system: &'a str, first: &impl Fn(&[&str]) -> Option<&'a str
 
 /// Systems that speak SQL, as OpenTelemetry names them now and did before.
 const SQL_SYSTEMS: [&str; 27] = [
-    "aws.redshift", "clickhouse", "cockroachdb", "db2", "derby", "firebirdsql", "gcp.spanner", "h2", "h2database", "hive",
-    "hsqldb", "ibm.db2", "mariadb", "microsoft.sql_server", "mssql", "mysql", "oracle", "oracle.db", "other_sql", "postgresql",
-    "redshift", "sap.hana", "snowflake", "sqlite", "teradata", "trino", "vertica",
+    "aws.redshift",
+    "clickhouse",
+    "cockroachdb",
+    "db2",
+    "derby",
+    "firebirdsql",
+    "gcp.spanner",
+    "h2",
+    "h2database",
+    "hive",
+    "hsqldb",
+    "ibm.db2",
+    "mariadb",
+    "microsoft.sql_server",
+    "mssql",
+    "mysql",
+    "oracle",
+    "oracle.db",
+    "other_sql",
+    "postgresql",
+    "redshift",
+    "sap.hana",
+    "snowflake",
+    "sqlite",
+    "teradata",
+    "trino",
+    "vertica",
 ];
 
 fn database_type(system: &str) -> Cow<'static, str> {

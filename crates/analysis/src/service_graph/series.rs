@@ -61,7 +61,9 @@ impl SeriesBuilder {
             let span = match selected {
                 Selected::Entries if call.from.is_some_and(|from| from.side == Side::Client) => call.seen_by,
                 Selected::Node(name, node_type) if is_node(call.to, name, node_type) => call.request,
-                Selected::Edge(from, to) if call.to.name == to && call.from.is_some_and(|key| is_caller(key, from)) => call.seen_by,
+                Selected::Edge(from, to) if call.to.name == to && call.from.is_some_and(|key| is_caller(key, from)) => {
+                    call.seen_by
+                }
                 _ => continue,
             };
             let span = &trace.spans()[span as usize];

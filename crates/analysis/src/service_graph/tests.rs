@@ -1,3 +1,5 @@
+//! Graphs of traces told in lines of text, and laws on generated ones.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -249,7 +251,17 @@ fn any_span() -> impl Strategy<Value = (u8, SpanFact)> {
             texts.number("a");
             texts.number("b");
             let service = texts.number(service);
-            let span = SpanFact { span_id, parent_span_id, start_unix_nano, duration_ns, http_status, kind, flags, service, ..SpanFact::default() };
+            let span = SpanFact {
+                span_id,
+                parent_span_id,
+                start_unix_nano,
+                duration_ns,
+                http_status,
+                kind,
+                flags,
+                service,
+                ..SpanFact::default()
+            };
             (trace, span)
         },
     )

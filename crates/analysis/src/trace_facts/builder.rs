@@ -98,7 +98,8 @@ impl FactsBuilder {
 
     /// Memory held, and what [`FactsBuilder::finish`] needs besides.
     pub fn bytes(&self) -> usize {
-        self.spans.capacity() * size_of::<SpanFact>() + self.spans.len() * (size_of::<SpanFact>() + 4)
+        self.spans.capacity() * size_of::<SpanFact>()
+            + self.spans.len() * (size_of::<SpanFact>() + 4)
             + self.ids.capacity() * (size_of::<TraceId>() + size_of::<(TraceId, u32)>() + 8 + size_of::<TraceFact>())
             + self.links.capacity() * size_of::<LinkFact>()
             + self.same_request.capacity() * size_of::<(u32, TraceId)>()
@@ -183,9 +184,7 @@ impl FactsBuilder {
             starts[owner] = starts[owner].min(span.start_unix_nano);
         }
         let mut order: Vec<u32> = (0..self.ids.len() as u32).filter(|owner| counts[*owner as usize] > 0).collect();
-        order.sort_unstable_by_key(|owner| {
-            std::cmp::Reverse((starts[*owner as usize], self.ids[*owner as usize]))
-        });
+        order.sort_unstable_by_key(|owner| std::cmp::Reverse((starts[*owner as usize], self.ids[*owner as usize])));
         (order, counts)
     }
 

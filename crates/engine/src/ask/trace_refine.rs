@@ -112,9 +112,9 @@ impl Asker {
         }
         let columns = by.columns(&session);
         let schema = session.schema(Signal::Spans);
-        let is_text = columns.iter().all(|name| {
-            schema.column_with_name(name).is_none_or(|(_, field)| *field.data_type() == DataType::Utf8)
-        });
+        let is_text = columns
+            .iter()
+            .all(|name| schema.column_with_name(name).is_none_or(|(_, field)| *field.data_type() == DataType::Utf8));
         let scan = self.scope_scan(scope, session).await?;
         let mut scan = scan.with_value(value_of(&columns));
         let warnings = std::mem::take(&mut scan.warnings);
@@ -186,7 +186,9 @@ fn values_of(by: &RefineBy, trace: &Trace<'_>, calls: &Calls, values: &mut Vec<T
     match by {
         RefineBy::Node => {
             values.extend(calls.calls().iter().map(|call| call.to.name));
-            values.extend((0..trace.spans().len()).map(|at| calls.node(at)).filter(|node| node.side == Side::Service).map(|node| node.name));
+            values.extend(
+                (0..trace.spans().len()).map(|at| calls.node(at)).filter(|node| node.side == Side::Service).map(|node| node.name),
+            );
         }
         RefineBy::Url | RefineBy::Method => {
             let own = Some(trace.request().value).filter(|value| !value.is_none());

@@ -275,8 +275,7 @@ impl Sketch {
                 has_throttle: spans.iter().any(|span| span.is(Flags::THROTTLE)),
                 is_partial: trace.is_partial(),
                 root_is_missing: trace.root_is_missing(),
-                http: (request.http_status > 0)
-                    .then(|| FoundHttp { status: Some(request.http_status), ..FoundHttp::default() }),
+                http: (request.http_status > 0).then(|| FoundHttp { status: Some(request.http_status), ..FoundHttp::default() }),
                 services: nodes.iter().map(service).collect(),
                 entry_point: Some(place(calls.node(trace.root_index()))),
                 annotations: Vec::new(),
@@ -412,10 +411,9 @@ const ANNOTATIONS: &str = "aws.xray.annotations";
 impl Details {
     async fn read(session: &Arc<Session>, page: &[Sketch]) -> Result<Details, EngineError> {
         let mut details = Details::default();
-        let (Some(start), Some(end)) = (
-            page.iter().map(|sketch| sketch.trace.start_unix_nano).min(),
-            page.iter().map(|sketch| sketch.end_unix_nano).max(),
-        ) else {
+        let (Some(start), Some(end)) =
+            (page.iter().map(|sketch| sketch.trace.start_unix_nano).min(), page.iter().map(|sketch| sketch.end_unix_nano).max())
+        else {
             return Ok(details);
         };
         let all: Vec<TraceId> = page.iter().flat_map(|sketch| &sketch.own_ids).copied().collect();
@@ -423,9 +421,7 @@ impl Details {
         let spans = of_traces(session.table(Signal::Spans).await?, range, &all)?;
         let annotations = annotation_keys(session, &spans, &mut details).await?;
         details.read_spans(session, spans, &annotations).await?;
-        let failed = |sketch: &&Sketch| {
-            !sketch.trace.fault_root_causes.is_empty() || !sketch.trace.error_root_causes.is_empty()
-        };
+        let failed = |sketch: &&Sketch| !sketch.trace.fault_root_causes.is_empty() || !sketch.trace.error_root_causes.is_empty();
         let failed: Vec<TraceId> = page.iter().filter(failed).flat_map(|sketch| &sketch.own_ids).copied().collect();
         if !failed.is_empty() && session.has(Signal::Logs, "exception.type") {
             details.read_exceptions(session, range, &failed).await?;
@@ -503,9 +499,9 @@ fn annotation_column(key: &str) -> String {
 fn span_details(row: Row<'_>, span: SpanId) -> SpanDetails {
     let first = |names: &[&str]| names.iter().find_map(|name| row.string(name)).filter(|text| !text.is_empty());
     let annotations = annotation_list(row).unwrap_or_default();
-    let cells: HashMap<&str, serde_json::Value> =
-        if annotations.is_empty() { HashMap::new() } else { row.cells().collect() };
-    let annotation = |key: String| Some((cells.get(annotation_column(&key).as_str())?.clone(), key)).map(|(value, key)| (key, value));
+    let cells: HashMap<&str, serde_json::Value> = if annotations.is_empty() { HashMap::new() } else { row.cells().collect() };
+    let annotation =
+        |key: String| Some((cells.get(annotation_column(&key).as_str())?.clone(), key)).map(|(value, key)| (key, value));
     SpanDetails {
         span_id: u64::from_be_bytes(span.0),
         http: FoundHttp {

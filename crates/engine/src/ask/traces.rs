@@ -231,7 +231,10 @@ impl Asker {
     }
 }
 
-pub(super) async fn span_condition(session: &Session, filter: &TraceFilter) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
+pub(super) async fn span_condition(
+    session: &Session,
+    filter: &TraceFilter,
+) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
     use datafusion::logical_expr::{col, lit};
     let route = filter.route.as_deref().map(|route| {
         let keys = ["http.route", "url.path", "http.target", "name"].into_iter();

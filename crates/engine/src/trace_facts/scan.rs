@@ -25,8 +25,8 @@ use crate::dictionaries::scan::{Which, as_dictionaries};
 use crate::error::EngineError;
 use crate::limits::{
     DAMAGED_PARTS_PER_QUESTION_MAX, TRACE_CANDIDATES_MAX, TRACE_CANDIDATES_NAMED_MAX, TRACE_PREDICATES_MAX, TRACE_REACH_NS,
-    TRACE_SPANS_HELD_MAX, TRACE_SPANS_JUDGED_MAX, TRACE_SPANS_WAITING_MAX, TRACE_START_MARGIN_NS,
-    TRACE_WINDOW_SPANS_FIRST, TRACE_WINDOWS_MAX,
+    TRACE_SPANS_HELD_MAX, TRACE_SPANS_JUDGED_MAX, TRACE_SPANS_WAITING_MAX, TRACE_START_MARGIN_NS, TRACE_WINDOW_SPANS_FIRST,
+    TRACE_WINDOWS_MAX,
 };
 use crate::session::{Session, rows_scanned};
 
@@ -156,9 +156,9 @@ impl Running {
         ahead.reverse();
         let mut seen_from = range.end_unix_nano;
         let mut answered = false;
-        self.between = stretches.iter().fold((i64::MAX, i64::MIN), |(min, max), stretch| {
-            (min.min(stretch.min_time), max.max(stretch.max_time))
-        });
+        self.between = stretches
+            .iter()
+            .fold((i64::MAX, i64::MIN), |(min, max), stretch| (min.min(stretch.min_time), max.max(stretch.max_time)));
         while let Some(window) = ahead.pop() {
             if self.spans >= TRACE_SPANS_JUDGED_MAX || self.started.elapsed() > self.scan.session.engine.options.time_max / 2 {
                 break;
@@ -194,11 +194,7 @@ impl Running {
             share: if whole { 1.0 } else { share(self.scan.range, &stretches, seen_from) },
             left_out: self.left_out,
         };
-        let stats = QueryStats {
-            elapsed: self.started.elapsed(),
-            rows_scanned: self.rows_scanned,
-            ..self.scan.session.seen()
-        };
+        let stats = QueryStats { elapsed: self.started.elapsed(), rows_scanned: self.rows_scanned, ..self.scan.session.seen() };
         Ok(Scanned { state, texts: self.builder.texts, coverage, stats })
     }
 

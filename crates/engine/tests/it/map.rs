@@ -70,11 +70,18 @@ impl Stage {
                 line
             };
             let status = ("http.response.status_code", Value::Int(status));
-            let table = [("rpc.system", Value::str("aws-api")), ("rpc.service", Value::str("DynamoDB")), ("aws.table_name", Value::str("carts"))];
+            let table = [
+                ("rpc.system", Value::str("aws-api")),
+                ("rpc.service", Value::str("DynamoDB")),
+                ("aws.table_name", Value::str("carts")),
+            ];
             let database = [("db.system.name", Value::str("postgresql")), ("db.namespace", Value::str("shop"))];
             let user = ["ada", "bob", "cyd"][number as usize % 3];
             let lines = [
-                with(line("web", 1, 0, SpanKind::Server, (0, 100)), &[status.clone(), ("enduser.id", Value::str(user)), ("url.path", Value::str("/cart"))]),
+                with(
+                    line("web", 1, 0, SpanKind::Server, (0, 100)),
+                    &[status.clone(), ("enduser.id", Value::str(user)), ("url.path", Value::str("/cart"))],
+                ),
                 with(line("web", 2, 1, SpanKind::Client, (10, 80)), std::slice::from_ref(&status)),
                 with(line("shop", 3, 2, SpanKind::Server, (20, 60)), &[status]),
                 line("shop", 4, 3, SpanKind::Internal, (21, 50)),

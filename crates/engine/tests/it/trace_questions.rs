@@ -94,7 +94,13 @@ impl Stage {
         let times = |start: i64, duration: i64| (START + start * MS, duration * MS);
         let (start_time_unix_nano, duration_ns) = times(0, 100);
         let kind = SpanKind::Server;
-        rows.span(&Span { start_time_unix_nano, duration_ns, kind, attributes: &segment, ..Span::new(trace_id(1), parent, "api") });
+        rows.span(&Span {
+            start_time_unix_nano,
+            duration_ns,
+            kind,
+            attributes: &segment,
+            ..Span::new(trace_id(1), parent, "api")
+        });
         let (start_time_unix_nano, duration_ns) = times(10, 80);
         rows.span(&Span {
             start_time_unix_nano,
@@ -130,12 +136,17 @@ async fn a_summary_tells_what_the_spans_say() {
         assert_eq!((trace.duration_ns, trace.response_time_ns, trace.revision), (100 * MS, 100 * MS, 2));
         assert_eq!((trace.has_fault, trace.has_error, trace.has_throttle, trace.is_partial), (true, false, false, false));
         let http = trace.http.as_ref().unwrap();
-        assert_eq!((http.url.as_deref(), http.method.as_deref(), http.status), (Some("http://api.example/pay"), Some("POST"), Some(500)));
+        assert_eq!(
+            (http.url.as_deref(), http.method.as_deref(), http.status),
+            (Some("http://api.example/pay"), Some("POST"), Some(500))
+        );
         assert_eq!(http.client_ip.as_deref(), Some("10.0.0.7"));
         let mut services: Vec<(&str, &str, bool, Option<&str>)> = trace
             .services
             .iter()
-            .map(|service| (service.name.as_str(), service.node_type.as_str(), service.is_inferred, service.account_id.as_deref()))
+            .map(|service| {
+                (service.name.as_str(), service.node_type.as_str(), service.is_inferred, service.account_id.as_deref())
+            })
             .collect();
         let entry = services[trace.entry_point.unwrap()];
         services.sort_unstable();
@@ -149,7 +160,10 @@ async fn a_summary_tells_what_the_spans_say() {
         assert_eq!(annotations, [("name", "\"annotated\"".into()), ("retries", "3".into()), ("tenant", "\"acme\"".into())]);
         assert!(trace.annotations.iter().all(|annotation| annotation.services.len() == 1));
         assert_eq!(trace.users.iter().map(|user| user.name.as_str()).collect::<Vec<_>>(), ["ada"]);
-        assert_eq!((trace.instance_ids.as_slice(), trace.availability_zones.as_slice()), (&["i-1".into()][..], &["eu-1a".into()][..]));
+        assert_eq!(
+            (trace.instance_ids.as_slice(), trace.availability_zones.as_slice()),
+            (&["i-1".into()][..], &["eu-1a".into()][..])
+        );
         assert_eq!(trace.resource_arns, ["arn:aws:ec2:1"]);
         let slow = trace.response_time_root_cause.as_ref().unwrap();
         assert_eq!(way(trace, slow), "api[api 1.00, DynamoDB 0.80] > payments[payments 0.80]");
@@ -190,7 +204,9 @@ async fn filter_expressions_choose_traces_everywhere() {
             }
             let heatmap = stage.asker.trace_heatmap(&filtered(filter)).await.unwrap();
             assert_eq!(heatmap.cells.iter().map(|cell| cell.count).sum::<f64>(), count as f64, "{filter}");
-            assert!(heatmap.cells.iter().all(|cell| cell.bucket + 1 < heatmap.bucket_bounds_ns.len() && cell.step < heatmap.steps));
+            assert!(
+                heatmap.cells.iter().all(|cell| cell.bucket + 1 < heatmap.bucket_bounds_ns.len() && cell.step < heatmap.steps)
+            );
         }
         let group = TraceScope { group: "fault".into(), ..filtered(r#"user = "ada""#) };
         assert_eq!(stage.asker.trace_summaries(&group, 100, None).await.unwrap().traces.len(), 4);
@@ -232,7 +248,9 @@ async fn a_trace_stands_beside_what_is_typical() {
     let spans: Vec<(&str, Option<i64>, usize, i64, usize)> = typical
         .spans
         .iter()
-        .map(|span| (span.service.as_str(), span.typical_ns.map(|time| time / MS), span.typical_count, span.this_ns / MS, span.this_count))
+        .map(|span| {
+            (span.service.as_str(), span.typical_ns.map(|time| time / MS), span.typical_count, span.this_ns / MS, span.this_count)
+        })
         .collect();
     assert_eq!(spans, [("web", Some(180), 2, 180, 2), ("shop", Some(150), 4, 150, 4)]);
     assert!(stage.asker.typical_trace(trace_id(99), None).await.unwrap().is_none());

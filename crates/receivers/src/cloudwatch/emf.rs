@@ -78,13 +78,7 @@ fn attributes<'a>(event: &'a Map<'a>, namespace: &'a str, dimensions: &'a [Value
     out
 }
 
-fn push_metric(
-    event: &Map<'_>,
-    metric: &Map<'_>,
-    attributes: &[Attribute<'_>],
-    time_unix_nano: i64,
-    sink: &mut dyn RowSink,
-) {
+fn push_metric(event: &Map<'_>, metric: &Map<'_>, attributes: &[Attribute<'_>], time_unix_nano: i64, sink: &mut dyn RowSink) {
     let text = |member: &str| metric.get(member).and_then(Value::as_str).unwrap_or_default();
     let point = DataPoint {
         metric: text("Name"),

@@ -18,7 +18,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::logs::LogParams;
 use super::params::Params;
 use super::refusal::Refusal;
-use crate::limits::{TAIL_AGE_MAX, TAIL_LINES_MAX, TAIL_LINES_PER_SECOND_MAX, TAIL_PAUSE_MAX, TAIL_PAUSE_MIN, TAIL_PAUSES_PER_LOOK};
+use crate::limits::{
+    TAIL_AGE_MAX, TAIL_LINES_MAX, TAIL_LINES_PER_SECOND_MAX, TAIL_PAUSE_MAX, TAIL_PAUSE_MIN, TAIL_PAUSES_PER_LOOK,
+};
 use crate::{Services, now_unix_nano};
 
 /// New log records as they arrive: `log` events carry one record, `rate` events how many came in the last second.

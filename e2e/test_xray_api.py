@@ -54,6 +54,16 @@ def xray(server):
     return Xray(server.http)
 
 
+@pytest.fixture(autouse=True)
+def no_rules_are_left(server):
+    """SDKs of other tests sample by the rules of the server that they share."""
+    yield
+    client = Xray(server.http).client
+    for record in client.get_sampling_rules()["SamplingRuleRecords"]:
+        if record["SamplingRule"]["RuleName"] != "Default":
+            client.delete_sampling_rule(RuleName=record["SamplingRule"]["RuleName"])
+
+
 @pytest.fixture(scope="session")
 def shop(server):
     """Traces of a shop: its service calls a table, a queue, a bank that answers, and a host that does not."""

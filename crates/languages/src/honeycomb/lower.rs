@@ -1,0 +1,637 @@
+//! [`QuerySpecification`] -> plans: the summary's rows, then series, TOTAL and OTHER for the groups that the summary has.
+//!
+//! The plans of one query share their rows: time, weight, breakdowns `g0…`, what is calculated of `x0…`, and which rows a
+//! calculation looks at `k0…`. Answers have `g0…`, calculations `c0…`, formulas `m0…`, and over time `bucket` and `place`.
+
+use datafusion_common::arrow::datatypes::{DataType, Field, Schema};
+use datafusion_common::{Column, DFSchema, DataFusionError, NullEquality, ScalarValue};
+use datafusion_expr::expr::{AggregateFunction, NullTreatment, Sort, WindowFunction};
+use datafusion_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, cast, ident, lit, when};
+use model::Signal;
+
+use super::ast::{Combination, Filter, FilterOperator, Operation, QuerySpecification, Relation};
+use super::calculated::{Node, parse};
+use super::error::SpecificationError;
+use super::expression::{Scope, TIME};
+use super::fields;
+use super::filters::condition;
+use super::read::{STEPS_MAX, TIME_RANGE_DEFAULT};
+use super::relations;
+use super::rows::{Events, LowerContext, LowerError, Names, WEIGHT, fault};
+use super::typed::{Type, Typed, call, certainly, null_of};
+
+const SECOND: i64 = 1_000_000_000;
+
+/// Groups of an answer unless the query says otherwise.
+pub const LIMIT_DEFAULT: u32 = 100;
+
+/// Steps that a person can read on an axis, in milliseconds.
+const STEPS_MS: [i64; 24] = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+    1_800_000, 3_600_000, 10_800_000, 21_600_000, 86_400_000,
+];
+
+/// Steps of a chart when the query leaves them to us.
+const STEPS_WANTED: i64 = 240;
+
+const BUCKET: &str = "bucket";
+const PLACE: &str = "place";
+const COVERED: &str = "covered";
+const FIRST: &str = "is_first";
+const DURATION: &str = "d";
+
+/// A query's range and steps. Times are nanoseconds since 1970; the first step may begin before the range does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub start: i64,
+    pub end: i64,
+    pub step: i64,
+    pub first_step: i64,
+}
+
+impl Times {
+    /// Refuses: a range that is empty, and steps that are too many or longer than it.
+    pub fn of(specification: &QuerySpecification, now: i64) -> Result<Times, SpecificationError> {
+        let range = specification.time_range;
+        let default = TIME_RANGE_DEFAULT;
+        let (start, end) = match (specification.start_time, specification.end_time) {
+            (Some(start), Some(end)) => (start, end),
+            (Some(start), None) => (start, range.map_or(now, |range| start + range)),
+            (None, Some(end)) => (end - range.unwrap_or(default), end),
+            (None, None) => (now - range.unwrap_or(default), now),
+        };
+        if start >= end {
+            return Err(SpecificationError::invalid("start_time", "must be before the end of the range"));
+        }
+        let (start, end) = (start.saturating_mul(SECOND), end.saturating_mul(SECOND));
+        let length = end - start;
+        let step = match specification.granularity.filter(|seconds| *seconds > 0.0) {
+            None => {
+                let wanted = length / STEPS_WANTED;
+                let found = STEPS_MS.into_iter().map(|step| step * 1_000_000).find(|step| *step >= wanted);
+                found.unwrap_or_else(|| (wanted / (86_400 * SECOND) + 1) * 86_400 * SECOND)
+            }
+            Some(seconds) => {
+                let step = (seconds * 1e9) as i64;
+                if step > length || length / step.max(1) > STEPS_MAX {
+                    let (least, most) = (length as f64 / 1e9 / STEPS_MAX as f64, length / SECOND);
+                    let message = format!("must be between {least} and {most} seconds, a thousandth of the range and all of it");
+                    return Err(SpecificationError::invalid("granularity", message));
+                }
+                step
+            }
+        };
+        Ok(Times { start, end, step, first_step: start.div_euclid(step) * step })
+    }
+
+    pub fn steps(&self) -> i64 {
+        (self.end - self.first_step + self.step - 1) / self.step
+    }
+}
+
+/// A query's plans.
+pub struct Lowered<'a> {
+    context: LowerContext<'a>,
+    specification: &'a QuerySpecification,
+    pub times: Times,
+    rows: LogicalPlan,
+    group_types: Vec<Type>,
+    /// Of what is calculated of, where there is such a column.
+    value_types: Vec<Type>,
+    formulas: Vec<Node>,
+}
+
+/// Lowers a query as far as its rows.
+///
+/// Fields that no row has are null. Refuses: what [`Times::of`] does, and expressions that cannot be read or do not fit.
+pub fn lower<'a>(specification: &'a QuerySpecification, context: LowerContext<'a>) -> Result<Lowered<'a>, LowerError> {
+    let times = Times::of(specification, context.now_unix_seconds)?;
+    let names = Names::read(&specification.calculated_fields, context.calculated_fields)?;
+    let mut formulas = Vec::new();
+    for (at, formula) in specification.formulas.iter().enumerate() {
+        let path = format!("formulas[{at}].expression");
+        let node = parse(&formula.expression)
+            .map_err(|error| SpecificationError::invalid(path, error.with_caret(&formula.expression)))?;
+        formulas.push(node);
+    }
+    let (rows, group_types, value_types) = rows(specification, &context, &names, &times)?;
+    Ok(Lowered { context, specification, times, rows, group_types, value_types, formulas })
+}
+
+/// Names of stored fields that a query uses, for those who make them known first.
+pub fn names_used(specification: &QuerySpecification, context: &LowerContext<'_>) -> Result<Vec<String>, SpecificationError> {
+    let names = Names::read(&specification.calculated_fields, context.calculated_fields)?;
+    let mut used = Vec::new();
+    for name in wanted(specification) {
+        names.stored(name, &mut used, 0);
+    }
+    let relational = specification.filters.iter().map(|filter| &filter.column).chain(&specification.breakdowns);
+    for (_, field) in relational.filter_map(|column| Relation::split(column)) {
+        names.stored(field, &mut used, 0);
+    }
+    Ok(used.into_iter().map(str::to_owned).collect())
+}
+
+/// The fields of a row that the query looks at.
+fn wanted(specification: &QuerySpecification) -> Vec<&str> {
+    let of_rows = |column: &&String| Relation::split(column).is_none();
+    let mut wanted: Vec<&str> = specification.breakdowns.iter().filter(of_rows).map(String::as_str).collect();
+    let filters = specification.filters.iter().map(|filter| &filter.column).filter(of_rows);
+    wanted.extend(filters.map(String::as_str));
+    for calculation in &specification.calculations {
+        wanted.extend(calculation.column.as_deref());
+        wanted.extend(calculation.filters.iter().map(|filter| filter.column.as_str()));
+        if calculation.operation == Operation::Concurrency {
+            wanted.push("duration_ms");
+        }
+    }
+    wanted
+}
+
+fn rows(
+    specification: &QuerySpecification,
+    context: &LowerContext<'_>,
+    names: &Names,
+    times: &Times,
+) -> Result<(LogicalPlan, Vec<Type>, Vec<Type>), LowerError> {
+    let signals = [Signal::Spans, Signal::Logs];
+    let range = (times.start, times.end);
+    let events = Events::over(context, &signals, context.dataset, range, &wanted(specification), names)?;
+    let mut plan = events.plan.clone();
+    let (relational, plain): (Vec<&Filter>, Vec<&Filter>) =
+        specification.filters.iter().partition(|filter| Relation::split(&filter.column).is_some());
+    // One relational field makes all filters hold together.
+    let is_relational = !relational.is_empty();
+    let combination = if is_relational { Combination::And } else { specification.filter_combination };
+    if let Some(condition) = all(&events, plain.into_iter(), combination)? {
+        plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+    }
+    let (plan, relation_types) = relations::join(context, specification, names, range, plan)?;
+    let mut columns = vec![ident(TIME), ident(WEIGHT)];
+    let mut group_types = Vec::new();
+    for (place, column) in specification.breakdowns.iter().enumerate() {
+        let value = match relation_types.get(&place) {
+            Some(r#type) => Typed::new(ident(format!("r{place}")), *r#type),
+            None => events.field(column)?,
+        };
+        group_types.push(value.r#type);
+        let r#type = value.r#type;
+        columns.push(value.widened(r#type).alias(format!("g{place}")));
+    }
+    let mut value_types = Vec::new();
+    for (place, calculation) in specification.calculations.iter().enumerate() {
+        let mut value_type = Type::Float;
+        if let Some(column) = &calculation.column {
+            let value = events.field(column)?;
+            let value = match calculation.operation {
+                Operation::CountDistinct => {
+                    value_type = value.r#type;
+                    value.expr
+                }
+                // Whole numbers fall into buckets of whole numbers.
+                Operation::Percentile(_) | Operation::Heatmap if value.r#type == Type::Integer => {
+                    value_type = Type::Integer;
+                    value.expr
+                }
+                _ => value.measured(),
+            };
+            columns.push(value.alias(format!("x{place}")));
+        }
+        if let Some(condition) = all(&events, calculation.filters.iter(), calculation.filter_combination)? {
+            columns.push(certainly(condition).alias(format!("k{place}")));
+        }
+        value_types.push(value_type);
+    }
+    if has_concurrency(specification) {
+        let nanos = cast(events.field("duration_ms")?.measured() * lit(1e6), DataType::Int64);
+        let nanos = call(context.functions, "coalesce", vec![nanos, lit(0_i64)])?;
+        columns.push(nanos.alias(DURATION));
+    }
+    Ok((LogicalPlanBuilder::from(plan).project(columns)?.build()?, group_types, value_types))
+}
+
+fn has_concurrency(specification: &QuerySpecification) -> bool {
+    specification.calculations.iter().any(|calculation| calculation.operation == Operation::Concurrency)
+}
+
+fn all<'f>(
+    events: &Events<'_>,
+    filters: impl Iterator<Item = &'f Filter>,
+    combination: Combination,
+) -> Result<Option<Expr>, LowerError> {
+    let join = if combination == Combination::And { Expr::and } else { Expr::or };
+    let mut joined: Option<Expr> = None;
+    for filter in filters {
+        let one = match known_trace(filter) {
+            Some(condition) => condition,
+            None => condition(events.field(&filter.column)?, filter.operator, &filter.value),
+        };
+        joined = Some(match joined {
+            None => one,
+            Some(joined) => join(joined, one),
+        });
+    }
+    Ok(joined)
+}
+
+/// A trace by its id is found among the bytes, by indexes and statistics.
+fn known_trace(filter: &Filter) -> Option<Expr> {
+    if filter.column != "trace.trace_id" || filter.operator != FilterOperator::Equal {
+        return None;
+    }
+    Some(ident(super::rows::TRACE).eq(lit(fields::trace_id(filter.value.as_str()?)?)))
+}
+
+/// A column of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// In the plan.
+    pub column: String,
+    /// As Honeycomb names it.
+    pub label: String,
+}
+
+impl Lowered<'_> {
+    /// The breakdowns of an answer.
+    pub fn groups(&self) -> Vec<OutputColumn> {
+        let labels = self.specification.breakdowns.iter().enumerate();
+        labels.map(|(place, label)| OutputColumn { column: format!("g{place}"), label: label.clone() }).collect()
+    }
+
+    /// Calculations, or formulas in their place where there are any.
+    pub fn values(&self) -> Vec<OutputColumn> {
+        if !self.formulas.is_empty() {
+            let formulas = self.specification.formulas.iter().enumerate();
+            let told = |(at, formula): (usize, &super::ast::CalculatedField)| OutputColumn {
+                column: format!("m{at}"),
+                label: formula.name.clone(),
+            };
+            return formulas.map(told).collect();
+        }
+        let calculations = self.specification.calculations.iter().enumerate();
+        calculations.map(|(at, one)| OutputColumn { column: format!("c{at}"), label: one.label() }).collect()
+    }
+
+    fn group_columns(&self) -> Vec<String> {
+        (0..self.group_types.len()).map(|place| format!("g{place}")).collect()
+    }
+
+    /// One row a group: those that pass the havings, in order, as many as the limit allows and one more.
+    pub fn results(&self, limit: usize) -> Result<LogicalPlan, LowerError> {
+        let keys = self.group_columns();
+        let summary = self.summary(self.rows.clone(), &keys)?;
+        let mut plan = LogicalPlanBuilder::from(summary);
+        for having in &self.specification.havings {
+            let place = self.place_of(having.calculation, having.column.as_deref());
+            let value = serde_json::Value::from(having.value);
+            let field = Typed::new(cast(ident(format!("c{place}")), DataType::Float64), Type::Float);
+            plan = plan.filter(condition(field, having.operator, &value))?;
+        }
+        if !keys.is_empty() {
+            plan = plan.sort(self.orders(&keys))?;
+        }
+        Ok(plan.limit(0, Some(limit + 1))?.build()?)
+    }
+
+    /// One row over all that the query is about.
+    pub fn total(&self) -> Result<LogicalPlan, LowerError> {
+        self.summary(self.rows.clone(), &[])
+    }
+
+    /// One row over all but the groups told.
+    pub fn other(&self, groups: &[Vec<ScalarValue>]) -> Result<LogicalPlan, LowerError> {
+        let placed = self.placed(groups, JoinType::Left)?;
+        let others = LogicalPlanBuilder::from(placed).filter(ident(PLACE).is_null())?.build()?;
+        self.summary(others, &[])
+    }
+
+    /// One row a step and group; `place` is the group's in `groups`.
+    pub fn series(&self, groups: &[Vec<ScalarValue>]) -> Result<LogicalPlan, LowerError> {
+        let (rows, keys) = match self.group_types.is_empty() {
+            true => (self.rows.clone(), Vec::new()),
+            false => (self.placed(groups, JoinType::Inner)?, vec![PLACE.to_owned()]),
+        };
+        self.over_time(rows, &keys)
+    }
+
+    pub fn total_series(&self) -> Result<LogicalPlan, LowerError> {
+        self.over_time(self.rows.clone(), &[])
+    }
+
+    fn place_of(&self, operation: Operation, column: Option<&str>) -> usize {
+        let mut calculations = self.specification.calculations.iter();
+        calculations.position(|one| one.operation == operation && one.column.as_deref() == column).unwrap_or_default()
+    }
+
+    /// The query's orders; without any, the first number, largest first. Groups break ties.
+    fn orders(&self, keys: &[String]) -> Vec<Sort> {
+        let mut sorts = Vec::new();
+        for order in &self.specification.orders {
+            let column = match (order.operation, &order.column) {
+                (Some(operation), column) => format!("c{}", self.place_of(operation, column.as_deref())),
+                (None, Some(column)) => self.column_named(column),
+                (None, None) => continue,
+            };
+            sorts.push(ident(column).sort(!order.descending, false));
+        }
+        if self.specification.orders.is_empty() {
+            let formula = (!self.formulas.is_empty()).then(|| "m0".to_owned());
+            let mut calculations = self.specification.calculations.iter();
+            let number = calculations.position(|one| one.operation != Operation::Heatmap).map(|place| format!("c{place}"));
+            sorts.extend(formula.or(number).map(|column| ident(column).sort(false, false)));
+        }
+        sorts.extend(keys.iter().map(|key| ident(key.as_str()).sort(true, false)));
+        sorts
+    }
+
+    fn column_named(&self, name: &str) -> String {
+        if let Some(place) = self.specification.breakdowns.iter().position(|column| column == name) {
+            return format!("g{place}");
+        }
+        if let Some(place) = self.specification.calculations.iter().position(|one| one.name.as_deref() == Some(name)) {
+            return format!("c{place}");
+        }
+        let place = self.specification.formulas.iter().position(|one| one.name == name);
+        format!("m{}", place.unwrap_or_default())
+    }
+
+    /// The rows of groups, with the place of each; rows of no group have none where the join keeps them.
+    fn placed(&self, groups: &[Vec<ScalarValue>], join_type: JoinType) -> Result<LogicalPlan, LowerError> {
+        let mut fields = vec![Field::new(PLACE, DataType::Int64, true)];
+        let types = self.group_types.iter().enumerate();
+        fields.extend(types.map(|(at, r#type)| Field::new(format!("q{at}"), r#type.data_type(), true)));
+        let schema = std::sync::Arc::new(DFSchema::try_from(Schema::new(fields))?);
+        let told = groups.iter().enumerate().map(|(place, group)| {
+            std::iter::once(lit(place as i64)).chain(group.iter().cloned().map(|value| Expr::Literal(value, None))).collect()
+        });
+        let mut told: Vec<Vec<Expr>> = told.collect();
+        if told.is_empty() {
+            told.push(std::iter::once(null_of(Type::Integer)).chain(self.group_types.iter().map(|one| null_of(*one))).collect());
+        }
+        // What `VALUES` makes has names of its own.
+        let names = std::iter::once(PLACE.to_owned()).chain((0..self.group_types.len()).map(|at| format!("q{at}")));
+        let named = names.enumerate().map(|(at, name)| ident(format!("column{}", at + 1)).alias(name));
+        let mut known = LogicalPlanBuilder::values_with_schema(told, &schema)?.project(named.collect::<Vec<_>>())?;
+        if groups.is_empty() {
+            known = known.filter(lit(false))?;
+        }
+        let ours: Vec<Column> = self.group_columns().into_iter().map(Column::from_name).collect();
+        let theirs: Vec<Column> = (0..self.group_types.len()).map(|at| Column::from_name(format!("q{at}"))).collect();
+        let rows = LogicalPlanBuilder::from(self.rows.clone());
+        Ok(rows.join_detailed(known.build()?, join_type, (ours, theirs), None, NullEquality::NullEqualsNull)?.build()?)
+    }
+
+    /// One row for each of `keys`, with calculations and formulas.
+    fn summary(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+        let calculations = &self.specification.calculations;
+        let length = (self.times.end - self.times.start) as f64;
+        let mut plan = self.aggregated(rows.clone(), keys, None, length)?;
+        if calculations.iter().any(|calculation| calculation.operation.is_rate()) {
+            plan = self.with_rates(plan, rows, keys)?;
+        }
+        self.with_formulas(plan, keys)
+    }
+
+    /// A rate over all of the range: how much a step adds on average, from the first step that has a value to the last.
+    fn with_rates(&self, plan: LogicalPlan, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+        let mut step_keys = vec![BUCKET.to_owned()];
+        step_keys.extend_from_slice(keys);
+        let steps = self.aggregated(self.stepped(rows, keys)?, &step_keys, Some(FIRST), self.times.step as f64)?;
+        let rates: Vec<usize> = self.rates();
+        let mut aggregates = Vec::new();
+        for place in &rates {
+            let value = ident(format!("c{place}"));
+            let by_time = || vec![ident(BUCKET).sort(true, false)];
+            for (name, column) in [("first_value", "o"), ("last_value", "l")] {
+                let udf = self.context.functions.udaf(name)?;
+                let ignoring = Some(NullTreatment::IgnoreNulls);
+                let found = AggregateFunction::new_udf(udf, vec![value.clone()], false, None, by_time(), ignoring);
+                aggregates.push(Expr::AggregateFunction(found).alias(format!("{column}{place}")));
+            }
+            aggregates.push(self.aggregate("count", vec![value], false)?.alias(format!("n{place}")));
+        }
+        let renamed = keys.iter().map(|key| ident(key.as_str()).alias(format!("y{key}"))).collect::<Vec<_>>();
+        let rated = LogicalPlanBuilder::from(steps).aggregate(renamed, aggregates)?.build()?;
+        let plan = LogicalPlanBuilder::from(plan);
+        let joined = match keys.is_empty() {
+            true => plan.cross_join(rated)?,
+            false => {
+                let ours: Vec<Column> = keys.iter().map(Column::from_name).collect();
+                let theirs: Vec<Column> = keys.iter().map(|key| Column::from_name(format!("y{key}"))).collect();
+                plan.join_detailed(rated, JoinType::Left, (ours, theirs), None, NullEquality::NullEqualsNull)?
+            }
+        };
+        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        for place in 0..self.specification.calculations.len() {
+            let column = format!("c{place}");
+            columns.push(match rates.contains(&place) {
+                false => ident(column),
+                true => {
+                    let apart = ident(format!("n{place}")) - lit(1_i64);
+                    let apart = call(self.context.functions, "nullif", vec![apart, lit(0_i64)])?;
+                    let change = ident(format!("l{place}")) - ident(format!("o{place}"));
+                    (change / cast(apart, DataType::Float64)).alias(column)
+                }
+            });
+        }
+        Ok(joined.project(columns)?.build()?)
+    }
+
+    fn rates(&self) -> Vec<usize> {
+        let calculations = self.specification.calculations.iter().enumerate();
+        calculations.filter(|(_, one)| one.operation.is_rate()).map(|(place, _)| place).collect()
+    }
+
+    /// One row a step and key.
+    fn over_time(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+        let mut step_keys = vec![BUCKET.to_owned()];
+        step_keys.extend_from_slice(keys);
+        let stepped = self.stepped(rows, keys)?;
+        let mut plan = self.aggregated(stepped, &step_keys, Some(FIRST), self.times.step as f64)?;
+        let rates = self.rates();
+        if !rates.is_empty() {
+            let mut windows = Vec::new();
+            for place in &rates {
+                let lag = WindowFunction::new(self.context.functions.udwf("lag")?, vec![ident(format!("c{place}"))]);
+                let lag = Expr::WindowFunction(Box::new(lag))
+                    .partition_by(keys.iter().map(|key| ident(key.as_str())).collect())
+                    .order_by(vec![ident(BUCKET).sort(true, false)])
+                    .build()?;
+                windows.push(lag.alias(format!("v{place}")));
+            }
+            let windowed = LogicalPlanBuilder::from(plan).window(windows)?;
+            let mut columns: Vec<Expr> = step_keys.iter().map(|key| ident(key.as_str())).collect();
+            for place in 0..self.specification.calculations.len() {
+                let column = format!("c{place}");
+                columns.push(match rates.contains(&place) {
+                    true => (ident(column.as_str()) - ident(format!("v{place}"))).alias(column),
+                    false => ident(column),
+                });
+            }
+            plan = windowed.project(columns)?.build()?;
+        }
+        let plan = self.with_formulas(plan, &step_keys)?;
+        Ok(LogicalPlanBuilder::from(plan).sort(step_keys.iter().map(|key| ident(key.as_str()).sort(true, false)))?.build()?)
+    }
+
+    /// The rows with the step of each. Where concurrency is asked for, a row is there once for each step that its span touches.
+    fn stepped(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+        let Times { first_step, step, end, .. } = self.times;
+        let nanos = || cast(ident(TIME), DataType::Int64);
+        let step_of = |nanos: Expr| (nanos - lit(first_step)) / lit(step);
+        let mut columns: Vec<Expr> = self.row_columns(keys);
+        if !has_concurrency(self.specification) {
+            columns.push(step_of(nanos()).alias(BUCKET));
+            columns.push(lit(true).alias(FIRST));
+            return Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?);
+        }
+        let function = |name: &str, arguments: Vec<Expr>| call(self.context.functions, name, arguments);
+        let span_end = function("least", vec![nanos() + ident(DURATION), lit(end)])?;
+        // The last nanosecond that the span is running, or its beginning.
+        let last = function("greatest", vec![span_end.clone() - lit(1_i64), nanos()])?;
+        let touched = function("range", vec![step_of(nanos()), step_of(last) + lit(1_i64)])?;
+        columns.extend([touched.alias(BUCKET), nanos().alias("begin"), span_end.alias("finish")]);
+        let exploded = LogicalPlanBuilder::from(rows).project(columns)?.unnest_column(BUCKET)?;
+        let mut columns: Vec<Expr> = self.row_columns(keys);
+        let step_begin = || ident(BUCKET) * lit(step) + lit(first_step);
+        let from = function("greatest", vec![ident("begin"), step_begin()])?;
+        let to = function("least", vec![ident("finish"), step_begin() + lit(step)])?;
+        let covered = function("greatest", vec![to - from, lit(0_i64)])?;
+        columns.extend([
+            ident(BUCKET),
+            ident(BUCKET).eq(step_of(ident("begin"))).alias(FIRST),
+            cast(covered, DataType::Float64).alias(COVERED),
+        ]);
+        Ok(exploded.project(columns)?.build()?)
+    }
+
+    /// What the rows have that is still needed.
+    fn row_columns(&self, keys: &[String]) -> Vec<Expr> {
+        let mut columns = vec![ident(TIME), ident(WEIGHT)];
+        columns.extend(keys.iter().map(|key| ident(key.as_str())));
+        for (place, calculation) in self.specification.calculations.iter().enumerate() {
+            if calculation.column.is_some() {
+                columns.push(ident(format!("x{place}")));
+            }
+            if !calculation.filters.is_empty() {
+                columns.push(ident(format!("k{place}")));
+            }
+        }
+        columns
+    }
+
+    fn aggregate(&self, name: &str, arguments: Vec<Expr>, distinct: bool) -> Result<Expr, DataFusionError> {
+        let udf = self.context.functions.udaf(name)?;
+        Ok(Expr::AggregateFunction(AggregateFunction::new_udf(udf, arguments, distinct, None, Vec::new(), None)))
+    }
+
+    /// Every calculation for each of `keys`. `first` names the column that tells a row from its repetitions in later steps;
+    /// `length` is how long, in nanoseconds, what is running runs at most.
+    fn aggregated(
+        &self,
+        rows: LogicalPlan,
+        keys: &[String],
+        first: Option<&str>,
+        length: f64,
+    ) -> Result<LogicalPlan, LowerError> {
+        let mut aggregates = Vec::new();
+        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        let repeats = first.filter(|_| has_concurrency(self.specification));
+        for (place, calculation) in self.specification.calculations.iter().enumerate() {
+            let filtered = (!calculation.filters.is_empty()).then(|| ident(format!("k{place}")));
+            let is_concurrency = calculation.operation == Operation::Concurrency;
+            let once = repeats.filter(|_| !is_concurrency).map(ident);
+            let counts = match (filtered, once) {
+                (Some(one), Some(other)) => Some(one.and(other)),
+                (one, other) => one.or(other),
+            };
+            let masked = |value: Expr, r#type: Type| match &counts {
+                None => Ok(value),
+                Some(counts) => when(counts.clone(), value).otherwise(null_of(r#type)),
+            };
+            let value_type = self.value_types[place];
+            let weight = masked(ident(WEIGHT), Type::Float)?;
+            let value = ident(format!("x{place}"));
+            let (a, b) = (format!("a{place}"), format!("b{place}"));
+            let told = match calculation.operation {
+                Operation::Count => {
+                    aggregates.push(self.aggregate("sum", vec![weight], false)?.alias(&a));
+                    call(self.context.functions, "coalesce", vec![ident(&a), lit(0.0)])?
+                }
+                Operation::Concurrency => {
+                    let covered = match repeats {
+                        Some(_) => ident(COVERED),
+                        None => {
+                            let left = lit(self.times.end) - cast(ident(TIME), DataType::Int64);
+                            let covered = call(self.context.functions, "least", vec![ident(DURATION), left])?;
+                            cast(covered, DataType::Float64)
+                        }
+                    };
+                    aggregates.push(self.aggregate("sum", vec![weight * covered], false)?.alias(&a));
+                    call(self.context.functions, "coalesce", vec![ident(&a) / lit(length), lit(0.0)])?
+                }
+                Operation::Sum | Operation::RateSum => {
+                    let value = masked(value, Type::Float)?;
+                    aggregates.push(self.aggregate("sum", vec![value * ident(WEIGHT)], false)?.alias(&a));
+                    ident(&a)
+                }
+                Operation::Avg | Operation::RateAvg => {
+                    let value = masked(value, Type::Float)?;
+                    let counted = when(value.clone().is_not_null(), ident(WEIGHT)).otherwise(null_of(Type::Float))?;
+                    aggregates.push(self.aggregate("sum", vec![value * ident(WEIGHT)], false)?.alias(&a));
+                    aggregates.push(self.aggregate("sum", vec![counted], false)?.alias(&b));
+                    ident(&a) / ident(&b)
+                }
+                Operation::CountDistinct => {
+                    aggregates.push(self.aggregate("count", vec![masked(value, value_type)?], true)?.alias(&a));
+                    ident(&a)
+                }
+                Operation::Max | Operation::RateMax => {
+                    aggregates.push(self.aggregate("max", vec![masked(value, Type::Float)?], false)?.alias(&a));
+                    ident(&a)
+                }
+                Operation::Min => {
+                    aggregates.push(self.aggregate("min", vec![masked(value, Type::Float)?], false)?.alias(&a));
+                    ident(&a)
+                }
+                Operation::Percentile(share) => {
+                    let arguments = vec![masked(value, value_type)?, lit(share), ident(WEIGHT)];
+                    aggregates.push(self.aggregate("percentile", arguments, false)?.alias(&a));
+                    ident(&a)
+                }
+                Operation::Heatmap => {
+                    let arguments = vec![masked(value, value_type)?, ident(WEIGHT)];
+                    aggregates.push(self.aggregate("histogram", arguments, false)?.alias(&a));
+                    ident(&a)
+                }
+            };
+            columns.push(told.alias(format!("c{place}")));
+        }
+        let keys: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        Ok(LogicalPlanBuilder::from(rows).aggregate(keys, aggregates)?.project(columns)?.build()?)
+    }
+
+    fn with_formulas(&self, plan: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+        if self.formulas.is_empty() {
+            return Ok(plan);
+        }
+        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        columns.extend((0..self.specification.calculations.len()).map(|place| ident(format!("c{place}"))));
+        let column = |name: &str| {
+            let calculations = &self.specification.calculations;
+            let place = calculations.iter().position(|one| one.name.as_deref() == Some(name) || one.label() == name);
+            Ok(place.filter(|place| calculations[*place].operation != Operation::Heatmap).map(|place| {
+                let is_whole = calculations[place].operation == Operation::CountDistinct;
+                Typed::new(ident(format!("c{place}")), if is_whole { Type::Integer } else { Type::Float })
+            }))
+        };
+        let scope = Scope { functions: self.context.functions, column: &column, has_row: false };
+        for (at, node) in self.formulas.iter().enumerate() {
+            let formula = &self.specification.formulas[at];
+            let path = format!("formulas[{at}].expression");
+            let value = scope.lower(node).map_err(|error| fault(error, &path, &formula.expression))?;
+            columns.push(value.expr.alias(format!("m{at}")));
+        }
+        Ok(LogicalPlanBuilder::from(plan).project(columns)?.build()?)
+    }
+}

@@ -1,0 +1,224 @@
+//! The rows that a query is about, under Honeycomb's names: spans and log records as one table of events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion_common::{DataFusionError, ScalarValue};
+use datafusion_expr::registry::FunctionRegistry;
+use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource, ident, lit};
+use model::Signal;
+
+use super::ast::CalculatedField;
+use super::calculated::{Node, parse};
+use super::error::SpecificationError;
+use super::expression::{RECEIVED_AT, Scope, TIME, Unlowered};
+use super::fields;
+use super::typed::{Type, Typed};
+
+/// Rows stand for so many.
+pub const WEIGHT: &str = "w";
+/// Ids as bytes: of the trace, of the span, of its parent.
+pub const TRACE: &str = "t";
+pub const SPAN: &str = "s";
+pub const PARENT: &str = "p";
+
+/// Calculated fields that name others, one inside the other.
+pub const CALCULATED_DEPTH_MAX: usize = 10;
+
+/// Why a specification has no plan.
+#[derive(Debug)]
+pub enum LowerError {
+    Specification(SpecificationError),
+    Plan(DataFusionError),
+}
+
+impl From<DataFusionError> for LowerError {
+    fn from(error: DataFusionError) -> LowerError {
+        LowerError::Plan(error)
+    }
+}
+
+impl From<SpecificationError> for LowerError {
+    fn from(error: SpecificationError) -> LowerError {
+        LowerError::Specification(error)
+    }
+}
+
+/// What a specification is lowered against.
+#[derive(Clone)]
+pub struct LowerContext<'a> {
+    pub spans: Arc<dyn TableSource>,
+    pub logs: Arc<dyn TableSource>,
+    /// The engine's functions and aggregates.
+    pub functions: &'a dyn FunctionRegistry,
+    /// The service whose rows are meant; `None` is all of them.
+    pub dataset: Option<&'a str>,
+    /// Calculated fields beside the query's own, whose names win.
+    pub calculated_fields: &'a [CalculatedField],
+    pub now_unix_seconds: i64,
+    /// Whether a row stands for as many as its sample rate says.
+    pub weighted: bool,
+}
+
+/// The fields that a query may name: calculated ones, read, and all others.
+pub struct Names {
+    calculated: BTreeMap<String, (String, Node, String)>,
+}
+
+impl Names {
+    /// Reads the expressions of calculated fields; `own` are the query's.
+    pub fn read(own: &[CalculatedField], others: &[CalculatedField]) -> Result<Names, SpecificationError> {
+        let mut calculated = BTreeMap::new();
+        let others = others.iter().map(|field| (format!("derived column {:?}", field.name), field));
+        let own = own.iter().enumerate().map(|(at, field)| (format!("calculated_fields[{at}].expression"), field));
+        for (path, field) in others.chain(own) {
+            let node = parse(&field.expression)
+                .map_err(|error| SpecificationError::invalid(&path, error.with_caret(&field.expression)))?;
+            calculated.insert(field.name.clone(), (field.expression.clone(), node, path));
+        }
+        Ok(Names { calculated })
+    }
+
+    /// Adds the names of stored fields that `name` needs.
+    pub fn stored<'a>(&'a self, name: &'a str, into: &mut Vec<&'a str>, depth: usize) {
+        let Some((_, node, _)) = self.calculated.get(name).filter(|_| depth < CALCULATED_DEPTH_MAX) else {
+            if !into.contains(&name) {
+                into.push(name);
+            }
+            return;
+        };
+        let mut named = Vec::new();
+        node.columns(&mut named);
+        for name in named {
+            self.stored(name, into, depth + 1);
+        }
+    }
+}
+
+/// Rows with their stored fields as columns.
+pub struct Events<'a> {
+    pub plan: LogicalPlan,
+    /// Column of each stored field.
+    stored: BTreeMap<String, Typed>,
+    names: &'a Names,
+    functions: &'a dyn FunctionRegistry,
+}
+
+impl<'a> Events<'a> {
+    /// The rows of `signals` within `range`, nanoseconds, with what `wanted` fields need.
+    pub fn over(
+        context: &LowerContext<'a>,
+        signals: &[Signal],
+        dataset: Option<&str>,
+        range: (i64, i64),
+        wanted: &[&str],
+        names: &'a Names,
+    ) -> Result<Events<'a>, LowerError> {
+        let mut needed = Vec::new();
+        wanted.iter().for_each(|name| names.stored(name, &mut needed, 0));
+        let sources: Vec<(Signal, &Arc<dyn TableSource>)> = signals
+            .iter()
+            .map(|signal| (*signal, if *signal == Signal::Spans { &context.spans } else { &context.logs }))
+            .collect();
+        let mut branches: Vec<Vec<Option<Typed>>> = Vec::new();
+        for (signal, source) in &sources {
+            let schema = source.schema();
+            let fields = needed.iter().map(|name| fields::field(*signal, &schema, context.functions, name));
+            branches.push(fields.collect::<Result<_, _>>()?);
+        }
+        let types: Vec<Type> = (0..needed.len())
+            .map(|at| branches.iter().filter_map(|fields| Some(fields[at].as_ref()?.r#type)).fold(Type::Null, Type::or))
+            .collect();
+        let mut plan: Option<LogicalPlan> = None;
+        for ((signal, source), fields) in sources.into_iter().zip(branches) {
+            let branch = branch(context, signal, source, dataset, range, fields, &types)?;
+            plan = Some(match plan {
+                None => branch,
+                Some(plan) => LogicalPlanBuilder::from(plan).union(branch)?.build()?,
+            });
+        }
+        let plan = plan.ok_or_else(|| DataFusionError::Plan("no table to read".to_owned()))?;
+        let columns = needed.iter().zip(&types).enumerate();
+        let stored = columns.map(|(at, (name, r#type))| ((*name).to_owned(), Typed::new(ident(format!("f{at}")), *r#type)));
+        Ok(Events { plan, stored: stored.collect(), names, functions: context.functions })
+    }
+
+    /// What a name stands for in a row; `path` is told when a calculated field is at fault.
+    pub fn field(&self, name: &str) -> Result<Typed, LowerError> {
+        self.field_at(name, 0)
+    }
+
+    fn field_at(&self, name: &str, depth: usize) -> Result<Typed, LowerError> {
+        let Some((text, node, path)) = self.names.calculated.get(name) else {
+            return Ok(self.stored.get(name).cloned().unwrap_or_else(Typed::null));
+        };
+        if depth >= CALCULATED_DEPTH_MAX {
+            let message = format!("calculated fields name one another more than {CALCULATED_DEPTH_MAX} deep");
+            return Err(SpecificationError::invalid(path, message).into());
+        }
+        // A field that names itself means the stored one.
+        let column = |other: &str| match other == name {
+            true => Ok(Some(self.stored.get(other).cloned().unwrap_or_else(Typed::null))),
+            false => self.field_at(other, depth + 1).map(Some).map_err(|error| match error {
+                LowerError::Plan(error) => Unlowered::Plan(error),
+                LowerError::Specification(error) => Unlowered::Elsewhere(error),
+            }),
+        };
+        let scope = Scope { functions: self.functions, column: &column, has_row: true };
+        scope.lower(node).map_err(|error| fault(error, path, text))
+    }
+}
+
+/// An error of an expression as one of the member that holds it.
+pub fn fault(error: Unlowered, path: &str, text: &str) -> LowerError {
+    match error {
+        Unlowered::Plan(error) => LowerError::Plan(error),
+        Unlowered::Elsewhere(error) => error.into(),
+        Unlowered::Text(error) => SpecificationError::invalid(path, error.with_caret(text)).into(),
+    }
+}
+
+fn branch(
+    context: &LowerContext<'_>,
+    signal: Signal,
+    source: &Arc<dyn TableSource>,
+    dataset: Option<&str>,
+    (start, end): (i64, i64),
+    fields: Vec<Option<Typed>>,
+    types: &[Type],
+) -> Result<LogicalPlan, DataFusionError> {
+    let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
+    let mut filter = ident("time").gt_eq(at(start)).and(ident("time").lt(at(end)));
+    if let Some(dataset) = dataset {
+        let mut of_dataset = ident("service.name").eq(lit(dataset));
+        if source.schema().column_with_name("honeycomb.dataset").is_some() {
+            of_dataset = of_dataset.or(ident("honeycomb.dataset").eq(lit(dataset)));
+        }
+        filter = filter.and(of_dataset);
+    }
+    let no_span = || lit(ScalarValue::FixedSizeBinary(8, None));
+    let (span, parent) = match signal {
+        Signal::Spans => (ident("span_id"), ident("parent_span_id")),
+        _ => (no_span(), ident("span_id")),
+    };
+    let weight = if context.weighted { ident("sample_rate") } else { lit(1.0) };
+    let mut columns: Vec<Expr> = vec![
+        ident(TIME),
+        ident(RECEIVED_AT),
+        weight.alias(WEIGHT),
+        ident("trace_id").alias(TRACE),
+        span.alias(SPAN),
+        parent.alias(PARENT),
+    ];
+    for (place, (field, r#type)) in fields.into_iter().zip(types).enumerate() {
+        columns.push(field.unwrap_or_else(Typed::null).widened(*r#type).alias(format!("f{place}")));
+    }
+    let scan = LogicalPlanBuilder::scan(signal.table(), Arc::clone(source), None)?.filter(filter)?.project(columns)?;
+    // The table's name would stand before the columns of one branch, and not of the other.
+    let schema = Arc::clone(scan.schema());
+    let plain = schema.iter().map(|(qualifier, field)| {
+        let column = datafusion_common::Column::new(qualifier.cloned(), field.name());
+        Expr::Column(column).alias(field.name())
+    });
+    scan.project(plain.collect::<Vec<_>>())?.build()
+}

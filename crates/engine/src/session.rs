@@ -180,6 +180,20 @@ impl Session {
         Ok(self.context.table(signal.table()).await?)
     }
 
+    /// A signal's table and the functions there are, for languages that make plans themselves.
+    pub(crate) async fn source(&self, signal: Signal) -> Result<Arc<dyn datafusion::logical_expr::TableSource>, EngineError> {
+        Ok(datafusion::datasource::provider_as_source(self.context.table_provider(signal.table()).await?))
+    }
+
+    pub(crate) fn state(&self) -> SessionState {
+        self.context.state()
+    }
+
+    /// Runs a plan that a language made.
+    pub(crate) async fn run_plan(&self, plan: LogicalPlan) -> Result<Answer, EngineError> {
+        self.run(DataFrame::new(self.context.state(), plan)).await
+    }
+
     /// Plans a query of our own making.
     pub async fn frame(&self, sql: &str) -> Result<DataFrame, EngineError> {
         let plan: LogicalPlan = self.context.state().create_logical_plan(sql).await?;

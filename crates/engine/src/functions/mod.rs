@@ -5,6 +5,7 @@
 
 pub(crate) mod attribute;
 pub(crate) mod has_token;
+pub(crate) mod id_text;
 pub(crate) mod log_buckets;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let scalars = [log_buckets::log_bucket(), log_buckets::time_bucket()];
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
-    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf()]);
+    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), id_text::udf()]);
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))
         .with_query_planner(Arc::new(crate::bubble_up::Planner))

@@ -5,6 +5,7 @@ mod asking;
 mod bubble_up;
 mod codes;
 mod damage;
+mod honeycomb;
 mod limits;
 mod map;
 mod percentiles;

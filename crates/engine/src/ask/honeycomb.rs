@@ -1,0 +1,281 @@
+//! Honeycomb's queries: a specification to summary rows, series, TOTAL and OTHER.
+//!
+//! The summary comes first; series are of its groups only, so that a field with a million values costs one grouping.
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::common::ScalarValue;
+use languages::honeycomb::{
+    CalculatedField, LIMIT_DEFAULT, LIMIT_MAX, LowerContext, LowerError, Lowered, OutputColumn, QuerySpecification,
+    SpecificationError, Times, lower, names_used,
+};
+use model::Signal;
+use serde_json::{Map, Number, Value};
+use store::TimeRange;
+
+use super::{Asker, Stats};
+use crate::answer::{Answer, cell_json};
+use crate::error::EngineError;
+use crate::session::Session;
+
+/// A query, and how it is to be answered.
+#[derive(Clone, Debug)]
+pub struct HoneycombQuestion {
+    pub specification: QuerySpecification,
+    /// The service whose rows are meant; `None` is all.
+    pub dataset: Option<String>,
+    /// Calculated fields of the dataset.
+    pub calculated_fields: Vec<CalculatedField>,
+    pub now_unix_seconds: i64,
+    /// Whether a row counts as many times as its sample rate says.
+    pub weighted: bool,
+    pub with_series: bool,
+    pub with_total: bool,
+    pub with_other: bool,
+    /// Groups, when the query does not say.
+    pub limit: Option<u32>,
+}
+
+impl HoneycombQuestion {
+    /// Everything that there is to tell about a query, over all datasets.
+    pub fn new(specification: QuerySpecification, now_unix_seconds: i64) -> HoneycombQuestion {
+        HoneycombQuestion {
+            specification,
+            dataset: None,
+            calculated_fields: Vec::new(),
+            now_unix_seconds,
+            weighted: true,
+            with_series: true,
+            with_total: true,
+            with_other: true,
+            limit: None,
+        }
+    }
+}
+
+/// Cells of a row by the names that Honeycomb gives them.
+pub type Cells = Map<String, Value>;
+
+#[derive(Clone, Debug)]
+pub struct HoneycombAnswer {
+    /// One row a group, in order.
+    pub results: Vec<Cells>,
+    /// One row a step and group, in order of time.
+    pub series: Vec<HoneycombPoint>,
+    pub total: Option<Cells>,
+    pub total_series: Vec<HoneycombPoint>,
+    /// Over the groups that the limit left out; nothing when it left out none.
+    pub other: Option<Cells>,
+    /// The range that was looked at, and the steps of series, in nanoseconds.
+    pub times: Times,
+    pub stats: Stats,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct HoneycombPoint {
+    pub time_unix_nano: i64,
+    pub data: Cells,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HoneycombError {
+    #[error(transparent)]
+    Specification(#[from] SpecificationError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<LowerError> for HoneycombError {
+    fn from(error: LowerError) -> HoneycombError {
+        match error {
+            LowerError::Specification(error) => HoneycombError::Specification(error),
+            LowerError::Plan(error) => HoneycombError::Engine(error.into()),
+        }
+    }
+}
+
+impl Asker {
+    /// Answers a query in Honeycomb's words.
+    pub async fn honeycomb(&self, question: &HoneycombQuestion) -> Result<HoneycombAnswer, HoneycombError> {
+        let specification = &question.specification;
+        Times::of(specification, question.now_unix_seconds)?;
+        let session = self.session(TimeRange::ALL).await?;
+        let state = session.state();
+        let mut context = context(&session, &state, question).await?;
+        for signal in [Signal::Spans, Signal::Logs] {
+            session.admit(signal, names_used(specification, &context)?).await?;
+        }
+        context.spans = session.source(Signal::Spans).await?;
+        context.logs = session.source(Signal::Logs).await?;
+        let lowered = lower(specification, context)?;
+        answer(&session, &lowered, question).await
+    }
+}
+
+async fn context<'a>(
+    session: &Session,
+    state: &'a datafusion::execution::session_state::SessionState,
+    question: &'a HoneycombQuestion,
+) -> Result<LowerContext<'a>, EngineError> {
+    Ok(LowerContext {
+        spans: session.source(Signal::Spans).await?,
+        logs: session.source(Signal::Logs).await?,
+        functions: state,
+        dataset: question.dataset.as_deref(),
+        calculated_fields: &question.calculated_fields,
+        now_unix_seconds: question.now_unix_seconds,
+        weighted: question.weighted,
+    })
+}
+
+async fn answer(
+    session: &Session,
+    lowered: &Lowered<'_>,
+    question: &HoneycombQuestion,
+) -> Result<HoneycombAnswer, HoneycombError> {
+    let (groups, values) = (lowered.groups(), lowered.values());
+    let most = if question.with_series { LIMIT_MAX } else { languages::honeycomb::LIMIT_WITHOUT_SERIES_MAX };
+    let limit = question.limit.or(question.specification.limit).unwrap_or(LIMIT_DEFAULT).min(most) as usize;
+    let summary = session.run_plan(lowered.results(limit)?).await?;
+    let mut stats = summary.stats;
+    let columns: Vec<OutputColumn> = groups.iter().chain(&values).cloned().collect();
+    let mut results = rows(&summary, &columns)?;
+    let is_cut = results.len() > limit;
+    results.truncate(limit);
+    let mut keys = group_keys(&summary, &groups)?;
+    keys.truncate(limit);
+    let mut told = HoneycombAnswer {
+        results,
+        series: Vec::new(),
+        total: None,
+        total_series: Vec::new(),
+        other: None,
+        times: lowered.times,
+        stats: Stats::default(),
+    };
+    if question.with_series {
+        let series = session.run_plan(lowered.series(&keys)?).await?;
+        stats = stats.plus(series.stats);
+        told.series = points(&series, &groups, &values, &told.results, lowered.times)?;
+    }
+    if question.with_total && !groups.is_empty() {
+        let total = session.run_plan(lowered.total()?).await?;
+        stats = stats.plus(total.stats);
+        told.total = rows(&total, &values)?.into_iter().next();
+        if question.with_series {
+            let series = session.run_plan(lowered.total_series()?).await?;
+            stats = stats.plus(series.stats);
+            told.total_series = points(&series, &[], &values, &[], lowered.times)?;
+        }
+    }
+    let is_narrowed = is_cut || !question.specification.havings.is_empty();
+    if question.with_other && is_narrowed && !groups.is_empty() {
+        let other = session.run_plan(lowered.other(&keys)?).await?;
+        stats = stats.plus(other.stats);
+        told.other = rows(&other, &values)?.into_iter().next();
+    }
+    told.stats = stats.into();
+    if is_cut {
+        told.stats.truncated = Some(format!("there are more groups than the {limit} told; the rest is in OTHER"));
+    }
+    Ok(told)
+}
+
+/// Rows under their labels; a null group is told as null.
+fn rows(answer: &Answer, columns: &[OutputColumn]) -> Result<Vec<Cells>, EngineError> {
+    let mut told = Vec::with_capacity(answer.rows());
+    for batch in &answer.batches {
+        for row in 0..batch.num_rows() {
+            let mut cells = Cells::new();
+            for column in columns {
+                let value = match batch.column_by_name(&column.column) {
+                    Some(array) => cell(array.as_ref(), row)?,
+                    None => Value::Null,
+                };
+                cells.insert(column.label.clone(), value);
+            }
+            told.push(cells);
+        }
+    }
+    Ok(told)
+}
+
+fn group_keys(answer: &Answer, groups: &[OutputColumn]) -> Result<Vec<Vec<ScalarValue>>, EngineError> {
+    let mut keys = Vec::with_capacity(answer.rows());
+    for batch in &answer.batches {
+        for row in 0..batch.num_rows() {
+            let columns = groups.iter().filter_map(|group| batch.column_by_name(&group.column));
+            let key = columns.map(|column| plain(ScalarValue::try_from_array(column, row)));
+            keys.push(key.collect::<Result<Vec<_>, _>>()?);
+        }
+    }
+    Ok(keys)
+}
+
+/// A value in its plain type, whichever way the plan holds it.
+fn plain(value: datafusion::error::Result<ScalarValue>) -> Result<ScalarValue, EngineError> {
+    let value = value?;
+    Ok(match value {
+        ScalarValue::Dictionary(_, value) => *value,
+        ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text) => ScalarValue::Utf8(text),
+        other => other,
+    })
+}
+
+fn points(
+    answer: &Answer,
+    groups: &[OutputColumn],
+    values: &[OutputColumn],
+    results: &[Cells],
+    times: Times,
+) -> Result<Vec<HoneycombPoint>, EngineError> {
+    let rows = rows(answer, values)?;
+    let mut points = Vec::with_capacity(rows.len());
+    for (row, values) in answer.iter().zip(rows) {
+        let step = row.i64("bucket").unwrap_or_default();
+        let place = row.i64("place").and_then(|place| results.get(usize::try_from(place).ok()?));
+        let mut data = Cells::new();
+        for group in groups {
+            let value = place.and_then(|cells| cells.get(&group.label)).cloned();
+            data.insert(group.label.clone(), value.unwrap_or_default());
+        }
+        data.extend(values);
+        points.push(HoneycombPoint { time_unix_nano: times.first_step + step * times.step, data });
+    }
+    Ok(points)
+}
+
+/// Whole floats are told as whole numbers: a weighted count is one nearly always. Histograms are lists of objects.
+fn cell(array: &dyn Array, row: usize) -> Result<Value, EngineError> {
+    if array.is_null(row) {
+        return Ok(Value::Null);
+    }
+    match array.data_type() {
+        DataType::Float64 => {
+            let number = array.as_primitive::<Float64Type>().value(row);
+            Ok(match super::whole(number) {
+                Some(whole) => whole.into(),
+                None => Number::from_f64(number).map_or(Value::Null, Value::Number),
+            })
+        }
+        DataType::List(item) if matches!(item.data_type(), DataType::Struct(_)) => {
+            let buckets = array.as_list::<i32>().value(row);
+            let buckets = buckets.as_struct();
+            let mut told = Vec::with_capacity(buckets.len());
+            for at in 0..buckets.len() {
+                let mut bucket = Cells::new();
+                for (name, column) in buckets.column_names().into_iter().zip(buckets.columns()) {
+                    bucket.insert(name.to_owned(), cell(column.as_ref(), at)?);
+                }
+                told.push(Value::Object(bucket));
+            }
+            Ok(Value::Array(told))
+        }
+        DataType::Dictionary(_, _) => {
+            let plain = plain(ScalarValue::try_from_array(array, row))?;
+            cell(plain.to_array()?.as_ref(), 0)
+        }
+        _ => cell_json(array, row),
+    }
+}

@@ -1,0 +1,250 @@
+//! Honeycomb's queries over real rows: `fixtures/queries/honeycomb/`, where each question is followed by its answer.
+//!
+//! A block `rows` is what there is, one row a line: `span a shop "GET /cart" trace=1 span=1 parent=0 @0 12ms rate=4 error
+//! key=value`, or `log b shop "the text" …`. The first word after the kind is kept as the attribute `row`. Times are
+//! milliseconds after the start of the range, an hour. Questions are `query` (a specification), `filter` (filters, one a line:
+//! which rows pass), and `fields` (expressions, one a line: what each is for every row).
+
+use std::fmt::Write;
+use std::path::Path;
+
+use engine::ask::honeycomb::{HoneycombAnswer, HoneycombError, HoneycombQuestion};
+use languages::honeycomb::QuerySpecification;
+use model::{Attribute, LogRecord, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId, Value};
+use serde_json::{Value as Json, json};
+
+use crate::stage::{SECOND, START, Stage, stage};
+
+#[tokio::test]
+async fn the_manual_is_true() {
+    let folder = Path::new("../../fixtures/queries/honeycomb");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut cases = 0;
+    for file in files {
+        let found = std::fs::read_to_string(&file).unwrap();
+        let expected = run(&found, &mut cases).await;
+        let update = std::env::var_os("UPDATE_EXPECT").is_some();
+        if update && expected != found {
+            std::fs::write(&file, &expected).unwrap();
+        }
+        let differs = expected.lines().zip(found.lines()).find(|(left, right)| left != right);
+        assert!(update || expected == found, "{}: run and file differ: {differs:?}", file.display());
+    }
+    assert!(cases >= 100, "{cases} cases");
+}
+
+/// The file with the answers of the run.
+async fn run(text: &str, cases: &mut usize) -> String {
+    let mut out = String::new();
+    let mut stage = stage().await;
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(tag) = line.strip_prefix("```") else {
+            out += &format!("{line}\n");
+            continue;
+        };
+        let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+        if matches!(tag, "answer" | "error") {
+            continue;
+        }
+        out += &format!("```{tag}\n{}\n```\n", body.join("\n"));
+        let answer = match tag {
+            "rows" => {
+                stage = self::stage().await;
+                put(&stage, &body).await;
+                continue;
+            }
+            "query" => {
+                *cases += 1;
+                match asked(&stage, serde_json::from_str(&body.join("\n")).unwrap()).await {
+                    Ok(answer) => told(&answer),
+                    Err(error) => {
+                        out += &format!("```error\n{error}\n```\n");
+                        continue;
+                    }
+                }
+            }
+            "filter" => {
+                *cases += body.len();
+                let mut told = String::new();
+                for line in &body {
+                    writeln!(told, "{line}: {}", passing(&stage, line).await).unwrap();
+                }
+                told
+            }
+            "fields" => {
+                *cases += body.len();
+                let mut told = String::new();
+                for line in &body {
+                    writeln!(told, "{line}: {}", values(&stage, line).await).unwrap();
+                }
+                told
+            }
+            other => panic!("no block is called {other}"),
+        };
+        out += &format!("```answer\n{}\n```\n", answer.trim_end());
+    }
+    out
+}
+
+async fn asked(stage: &Stage, mut query: Json) -> Result<HoneycombAnswer, HoneycombError> {
+    let object = query.as_object_mut().unwrap();
+    let option = |object: &mut serde_json::Map<String, Json>, name: &str| object.remove(name);
+    let raw = option(object, "raw").is_some();
+    let dataset = option(object, "dataset").map(|name| name.as_str().unwrap().to_owned());
+    let series = object.contains_key("granularity");
+    if !["start_time", "end_time", "time_range"].iter().any(|name| object.contains_key(*name)) {
+        object.insert("time_range".into(), json!(3_600));
+    }
+    let specification = QuerySpecification::from_json(&query)?;
+    let question = HoneycombQuestion {
+        dataset,
+        weighted: !raw,
+        with_series: series,
+        ..HoneycombQuestion::new(specification, START / SECOND + 3_600)
+    };
+    stage.asker.honeycomb(&question).await
+}
+
+fn told(answer: &HoneycombAnswer) -> String {
+    let mut out = String::new();
+    let line = |cells: &serde_json::Map<String, Json>| serde_json::to_string(cells).unwrap();
+    for cells in &answer.results {
+        writeln!(out, "{}", line(cells)).unwrap();
+    }
+    if let Some(total) = &answer.total {
+        writeln!(out, "TOTAL {}", line(total)).unwrap();
+    }
+    if let Some(other) = &answer.other {
+        writeln!(out, "OTHER {}", line(other)).unwrap();
+    }
+    for (name, points) in [("", &answer.series), ("TOTAL ", &answer.total_series)] {
+        for point in points {
+            let at = (point.time_unix_nano - START) as f64 / 1e9;
+            writeln!(out, "{name}@{at} {}", line(&point.data)).unwrap();
+        }
+    }
+    out
+}
+
+/// `column op value`: the rows that pass.
+async fn passing(stage: &Stage, line: &str) -> String {
+    let mut words = line.splitn(3, ' ');
+    let (column, operator) = (words.next().unwrap(), words.next().unwrap());
+    let value = words.next().map(|value| serde_json::from_str::<Json>(value).unwrap());
+    let mut filter = json!({"column": column, "op": operator});
+    if let Some(value) = value {
+        filter["value"] = value;
+    }
+    let query = json!({"filters": [filter], "breakdowns": ["row"], "orders": [{"column": "row"}]});
+    match asked(stage, query).await {
+        Ok(answer) => {
+            let rows: Vec<&str> = answer.results.iter().map(|cells| cells["row"].as_str().unwrap()).collect();
+            if rows.is_empty() { "none".into() } else { rows.join(" ") }
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+/// What an expression is for each row.
+async fn values(stage: &Stage, expression: &str) -> String {
+    let query = json!({
+        "calculated_fields": [{"name": "it", "expression": expression}],
+        "breakdowns": ["row", "it"],
+        "orders": [{"column": "row"}],
+    });
+    match asked(stage, query).await {
+        Ok(answer) => {
+            let values: Vec<String> = answer.results.iter().map(|cells| cells["it"].to_string()).collect();
+            values.join(" ")
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Appends rows, the first half in parts.
+async fn put(stage: &Stage, lines: &[&str]) {
+    for (number, line) in lines.iter().enumerate() {
+        put_one(stage, line).await;
+        if number == lines.len() / 2 {
+            stage.store.flush().await.unwrap();
+        }
+    }
+}
+
+async fn put_one(stage: &Stage, line: &str) {
+    let words = words(line);
+    let (kind, row, service, name) = (words[0].as_str(), &words[1], &words[2], &words[3]);
+    let mut attributes = vec![Attribute::new("row", Value::Str(row.as_str().into()))];
+    let (mut trace, mut id, mut parent, mut at, mut duration, mut rate, mut failed) = (0, 0, 0, 0, 0.0, 1.0, false);
+    let mut severity = 0;
+    for word in &words[4..] {
+        match word.split_once('=') {
+            Some(("trace", number)) => trace = number.parse().unwrap(),
+            Some(("span", number)) => id = number.parse().unwrap(),
+            Some(("parent", number)) => parent = number.parse().unwrap(),
+            Some(("rate", number)) => rate = number.parse().unwrap(),
+            Some(("severity", number)) => severity = number.parse().unwrap(),
+            Some((key, value)) => {
+                let value = match serde_json::from_str::<Json>(value) {
+                    Ok(Json::Bool(value)) => Value::Bool(value),
+                    Ok(Json::Number(number)) if number.is_i64() => Value::Int(number.as_i64().unwrap()),
+                    Ok(Json::Number(number)) => Value::Float(number.as_f64().unwrap()),
+                    _ => Value::Str(value.trim_matches('"').into()),
+                };
+                attributes.push(Attribute::new(key, value));
+            }
+            None if word == "error" => failed = true,
+            None if word.starts_with('@') => at = word[1..].parse::<i64>().unwrap(),
+            None => duration = word.strip_suffix("ms").unwrap().parse::<f64>().unwrap(),
+        }
+    }
+    let time = START + at * 1_000_000;
+    let trace_id = (trace != 0).then(|| TraceId([[7; 8], u64::to_be_bytes(trace)].concat().try_into().unwrap()));
+    let span_id = |number: u64| (number != 0).then(|| SpanId(number.to_be_bytes()));
+    let of_service = [Attribute::str("service.name", service)];
+    stage
+        .append(|rows| {
+            rows.resource(&Resource { attributes: &of_service, schema_url: "" });
+            match kind {
+                "span" => rows.span(&Span {
+                    start_time_unix_nano: time,
+                    duration_ns: (duration * 1e6) as i64,
+                    parent_span_id: span_id(parent),
+                    kind: SpanKind::Server,
+                    status_code: if failed { StatusCode::Error } else { StatusCode::Unset },
+                    sample_rate: rate,
+                    attributes: &attributes,
+                    ..Span::new(trace_id.unwrap(), span_id(id).unwrap(), name)
+                }),
+                "log" => rows.log(&LogRecord {
+                    time_unix_nano: time,
+                    trace_id,
+                    span_id: span_id(parent),
+                    severity_number: severity,
+                    body: name.as_str().into(),
+                    sample_rate: rate,
+                    attributes: &attributes,
+                    ..LogRecord::default()
+                }),
+                other => panic!("no row is called {other}"),
+            }
+        })
+        .await;
+}
+
+/// Words between blanks; quotes hold one together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.trim().chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            c => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}

@@ -1,5 +1,6 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
-//! kept for how long and what was deleted, X-Ray's groups and sampling rules.
+//! kept for how long and what was deleted, X-Ray's groups and sampling rules, what Honeycomb's API
+//! keeps.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -9,6 +10,7 @@ mod attributes;
 mod database;
 mod deletions;
 mod error;
+mod honeycomb;
 mod imports;
 mod log_groups;
 mod migrations;
@@ -25,6 +27,7 @@ pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use database::Metastore;
 pub use deletions::{Deletion, DeletionKind, DeletionStep, NewDeletion};
 pub use error::MetastoreError;
+pub use honeycomb::HoneycombDocument;
 pub use imports::ImportedFile;
 pub use log_groups::{
     LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,

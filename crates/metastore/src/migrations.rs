@@ -233,6 +233,21 @@ const MIGRATIONS: &[&[&str]] = &[
             primary key (project, name)
         )",
     ],
+    &[
+        // What Honeycomb's API keeps: queries and their results, calculated fields, markers, boards. The document is JSON;
+        // the scope is a dataset, or empty for what belongs to none.
+        "create table honeycomb_documents (
+            project text not null,
+            kind text not null,
+            scope text not null,
+            id text not null,
+            document text not null,
+            created_at bigint not null,
+            changed_at bigint not null,
+            primary key (project, kind, id)
+        )",
+        "create index honeycomb_documents_by_scope on honeycomb_documents (project, kind, scope, created_at)",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -116,3 +116,7 @@ pub const RETRIEVAL_SECONDS_MAX: i64 = 3_600;
 
 /// Insights of which it is remembered whose they are. Beyond it, all are forgotten until they are listed again.
 pub const INSIGHTS_REMEMBERED: usize = 10_000;
+
+/// Documents that Honeycomb's API keeps of each kind: queries, results, boards and so on. The oldest go; a result has at most
+/// a few megabytes.
+pub const HONEYCOMB_DOCUMENTS_MAX: u32 = 2_000;

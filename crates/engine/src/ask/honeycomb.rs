@@ -113,6 +113,35 @@ impl Asker {
     }
 }
 
+/// A service with rows, as Honeycomb's datasets are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoneycombDataset {
+    pub name: String,
+    pub first_unix_nano: i64,
+    pub last_unix_nano: i64,
+}
+
+impl Asker {
+    /// Every service that spans or log records are of, in the order of names.
+    pub async fn honeycomb_datasets(&self) -> Result<Vec<HoneycombDataset>, EngineError> {
+        let session = self.session(TimeRange::ALL).await?;
+        let answer = session
+            .ask(
+                r#"SELECT name, min(first) AS first, max(last) AS last FROM
+                   (SELECT "service.name" AS name, min(time) AS first, max(time) AS last FROM spans GROUP BY 1
+                    UNION ALL SELECT "service.name" AS name, min(time) AS first, max(time) AS last FROM logs GROUP BY 1)
+                   GROUP BY name ORDER BY name"#,
+            )
+            .await?;
+        let dataset = |row: crate::answer::Row<'_>| HoneycombDataset {
+            name: row.string("name").unwrap_or_default(),
+            first_unix_nano: row.i64("first").unwrap_or_default(),
+            last_unix_nano: row.i64("last").unwrap_or_default(),
+        };
+        Ok(answer.iter().map(dataset).collect())
+    }
+}
+
 async fn context<'a>(
     session: &Session,
     state: &'a datafusion::execution::session_state::SessionState,

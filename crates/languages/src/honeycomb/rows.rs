@@ -50,7 +50,7 @@ pub struct LowerContext<'a> {
     pub spans: Arc<dyn TableSource>,
     pub logs: Arc<dyn TableSource>,
     /// The engine's functions and aggregates.
-    pub functions: &'a dyn FunctionRegistry,
+    pub functions: &'a (dyn FunctionRegistry + Send + Sync),
     /// The service whose rows are meant; `None` is all of them.
     pub dataset: Option<&'a str>,
     /// Calculated fields beside the query's own, whose names win.

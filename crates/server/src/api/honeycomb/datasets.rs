@@ -1,0 +1,319 @@
+//! `/1/datasets`, `/1/columns`, `/1/dataset_definitions`: services are datasets, fields are columns.
+//!
+//! What rows say cannot be changed here; what people write about it (descriptions, what is hidden) is kept beside it.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, Uri};
+use languages::honeycomb::BUILT_IN;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::call::{ALL, body, id_of, object, query, slug, time};
+use super::failure::{Answer, Failure};
+use crate::Services;
+
+const DATASET: &str = "dataset";
+const COLUMN: &str = "column";
+const DEFINITIONS: &str = "dataset_definitions";
+
+/// Our own columns that are not fields of Honeycomb's.
+const NOT_COLUMNS: &[&str] = &[
+    "time",
+    "received_at",
+    "receiver",
+    "resource",
+    "scope",
+    "sample_rate",
+    "request_trace_id",
+    "request_span_id",
+    "source",
+    "retention_share",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "linked_trace_id",
+    "trace_state",
+    "kind",
+    "duration_ns",
+    "in_progress",
+    "links",
+    "attributes_rest",
+    "severity_number",
+    "event_name",
+];
+
+/// Which column means what, and which one is taken while nobody said: the first that is there.
+const DEFINED: &[(&str, &[&str])] = &[
+    ("span_id", &["trace.span_id"]),
+    ("trace_id", &["trace.trace_id"]),
+    ("parent_id", &["trace.parent_id"]),
+    ("name", &["name"]),
+    ("service_name", &["service.name"]),
+    ("duration_ms", &["duration_ms"]),
+    ("span_kind", &["span.kind"]),
+    ("annotation_type", &["meta.annotation_type"]),
+    ("link_span_id", &["trace.link.span_id"]),
+    ("link_trace_id", &["trace.link.trace_id"]),
+    ("error", &["error"]),
+    ("status", &["http.status_code", "http.response.status_code"]),
+    ("route", &["http.route"]),
+    ("user", &["user.id", "enduser.id"]),
+    ("log_severity", &["severity"]),
+    ("log_message", &["body"]),
+];
+
+pub async fn list(State(services): State<Services>) -> Answer<Json<Value>> {
+    Ok(Json(all(&services).await?.into_values().collect()))
+}
+
+pub async fn one(State(services): State<Services>, Path(dataset): Path<String>) -> Answer<Json<Value>> {
+    Ok(Json(found(&services, &dataset).await?))
+}
+
+/// 201 for a new one; 200 for one that is there, which clients read as "exists".
+pub async fn create(State(services): State<Services>, request: Request) -> Answer<Response> {
+    let (_, value) = body(request).await?;
+    let asked = object(value)?;
+    let Some(name) = asked.get("name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty()) else {
+        return Err(Failure::invalid("name", "missing", "cannot be blank"));
+    };
+    let slug = slug(name);
+    if let Some(known) = all(&services).await?.remove(&slug) {
+        return Ok(Json(known).into_response());
+    }
+    let document = json!({
+        "name": name,
+        "description": asked.get("description").and_then(Value::as_str).unwrap_or_default(),
+        "expand_json_depth": asked.get("expand_json_depth").and_then(Value::as_i64).unwrap_or_default(),
+        "settings": { "delete_protected": true },
+    });
+    services.honeycomb_put(DATASET, "", &slug, &document).await?;
+    Ok((StatusCode::CREATED, Json(found(&services, &slug).await?)).into_response())
+}
+
+pub async fn change(State(services): State<Services>, Path(dataset): Path<String>, request: Request) -> Answer<Json<Value>> {
+    let known = found(&services, &dataset).await?;
+    let (_, value) = body(request).await?;
+    let asked = object(value)?;
+    let mut document = json!({ "name": known["name"] });
+    for member in ["description", "expand_json_depth", "settings"] {
+        document[member] = asked.get(member).unwrap_or(&known[member]).clone();
+    }
+    services.honeycomb_put(DATASET, "", &slug(&dataset), &document).await?;
+    Ok(Json(found(&services, &dataset).await?))
+}
+
+/// What people wrote of it goes; rows are deleted by retention and `/api/deletions` alone.
+pub async fn remove(State(services): State<Services>, Path(dataset): Path<String>) -> Answer<Response> {
+    let known = found(&services, &dataset).await?;
+    if known["settings"]["delete_protected"] != json!(false) {
+        return Err(Failure::conflict("dataset is delete protected"));
+    }
+    let project = &services.settings.project;
+    services.metastore.delete_honeycomb_document(project, DATASET, &slug(&dataset)).await?;
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+async fn found(services: &Services, dataset: &str) -> Answer<Value> {
+    all(services).await?.remove(&slug(dataset)).ok_or_else(|| Failure::not_found("Dataset not found"))
+}
+
+/// By slug: services with rows, and what was made and has none yet.
+async fn all(services: &Services) -> Answer<BTreeMap<String, Value>> {
+    let mut datasets = BTreeMap::new();
+    for dataset in services.asker.honeycomb_datasets().await? {
+        let slug = slug(&dataset.name);
+        let told = json!({
+            "name": dataset.name,
+            "description": "",
+            "slug": slug,
+            "expand_json_depth": 0,
+            "created_at": time(dataset.first_unix_nano),
+            "last_written_at": time(dataset.last_unix_nano),
+            "regular_columns_count": null,
+            "settings": { "delete_protected": true },
+        });
+        datasets.insert(slug, told);
+    }
+    for document in services.metastore.honeycomb_documents(&services.settings.project, DATASET, None).await? {
+        let Ok(Value::Object(written)) = serde_json::from_str(&document.document) else { continue };
+        let told = datasets.entry(document.id.clone()).or_insert_with(|| {
+            json!({
+                "slug": document.id,
+                "created_at": time(document.created_at_unix_nano),
+                "last_written_at": null,
+                "regular_columns_count": null,
+            })
+        });
+        for (member, value) in written {
+            told[member] = value;
+        }
+    }
+    Ok(datasets)
+}
+
+#[derive(Default, Deserialize)]
+struct ColumnsAsked {
+    key_name: Option<String>,
+}
+
+/// All columns, or the one that `key_name` names.
+pub async fn columns(State(services): State<Services>, Path(dataset): Path<String>, uri: Uri) -> Answer<Json<Value>> {
+    let columns = columns_of(&services, &dataset).await?;
+    match query::<ColumnsAsked>(&uri).key_name {
+        None => Ok(Json(columns.into_values().collect())),
+        Some(name) => {
+            let mut columns = columns.into_values();
+            let found = columns.find(|column| column["key_name"] == name.as_str());
+            Ok(Json(found.ok_or_else(|| Failure::not_found("Column not found"))?))
+        }
+    }
+}
+
+pub async fn column(State(services): State<Services>, Path((dataset, id)): Path<(String, String)>) -> Answer<Json<Value>> {
+    let found = columns_of(&services, &dataset).await?.remove(&id);
+    Ok(Json(found.ok_or_else(|| Failure::not_found("Column not found"))?))
+}
+
+pub async fn create_column(State(services): State<Services>, Path(dataset): Path<String>, request: Request) -> Answer<Response> {
+    let columns = columns_of(&services, &dataset).await?;
+    let (_, value) = body(request).await?;
+    let asked = object(value)?;
+    let Some(name) = asked.get("key_name").and_then(Value::as_str).filter(|name| !name.is_empty()) else {
+        return Err(Failure::invalid("key_name", "missing", "cannot be blank"));
+    };
+    let id = column_id(&dataset, name);
+    if columns.contains_key(&id) {
+        return Err(Failure::conflict(format!("column {name:?} already exists")));
+    }
+    services.honeycomb_put(COLUMN, &slug(&dataset), &id, &written(&asked, name)?).await?;
+    let made = columns_of(&services, &dataset).await?.remove(&id).unwrap_or_default();
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+pub async fn change_column(
+    State(services): State<Services>,
+    Path((dataset, id)): Path<(String, String)>,
+    request: Request,
+) -> Answer<Json<Value>> {
+    let known = columns_of(&services, &dataset).await?.remove(&id);
+    let known = object(known.ok_or_else(|| Failure::not_found("Column not found"))?)?;
+    let (_, value) = body(request).await?;
+    let mut merged = known.clone();
+    merged.extend(object(value)?);
+    let name = known.get("key_name").and_then(Value::as_str).unwrap_or_default();
+    services.honeycomb_put(COLUMN, &slug(&dataset), &id, &written(&merged, name)?).await?;
+    Ok(Json(columns_of(&services, &dataset).await?.remove(&id).unwrap_or_default()))
+}
+
+/// What people wrote of it goes; a column that rows have stays.
+pub async fn remove_column(State(services): State<Services>, Path((_, id)): Path<(String, String)>) -> Answer<StatusCode> {
+    services.metastore.delete_honeycomb_document(&services.settings.project, COLUMN, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What people may write of a column.
+fn written(asked: &Map<String, Value>, name: &str) -> Answer<Value> {
+    let r#type = asked.get("type").and_then(Value::as_str).unwrap_or("string");
+    if !["string", "float", "integer", "boolean"].contains(&r#type) {
+        return Err(Failure::invalid("type", "invalid", "type: must be one of string, float, integer, boolean"));
+    }
+    Ok(json!({
+        "key_name": name,
+        "type": r#type,
+        "description": asked.get("description").and_then(Value::as_str).unwrap_or_default(),
+        "hidden": asked.get("hidden").and_then(Value::as_bool).unwrap_or(false),
+    }))
+}
+
+fn column_id(dataset: &str, name: &str) -> String {
+    id_of(xxh3_128(format!("{} {name}", slug(dataset)).as_bytes()))
+}
+
+/// By id: fields that every dataset has, attributes, and what was made here.
+async fn columns_of(services: &Services, dataset: &str) -> Answer<BTreeMap<String, Value>> {
+    services.honeycomb_dataset(dataset).await?;
+    let mut types: BTreeMap<String, &str> = BUILT_IN.iter().map(|(name, r#type)| ((*name).to_owned(), *r#type)).collect();
+    for attribute in services.asker.attributes(None).await?.attributes {
+        if attribute.signal == "metrics" || (attribute.fixed && NOT_COLUMNS.contains(&attribute.key.as_str())) {
+            continue;
+        }
+        types.entry(attribute.key).or_insert(match attribute.r#type.as_str() {
+            "bool" => "boolean",
+            "int64" => "integer",
+            "float64" => "float",
+            _ => "string",
+        });
+    }
+    let mut columns = BTreeMap::new();
+    for (name, r#type) in types {
+        let id = column_id(dataset, &name);
+        let column = json!({ "id": id, "key_name": name, "type": r#type, "description": "", "hidden": false });
+        columns.insert(id, column);
+    }
+    let scope = slug(dataset);
+    for document in services.metastore.honeycomb_documents(&services.settings.project, COLUMN, Some(&scope)).await? {
+        let mut column: Value = serde_json::from_str(&document.document).unwrap_or_default();
+        column["id"] = document.id.as_str().into();
+        column["created_at"] = time(document.created_at_unix_nano).into();
+        column["updated_at"] = time(document.changed_at_unix_nano).into();
+        columns.insert(document.id, column);
+    }
+    Ok(columns)
+}
+
+pub async fn definitions(State(services): State<Services>, Path(dataset): Path<String>) -> Answer<Json<Value>> {
+    let columns = columns_of(&services, &dataset).await?;
+    let has = |name: &str| columns.values().any(|column| column["key_name"] == name);
+    let written = services.honeycomb_get(DEFINITIONS, &slug(&dataset), &slug(&dataset)).await.ok();
+    let written: Value = written.and_then(|one| serde_json::from_str(&one.document).ok()).unwrap_or_default();
+    let mut told = Map::new();
+    for (meaning, defaults) in DEFINED {
+        let name = match written[*meaning]["name"].as_str() {
+            Some(name) => Some(name),
+            None => defaults.iter().copied().find(|name| has(name)),
+        };
+        if let Some(name) = name {
+            told.insert((*meaning).to_owned(), json!({ "name": name, "column_type": "column" }));
+        }
+    }
+    Ok(Json(Value::Object(told)))
+}
+
+/// An empty name resets what a meaning stands for.
+pub async fn change_definitions(
+    State(services): State<Services>,
+    Path(dataset): Path<String>,
+    request: Request,
+) -> Answer<Json<Value>> {
+    if dataset == ALL {
+        return Err(Failure::not_found("Dataset not found"));
+    }
+    let columns = columns_of(&services, &dataset).await?;
+    let scope = slug(&dataset);
+    let written = services.honeycomb_get(DEFINITIONS, &scope, &scope).await.ok();
+    let written: Option<Value> = written.and_then(|one| serde_json::from_str(&one.document).ok());
+    let mut written = object(written.unwrap_or_else(|| json!({})))?;
+    let (_, value) = body(request).await?;
+    for (meaning, asked) in object(value)? {
+        if !DEFINED.iter().any(|(known, _)| *known == meaning) {
+            return Err(Failure::invalid(&meaning, "invalid", format!("{meaning}: unknown field")));
+        }
+        match asked["name"].as_str() {
+            None | Some("") => {
+                written.remove(&meaning);
+            }
+            Some(name) if columns.values().any(|column| column["key_name"] == name) => {
+                written.insert(meaning, json!({ "name": name }));
+            }
+            Some(name) => return Err(Failure::invalid(&meaning, "invalid", format!("{meaning}: no column is called {name:?}"))),
+        }
+    }
+    services.honeycomb_put(DEFINITIONS, &scope, &scope, &Value::Object(written)).await?;
+    definitions(State(services), Path(dataset)).await
+}

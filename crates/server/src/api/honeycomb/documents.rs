@@ -1,0 +1,185 @@
+//! What people keep beside their rows: calculated fields, query annotations, markers and their colours, boards.
+//!
+//! They are documents with a few members that are checked; the rest is given back as it came.
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{StatusCode, Uri};
+use languages::honeycomb::parse_expression;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::call::{body, new_id, object, query, slug, told};
+use super::failure::{Answer, Failure};
+use crate::{Services, now_unix_nano};
+
+/// A kind of document.
+struct Kind {
+    name: &'static str,
+    /// As errors call it.
+    title: &'static str,
+    /// Members that have to be there, and how many characters they may have.
+    required: &'static [(&'static str, usize)],
+    /// The member that no two documents of a dataset may share.
+    unique: Option<&'static str>,
+}
+
+static DERIVED_COLUMN: Kind = Kind {
+    name: "derived_column",
+    title: "Derived Column",
+    required: &[("alias", 255), ("expression", languages::honeycomb::EXPRESSION_BYTES_MAX)],
+    unique: Some("alias"),
+};
+static ANNOTATION: Kind =
+    Kind { name: "query_annotation", title: "Query annotation", required: &[("name", 320), ("query_id", 64)], unique: None };
+static MARKER: Kind = Kind { name: "marker", title: "Marker", required: &[], unique: None };
+static MARKER_SETTING: Kind =
+    Kind { name: "marker_setting", title: "Marker setting", required: &[("type", 255), ("color", 16)], unique: Some("type") };
+static BOARD: Kind = Kind { name: "board", title: "Board", required: &[("name", 255)], unique: None };
+
+pub fn router() -> Router<Services> {
+    let of_datasets: [(&str, &'static Kind); 4] = [
+        ("/1/derived_columns", &DERIVED_COLUMN),
+        ("/1/query_annotations", &ANNOTATION),
+        ("/1/markers", &MARKER),
+        ("/1/marker_settings", &MARKER_SETTING),
+    ];
+    let mut router = Router::new();
+    for (path, kind) in of_datasets {
+        let all = get(move |State(services): State<Services>, Path(dataset): Path<String>, uri: Uri| async move {
+            list(&services, kind, &slug_of(&services, &dataset).await?, &uri).await
+        })
+        .post(move |State(services): State<Services>, Path(dataset): Path<String>, request: Request| async move {
+            create(&services, kind, &slug_of(&services, &dataset).await?, request).await
+        });
+        let one = get(move |State(services): State<Services>, Path((dataset, id)): Path<(String, String)>| async move {
+            Ok::<_, Failure>(Json(told(&find(&services, kind, &slug(&dataset), &id).await?)))
+        })
+        .put(move |State(services): State<Services>, Path((dataset, id)): Path<(String, String)>, request: Request| async move {
+            change(&services, kind, &slug(&dataset), &id, request).await
+        })
+        .delete(move |State(services): State<Services>, Path((dataset, id)): Path<(String, String)>| async move {
+            remove(&services, kind, &slug(&dataset), &id).await
+        });
+        router = router.route(&format!("{path}/{{dataset}}"), all).route(&format!("{path}/{{dataset}}/{{id}}"), one);
+    }
+    let boards = get(|State(services): State<Services>, uri: Uri| async move { list(&services, &BOARD, "", &uri).await })
+        .post(|State(services): State<Services>, request: Request| async move { create(&services, &BOARD, "", request).await });
+    let board = get(|State(services): State<Services>, Path(id): Path<String>| async move {
+        Ok::<_, Failure>(Json(told(&find(&services, &BOARD, "", &id).await?)))
+    })
+    .put(|State(services): State<Services>, Path(id): Path<String>, request: Request| async move {
+        change(&services, &BOARD, "", &id, request).await
+    })
+    .delete(|State(services): State<Services>, Path(id): Path<String>| async move { remove(&services, &BOARD, "", &id).await });
+    // Some clients write the slash.
+    router.route("/1/boards", boards.clone()).route("/1/boards/", boards).route("/1/boards/{id}", board)
+}
+
+/// The slug of a dataset that is there.
+async fn slug_of(services: &Services, dataset: &str) -> Answer<String> {
+    services.honeycomb_dataset(dataset).await?;
+    Ok(slug(dataset))
+}
+
+#[derive(Default, Deserialize)]
+struct Asked {
+    alias: Option<String>,
+}
+
+/// All of a dataset; `?alias=` names one calculated field.
+async fn list(services: &Services, kind: &Kind, scope: &str, uri: &Uri) -> Answer<Response> {
+    let documents = services.metastore.honeycomb_documents(&services.settings.project, kind.name, Some(scope)).await?;
+    let mut all = documents.iter().map(told);
+    match query::<Asked>(uri).alias.filter(|_| kind.unique == Some("alias")) {
+        None => Ok(Json(all.collect::<Vec<_>>()).into_response()),
+        Some(alias) => match all.find(|one| one["alias"] == alias.as_str()) {
+            Some(one) => Ok(Json(one).into_response()),
+            None => Err(missing(kind)),
+        },
+    }
+}
+
+async fn create(services: &Services, kind: &Kind, scope: &str, request: Request) -> Answer<Response> {
+    let (_, value) = body(request).await?;
+    let document = checked(services, kind, scope, None, object(value)?).await?;
+    let made = services.honeycomb_put(kind.name, scope, &new_id(), &document).await?;
+    Ok((StatusCode::CREATED, Json(told(&made))).into_response())
+}
+
+async fn change(services: &Services, kind: &Kind, scope: &str, id: &str, request: Request) -> Answer<Json<Value>> {
+    let known = find(services, kind, scope, id).await?;
+    let (_, value) = body(request).await?;
+    let document = checked(services, kind, scope, Some(id), object(value)?).await?;
+    if kind.name == ANNOTATION.name {
+        let before: Value = serde_json::from_str(&known.document).unwrap_or_default();
+        if before["query_id"] != document["query_id"] {
+            return Err(Failure::invalid("query_id", "invalid", "query_id: cannot be changed"));
+        }
+    }
+    services.honeycomb_put(kind.name, scope, id, &document).await?;
+    Ok(Json(told(&find(services, kind, scope, id).await?)))
+}
+
+async fn remove(services: &Services, kind: &Kind, scope: &str, id: &str) -> Answer<StatusCode> {
+    find(services, kind, scope, id).await?;
+    services.metastore.delete_honeycomb_document(&services.settings.project, kind.name, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(services: &Services, kind: &Kind, scope: &str, id: &str) -> Answer<metastore::HoneycombDocument> {
+    services.honeycomb_get(kind.name, scope, id).await.map_err(|failure| match failure.status {
+        StatusCode::NOT_FOUND => missing(kind),
+        _ => failure,
+    })
+}
+
+fn missing(kind: &Kind) -> Failure {
+    Failure::not_found(format!("{} not found", kind.title))
+}
+
+/// The document to keep; `id` is its own when it is there already.
+async fn checked(
+    services: &Services,
+    kind: &Kind,
+    scope: &str,
+    id: Option<&str>,
+    mut document: Map<String, Value>,
+) -> Answer<Value> {
+    for member in ["id", "created_at", "updated_at"] {
+        document.remove(member);
+    }
+    for (member, chars_max) in kind.required {
+        match document.get(*member).and_then(Value::as_str).map(str::trim) {
+            None | Some("") => return Err(Failure::invalid(member, "missing", "cannot be blank")),
+            Some(text) if text.chars().count() > *chars_max => {
+                return Err(Failure::invalid(member, "invalid", format!("{member}: must have at most {chars_max} characters")));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(expression) = document.get("expression").and_then(Value::as_str).filter(|_| kind.name == DERIVED_COLUMN.name) {
+        let read = parse_expression(expression);
+        read.map_err(|error| Failure::invalid("expression", "invalid", error.with_caret(expression)))?;
+    }
+    if kind.name == MARKER.name && document.get("start_time").is_none_or(Value::is_null) {
+        document.insert("start_time".into(), (now_unix_nano() / 1_000_000_000).into());
+    }
+    if let Some(member) = kind.unique {
+        let others = services.metastore.honeycomb_documents(&services.settings.project, kind.name, Some(scope)).await?;
+        let taken = others.iter().filter(|other| Some(other.id.as_str()) != id).any(|other| {
+            let other: Value = serde_json::from_str(&other.document).unwrap_or_default();
+            Some(&other[member]) == document.get(member)
+        });
+        if taken {
+            return Err(Failure::conflict(format!("{} with this {member} already exists", kind.title)));
+        }
+    }
+    if kind.name == BOARD.name {
+        document.entry("panels").or_insert_with(|| json!([]));
+        document.entry("type").or_insert_with(|| "flexible".into());
+    }
+    Ok(Value::Object(document))
+}

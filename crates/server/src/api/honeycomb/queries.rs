@@ -1,0 +1,139 @@
+//! `/1/queries` and `/1/query_results`: a query is kept, then run as often as somebody asks; its results are kept under an id.
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use engine::ask::honeycomb::{HoneycombAnswer, HoneycombPoint, HoneycombQuestion};
+use http::{HeaderMap, StatusCode};
+use languages::honeycomb::{CalculatedField, LIMIT_WITHOUT_SERIES_MAX, QuerySpecification};
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::call::{ALL, body, id_of, new_id, object, time};
+use super::failure::{Answer, Failure, base};
+use crate::{Services, now_unix_nano};
+
+const QUERY: &str = "query";
+const RESULT: &str = "query_result";
+
+/// `POST /1/queries/{dataset}`: keeps a query. The same query has the same id.
+pub async fn create(State(services): State<Services>, Path(dataset): Path<String>, request: Request) -> Answer<Response> {
+    services.honeycomb_dataset(&dataset).await?;
+    let (_, value) = body(request).await?;
+    let mut query = object(value)?;
+    query.remove("id");
+    let query = Value::Object(query);
+    QuerySpecification::from_json(&query)?;
+    let mut query = object(query)?;
+    // What Honeycomb fills in.
+    if query.get("calculations").is_none_or(|calculations| calculations.as_array().is_none_or(Vec::is_empty)) {
+        query.insert("calculations".into(), json!([{ "op": "COUNT" }]));
+    }
+    if ["start_time", "end_time", "time_range"].iter().all(|name| query.get(*name).is_none_or(Value::is_null)) {
+        query.insert("time_range".into(), languages::honeycomb::TIME_RANGE_DEFAULT.into());
+    }
+    let mut query = Value::Object(query);
+    let id = id_of(xxh3_128(format!("{dataset} {query}").as_bytes()));
+    services.honeycomb_put(QUERY, &dataset, &id, &query).await?;
+    query["id"] = id.into();
+    Ok(Json(query).into_response())
+}
+
+/// `GET /1/queries/{dataset}/{id}`.
+pub async fn get(State(services): State<Services>, Path((dataset, id)): Path<(String, String)>) -> Answer<Json<Value>> {
+    Ok(Json(query(&services, &dataset, &id).await?))
+}
+
+async fn query(services: &Services, dataset: &str, id: &str) -> Answer<Value> {
+    let found = services.honeycomb_get(QUERY, dataset, id).await.map_err(|_| Failure::not_found("Query not found"))?;
+    let mut query: Value = serde_json::from_str(&found.document).unwrap_or_default();
+    query["id"] = id.into();
+    Ok(query)
+}
+
+/// `POST /1/query_results/{dataset}`: runs a kept query. The answer comes with the reply, so that nobody has to poll.
+pub async fn run(State(services): State<Services>, Path(dataset): Path<String>, request: Request) -> Answer<Response> {
+    let (headers, value) = body(request).await?;
+    let asked = object(value)?;
+    let Some(query_id) = asked.get("query_id").and_then(Value::as_str) else {
+        return Err(Failure::invalid("query_id", "missing", "query_id: cannot be blank"));
+    };
+    let query = query(&services, &dataset, query_id).await?;
+    let mut specification = query.clone();
+    if let Some(members) = specification.as_object_mut() {
+        members.remove("id");
+    }
+    let flag = |name: &str, default: bool| asked.get(name).and_then(Value::as_bool).unwrap_or(default);
+    let limit = match asked.get("limit").and_then(Value::as_u64) {
+        None => None,
+        Some(limit) => match u32::try_from(limit) {
+            Ok(limit) if (1..=LIMIT_WITHOUT_SERIES_MAX).contains(&limit) => Some(limit),
+            _ => return Err(Failure::invalid("limit", "invalid", "limit: must be between 1 and 10000")),
+        },
+    };
+    let question = HoneycombQuestion {
+        dataset: services.honeycomb_dataset(&dataset).await?,
+        calculated_fields: calculated_fields(&services, &dataset).await?,
+        with_series: !flag("disable_series", false),
+        with_total: !flag("disable_total_by_aggregate", true),
+        with_other: !flag("disable_other_by_aggregate", true),
+        limit,
+        ..HoneycombQuestion::new(QuerySpecification::from_json(&specification)?, now_unix_nano() / 1_000_000_000)
+    };
+    let answer = services.asker.honeycomb(&question).await?;
+    let id = new_id();
+    let result = json!({ "complete": true, "query": query, "data": data(&answer) });
+    services.honeycomb_put(RESULT, &dataset, &id, &result).await?;
+    Ok((StatusCode::CREATED, Json(with_links(result, &id, &dataset, &headers))).into_response())
+}
+
+/// `GET /1/query_results/{dataset}/{id}`.
+pub async fn result(
+    State(services): State<Services>,
+    Path((dataset, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer<Json<Value>> {
+    let found = services.honeycomb_get(RESULT, &dataset, &id).await;
+    let found = found.map_err(|_| Failure::not_found("Query result not found"))?;
+    let result: Value = serde_json::from_str(&found.document).unwrap_or_default();
+    Ok(Json(with_links(result, &id, &dataset, &headers)))
+}
+
+fn with_links(mut result: Value, id: &str, dataset: &str, headers: &HeaderMap) -> Value {
+    let base = base(headers);
+    result["id"] = id.into();
+    result["links"] = json!({
+        "query_url": format!("{base}/explore/{dataset}/result/{id}"),
+        "graph_image_url": format!("{base}/explore/{dataset}/result/{id}/graph"),
+    });
+    result
+}
+
+fn data(answer: &HoneycombAnswer) -> Value {
+    let point = |point: &HoneycombPoint| json!({ "time": time(point.time_unix_nano), "data": point.data });
+    let results: Vec<Value> = answer.results.iter().map(|cells| json!({ "data": cells })).collect();
+    let mut data = json!({
+        "series": answer.series.iter().map(point).collect::<Vec<_>>(),
+        "results": results,
+    });
+    if let Some(total) = &answer.total {
+        data["total_by_aggregate"] = json!(total);
+        data["total_by_aggregate_series"] = answer.total_series.iter().map(point).collect::<Vec<_>>().into();
+    }
+    if let Some(other) = &answer.other {
+        data["other_by_aggregate"] = json!(other);
+    }
+    data
+}
+
+/// Calculated fields of the dataset, and those of all datasets.
+async fn calculated_fields(services: &Services, dataset: &str) -> Answer<Vec<CalculatedField>> {
+    let documents = services.metastore.honeycomb_documents(&services.settings.project, "derived_column", None).await?;
+    let ours = documents.iter().filter(|document| document.scope == ALL || document.scope == dataset);
+    let fields = ours.filter_map(|document| {
+        let value: Value = serde_json::from_str(&document.document).ok()?;
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        Some(CalculatedField { name: text("alias")?, expression: text("expression")? })
+    });
+    Ok(fields.collect())
+}

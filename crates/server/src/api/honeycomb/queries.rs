@@ -78,7 +78,7 @@ pub async fn run(State(services): State<Services>, Path(dataset): Path<String>, 
         with_total: !flag("disable_total_by_aggregate", true),
         with_other: !flag("disable_other_by_aggregate", true),
         limit,
-        ..HoneycombQuestion::new(QuerySpecification::from_json(&specification)?, now_unix_nano() / 1_000_000_000)
+        ..HoneycombQuestion::new(QuerySpecification::from_json(&specification)?, now_unix_nano() / 1_000_000_000 + 1)
     };
     let answer = services.asker.honeycomb(&question).await?;
     let id = new_id();

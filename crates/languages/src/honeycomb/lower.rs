@@ -300,7 +300,7 @@ impl Lowered<'_> {
 
     /// One row over all but the groups told.
     pub fn other(&self, groups: &[Vec<ScalarValue>]) -> Result<LogicalPlan, LowerError> {
-        let placed = self.placed(groups, JoinType::Left)?;
+        let placed = self.placed(groups, JoinType::Right)?;
         let others = LogicalPlanBuilder::from(placed).filter(ident(PLACE).is_null())?.build()?;
         self.summary(others, &[])
     }
@@ -377,8 +377,9 @@ impl Lowered<'_> {
         }
         let ours: Vec<Column> = self.group_columns().into_iter().map(Column::from_name).collect();
         let theirs: Vec<Column> = (0..self.group_types.len()).map(|at| Column::from_name(format!("q{at}"))).collect();
-        let rows = LogicalPlanBuilder::from(self.rows.clone());
-        Ok(rows.join_detailed(known.build()?, join_type, (ours, theirs), None, NullEquality::NullEqualsNull)?.build()?)
+        // The left side is the one that is held in memory.
+        let joined = known.join_detailed(self.rows.clone(), join_type, (theirs, ours), None, NullEquality::NullEqualsNull)?;
+        Ok(joined.build()?)
     }
 
     /// One row for each of `keys`, with calculations and formulas.

@@ -92,15 +92,16 @@ fn join_one(
     }
     let others = spans.aggregate(grouped.collect::<Vec<_>>(), told)?.build()?;
     let join_type = match relation {
-        Relation::None => JoinType::LeftAnti,
-        _ if asked.breakdowns.is_empty() => JoinType::LeftSemi,
-        _ if asked.filters.is_empty() => JoinType::Left,
+        Relation::None => JoinType::RightAnti,
+        _ if asked.breakdowns.is_empty() => JoinType::RightSemi,
+        _ if asked.filters.is_empty() => JoinType::Right,
         _ => JoinType::Inner,
     };
     let ours: Vec<Column> = keys.iter().map(|(ours, _)| Column::from_name(*ours)).collect();
     let theirs: Vec<Column> = (0..keys.len()).map(|place| Column::from_name(key(place))).collect();
-    let joined = LogicalPlanBuilder::from(plan)
-        .join_detailed(others, join_type, (ours, theirs), None, NullEquality::NullEqualsNothing)?
+    // The left side is the one that is held in memory: the spans that were looked for.
+    let joined = LogicalPlanBuilder::from(others)
+        .join_detailed(plan, join_type, (theirs, ours), None, NullEquality::NullEqualsNothing)?
         .build();
     Ok(joined.map_err(DataFusionError::from)?)
 }

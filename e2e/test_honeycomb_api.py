@@ -1,6 +1,9 @@
 """The PyPI client `honeycomb-api`, pointed here, keeps a query, runs it and reads its results; and what else it configures."""
 
+import json
 import time
+import urllib.request
+import uuid
 
 import pytest
 from support import eventually, python_app, run
@@ -75,3 +78,20 @@ def test_datasets_columns_and_boards(client, shop):
     assert client.boards.get(board.id).name == f"of {dataset}"
     client.boards.delete(board.id)
     assert board.id not in [one.id for one in client.boards.list()]
+
+
+def test_services_that_call_one_another(server, client, service):
+    """Two services of one trace, sent as a beeline would."""
+    trace = uuid.uuid4().hex
+    events = [
+        {"trace.trace_id": trace, "trace.span_id": f"{number:016x}", "service.name": f"{service}-{name}", "name": name,
+         "span.kind": kind, "duration_ms": 5, **({"trace.parent_id": f"{number - 1:016x}"} if number > 1 else {})}
+        for number, (name, kind) in enumerate([("web", "server"), ("web", "client"), ("api", "server")], 1)
+    ]
+    body = json.dumps([{"data": event, "samplerate": 4} for event in events]).encode()
+    headers = {"X-Honeycomb-Team": "any", "Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{server.http}/1/batch/{service}", body, headers), timeout=30).read()
+    asked = honeycomb.ServiceMapDependencyRequestCreate(time_range=3_600, filters=[{"name": f"{service}-api"}])
+    found = client.service_map_dependencies.get(asked, poll_interval=0.1, timeout=30)
+    told = [(one.parent_node.name, one.child_node.name, one.call_count) for one in found.dependencies]
+    assert told == [(f"{service}-web", f"{service}-api", 4)]

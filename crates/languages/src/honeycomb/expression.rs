@@ -81,6 +81,16 @@ impl Scope<'_> {
                 let column = if function == Function::EventTimestamp { TIME } else { RECEIVED_AT };
                 Ok(Typed::new(seconds(ident(column)), Type::Float))
             }
+            Function::RegMatch | Function::RegValue | Function::RegCount => {
+                if let Some(Node { kind: NodeKind::Text(pattern), .. }) = arguments.get(1)
+                    && let Err(error) = regex::Regex::new(pattern)
+                {
+                    let why = error.to_string();
+                    let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                    return fault(&arguments[1], format!("expected a regular expression: {why}"));
+                }
+                self.plain(function, self.all(arguments)?)
+            }
             _ => self.plain(function, self.all(arguments)?),
         }
     }

@@ -1,7 +1,7 @@
 //! Honeycomb's API for reading and configuring: `/1/auth`, datasets, columns, queries and what is kept beside them.
 //!
 //! Spec:    api-docs.honeycomb.io, version 1
-//! Missing: triggers, recipients, SLOs, burn alerts, dependency maps, everything of version 2
+//! Missing: triggers, recipients, SLOs, burn alerts, board views, everything of version 2
 //! Quirks:  a query's results come with the reply that others answer with `complete: false`; any key is welcome while none
 //!          are configured
 
@@ -9,6 +9,7 @@ mod call;
 mod datasets;
 mod documents;
 mod failure;
+mod maps;
 mod queries;
 
 use axum::extract::{Request, State};
@@ -32,6 +33,8 @@ pub fn router() -> Router<Services> {
         .route("/1/columns/{dataset}", get(datasets::columns).post(datasets::create_column))
         .route("/1/columns/{dataset}/{id}", get(datasets::column).put(datasets::change_column).delete(datasets::remove_column))
         .route("/1/dataset_definitions/{dataset}", get(datasets::definitions).patch(datasets::change_definitions))
+        .route("/1/maps/dependencies/requests", post(maps::create))
+        .route("/1/maps/dependencies/requests/{id}", get(maps::result))
         .merge(documents::router())
         .route_layer(axum::middleware::from_fn(keyed))
         .route("/1/auth", get(auth))

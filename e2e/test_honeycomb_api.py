@@ -95,3 +95,24 @@ def test_services_that_call_one_another(server, client, service):
     found = client.service_map_dependencies.get(asked, poll_interval=0.1, timeout=30)
     told = [(one.parent_node.name, one.child_node.name, one.call_count) for one in found.dependencies]
     assert told == [(f"{service}-web", f"{service}-api", 4)]
+
+
+def test_a_large_result_is_the_same_when_it_is_asked_for_again(client, server, service):
+    """Some hundred steps of some hundred groups: more than is kept as it is."""
+    now = int(time.time())
+    events = [{"data": {"n": number, "group": number // 10}, "time": f"{now - number % 900}"} for number in range(4_500)]
+    headers = {"X-Honeycomb-Team": "any", "Content-Type": "application/json"}
+    body = json.dumps(events).encode()
+    urllib.request.urlopen(urllib.request.Request(f"{server.http}/1/batch/{service}", body, headers), timeout=30).read()
+    spec = honeycomb.QuerySpec(time_range=1_000, granularity=1, calculations=[{"op": "COUNT"}], breakdowns=["group"])
+    query = client.queries.create(spec, dataset=service)
+    made = client.query_results.run(service, query_id=query.id, disable_series=False, poll_interval=0.1, timeout=30)
+    assert len(made.data.series) == 4_500 and len(made.data.results) == 450
+    again = client.query_results.get(service, made.id)
+    assert again.data.model_dump() == made.data.model_dump()
+
+
+def test_keys_of_both_kinds(server):
+    request = urllib.request.Request(f"{server.http}/2/auth", headers={"Authorization": "Bearer hcamk_any:secret"})
+    answer = json.loads(urllib.request.urlopen(request, timeout=30).read())
+    assert answer["included"][0]["attributes"]["slug"] == "cupola" and answer["data"]["id"] == "hcamk_any"

@@ -117,6 +117,9 @@ pub const RETRIEVAL_SECONDS_MAX: i64 = 3_600;
 /// Insights of which it is remembered whose they are. Beyond it, all are forgotten until they are listed again.
 pub const INSIGHTS_REMEMBERED: usize = 10_000;
 
-/// Documents that Honeycomb's API keeps of each kind: queries, results, boards and so on. The oldest go; a result has at most
-/// a few megabytes.
+/// Documents that Honeycomb's API keeps of each kind: queries, results, boards and so on. Of more, the oldest go.
 pub const HONEYCOMB_DOCUMENTS_MAX: u32 = 2_000;
+
+/// Bytes of a result that is kept as it is; a larger one is worked out again when somebody asks for it. With the above half a
+/// gigabyte at most, and a few megabytes as queries are.
+pub const HONEYCOMB_RESULT_BYTES_MAX: usize = 256 * 1024;

@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Response};
 use engine::ask::honeycomb::{HoneycombAnswer, HoneycombPoint, HoneycombQuestion};
 use http::{HeaderMap, StatusCode};
 use languages::honeycomb::{CalculatedField, LIMIT_WITHOUT_SERIES_MAX, QuerySpecification};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::call::{ALL, body, id_of, new_id, object, time};
 use super::failure::{Answer, Failure, base};
+use crate::limits::HONEYCOMB_RESULT_BYTES_MAX;
 use crate::{Services, now_unix_nano};
 
 const QUERY: &str = "query";
@@ -59,9 +60,38 @@ pub async fn run(State(services): State<Services>, Path(dataset): Path<String>, 
         return Err(Failure::invalid("query_id", "missing", "query_id: cannot be blank"));
     };
     let query = query(&services, &dataset, query_id).await?;
+    let answer = answered(&services, &dataset, &query, &asked, None).await?;
+    let id = new_id();
+    let data = data(&answer);
+    let result = json!({ "complete": true, "query": query, "data": data });
+    let kept =
+        if result.to_string().len() <= HONEYCOMB_RESULT_BYTES_MAX { result.clone() } else { again(&result, &asked, &answer) };
+    services.honeycomb_put(RESULT, &dataset, &id, &kept).await?;
+    Ok((StatusCode::CREATED, Json(with_links(result, &id, &dataset, &headers))).into_response())
+}
+
+/// What is kept of a result that is too large: how to work it out again, over the same range.
+fn again(result: &Value, asked: &Map<String, Value>, answer: &HoneycombAnswer) -> Value {
+    let range = [answer.times.start, answer.times.end].map(|nanos| nanos / 1_000_000_000);
+    json!({ "complete": true, "query": result["query"], "asked": asked, "range": range })
+}
+
+/// Runs a query; `range`, in seconds, takes the place of its own.
+async fn answered(
+    services: &Services,
+    dataset: &str,
+    query: &Value,
+    asked: &Map<String, Value>,
+    range: Option<(i64, i64)>,
+) -> Answer<HoneycombAnswer> {
     let mut specification = query.clone();
     if let Some(members) = specification.as_object_mut() {
         members.remove("id");
+        if let Some((start, end)) = range {
+            members.remove("time_range");
+            members.insert("start_time".into(), start.into());
+            members.insert("end_time".into(), end.into());
+        }
     }
     let flag = |name: &str, default: bool| asked.get(name).and_then(Value::as_bool).unwrap_or(default);
     let limit = match asked.get("limit").and_then(Value::as_u64) {
@@ -72,19 +102,15 @@ pub async fn run(State(services): State<Services>, Path(dataset): Path<String>, 
         },
     };
     let question = HoneycombQuestion {
-        dataset: services.honeycomb_dataset(&dataset).await?,
-        calculated_fields: calculated_fields(&services, &dataset).await?,
+        dataset: services.honeycomb_dataset(dataset).await?,
+        calculated_fields: calculated_fields(services, dataset).await?,
         with_series: !flag("disable_series", false),
         with_total: !flag("disable_total_by_aggregate", true),
         with_other: !flag("disable_other_by_aggregate", true),
         limit,
         ..HoneycombQuestion::new(QuerySpecification::from_json(&specification)?, now_unix_nano() / 1_000_000_000 + 1)
     };
-    let answer = services.asker.honeycomb(&question).await?;
-    let id = new_id();
-    let result = json!({ "complete": true, "query": query, "data": data(&answer) });
-    services.honeycomb_put(RESULT, &dataset, &id, &result).await?;
-    Ok((StatusCode::CREATED, Json(with_links(result, &id, &dataset, &headers))).into_response())
+    Ok(services.asker.honeycomb(&question).await?)
 }
 
 /// `GET /1/query_results/{dataset}/{id}`.
@@ -95,8 +121,18 @@ pub async fn result(
 ) -> Answer<Json<Value>> {
     let found = services.honeycomb_get(RESULT, &dataset, &id).await;
     let found = found.map_err(|_| Failure::not_found("Query result not found"))?;
-    let result: Value = serde_json::from_str(&found.document).unwrap_or_default();
+    let mut result: Value = serde_json::from_str(&found.document).unwrap_or_default();
+    if let (Some(Value::Object(asked)), Some(Value::Array(range))) = (take(&mut result, "asked"), take(&mut result, "range")) {
+        let second = |at: usize| range.get(at).and_then(Value::as_i64).unwrap_or_default();
+        let range = Some((second(0), second(1)));
+        let answer = answered(&services, &dataset, &result["query"], &asked, range).await?;
+        result["data"] = data(&answer);
+    }
     Ok(Json(with_links(result, &id, &dataset, &headers)))
+}
+
+fn take(result: &mut Value, member: &str) -> Option<Value> {
+    result.as_object_mut()?.remove(member)
 }
 
 fn with_links(mut result: Value, id: &str, dataset: &str, headers: &HeaderMap) -> Value {

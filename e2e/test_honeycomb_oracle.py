@@ -13,6 +13,9 @@ from support import Server
 
 duckdb = pytest.importorskip("duckdb")
 
+# Its own: other tests have tables of the same name.
+DATABASE = duckdb.connect()
+
 START = 1_795_233_600
 SPANS = 1_200
 QUERIES = 120
@@ -146,13 +149,13 @@ def expected(calculations, groups: list[str], where: str) -> dict:
     exact = [sql for _, sql, how in calculations if how == "exact"]
     grouped = f"WHERE {where} " + (f"GROUP BY {keys}" if groups else "")
     # Counted as well, so that there is always something to select.
-    plain = duckdb.sql(f"SELECT {', '.join([*groups, *exact])}{', ' if groups or exact else ''}count(*) FROM spans {grouped}").fetchall()
+    plain = DATABASE.sql(f"SELECT {', '.join([*groups, *exact])}{', ' if groups or exact else ''}count(*) FROM spans {grouped}").fetchall()
     told = {row[: len(groups)]: list(row[len(groups) : -1]) for row in plain}
     near: list[dict] = []
     for _, sql, how in calculations:
         if how == "near":
             listed, share = sql.rsplit("|", 1)
-            found = duckdb.sql(
+            found = DATABASE.sql(
                 f"SELECT {', '.join([*groups, listed])} FROM spans, range(sample_rate::BIGINT) {grouped}"
             ).fetchall()
             near.append({row[:-1]: ranked(row[-1], float(share)) for row in found})
@@ -208,7 +211,7 @@ def test_queries_are_answered_as_duckdb_answers_them(tmp_path, weighted):
         [binary(), "export", "--data-dir", tmp_path / "data", "--to", tmp_path / "out"], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    duckdb.sql(f"CREATE OR REPLACE TABLE spans AS SELECT * FROM read_parquet('{tmp_path}/out/spans-*.parquet', union_by_name = true)")
+    DATABASE.sql(f"CREATE OR REPLACE TABLE spans AS SELECT * FROM read_parquet('{tmp_path}/out/spans-*.parquet', union_by_name = true)")
     compared = 0
     for query, calculations, where, data in asked:
         groups = query["breakdowns"]

@@ -1,8 +1,78 @@
 //! Walks `fixtures/queries/insights/`, and laws that hold for any text.
 
+use datafusion_common::DataFusionError;
+use datafusion_common::arrow::datatypes::Schema;
+use datafusion_expr::LogicalPlan;
+use datafusion_expr::logical_plan::builder::table_scan;
 use proptest::prelude::*;
 
+use super::stubs::Stubs;
 use super::*;
+
+const NAMES: &[(&str, &str)] = &[
+    ("@timestamp", "time"),
+    ("@ingestionTime", "received_at"),
+    ("@message", "body"),
+    ("@log", "aws.log.group.name"),
+    ("@logStream", "aws.log.stream.name"),
+    ("@ptr", "aws.log.event.id"),
+];
+
+/// The table of one side; its name says which groups are meant.
+fn events(schema: &Schema, source: Option<&Source>) -> Result<LogicalPlan, DataFusionError> {
+    let name = source.map_or("logs".to_owned(), |source| source.to_string());
+    table_scan(Some(datafusion_common::TableReference::bare(name)), schema, None)?.build()
+}
+
+fn lowered(text: &str, schema: &Schema) -> Vec<(&'static str, String)> {
+    let query = match parse(text) {
+        Ok(query) => query,
+        Err(error) => return vec![("error", error.with_caret(text))],
+    };
+    let context = LowerContext {
+        functions: &Stubs,
+        names: NAMES,
+        message: "body",
+        events: &|source| events(schema, source),
+        limit: ROWS_DEFAULT,
+    };
+    match lower(&query, text, &context) {
+        Ok(pipeline) => told(&pipeline),
+        Err(LowerError::Query(error)) => vec![("error", error.with_caret(text))],
+        Err(LowerError::Plan(error)) => vec![("error", error.strip_backtrace())],
+    }
+}
+
+fn told(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
+    let mut answers = vec![("plan", pipeline.plan.display_indent().to_string())];
+    if !pipeline.then.is_empty() {
+        let shown: Vec<String> = pipeline.shown.iter().map(|(name, expr)| format!("{name} = {expr}")).collect();
+        let stages: Vec<String> = pipeline.then.iter().map(stage).collect();
+        answers.push(("then", format!("{}\nshown: {}", stages.join("\n"), shown.join(", "))));
+    }
+    if !pipeline.unmasked.is_empty() {
+        answers.push(("source", format!("unmasked: {}", pipeline.unmasked.join(", "))));
+    }
+    if !pipeline.unknown_fields.is_empty() {
+        answers.push(("unknown", pipeline.unknown_fields.join("\n")));
+    }
+    answers
+}
+
+fn stage(stage: &Stage) -> String {
+    match stage {
+        Stage::Pattern { field } => format!("pattern of {field}"),
+        Stage::Lookup { lookup, fields } => {
+            let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+            format!("{lookup} by {}", fields.join(", "))
+        }
+        Stage::AppendCols { overrides, max, pipeline } => {
+            format!("append columns, override {overrides}, at most {max} rows, of\n{}", pipeline.plan.display_indent())
+        }
+        Stage::Rest(query) => format!("rest: {query}"),
+        other => format!("{other:?}"),
+    }
+}
 
 fn read(text: &str) -> Vec<(&'static str, String)> {
     match parse(text) {
@@ -17,10 +87,16 @@ fn read(text: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn the_manual_is_true() {
+    let mut schema = Schema::empty();
     let cases = crate::literate::check("insights", |tag, body| {
         let body = body.strip_suffix('\n').unwrap_or(body);
         match tag {
             "query" => Some(read(body)),
+            "lower" => Some(lowered(body, &schema)),
+            "schema logs" => {
+                schema = crate::literate::schema(body);
+                None
+            }
             other => panic!("no block is called {other}"),
         }
     });
@@ -180,6 +256,8 @@ fn check_any(text: &str) -> Result<(), TestCaseError> {
             let printed = query.to_string();
             let again = parse(&printed);
             prop_assert_eq!(again.as_ref(), Ok(&query), "{} was printed as {}", text, printed);
+            let schema = crate::literate::schema("time: timestamp\nbody: string\nstatus: int64\na: float64");
+            lowered(text, &schema);
         }
         Err(error) => {
             prop_assert!(error.span.start <= error.span.end && text.get(error.span.clone()).is_some(), "{} {:?}", text, error);

@@ -151,7 +151,12 @@ impl Lowering<'_> {
     fn command(&self, command: &Command, scope: &mut Scope) -> Lowered<()> {
         match command {
             Command::Source(_) => Ok(()),
-            Command::Fields(outputs) => self.outputs(outputs, scope),
+            Command::Fields(outputs) => {
+                if std::mem::take(&mut scope.shows_groups) {
+                    scope.shown.clear();
+                }
+                self.outputs(outputs, scope)
+            }
             Command::Display(outputs) => {
                 scope.shown.clear();
                 scope.is_display = true;

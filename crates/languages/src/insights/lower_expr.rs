@@ -11,7 +11,7 @@ use super::ast::{Expr, Function, LikePattern, Operator, Place, TimeSpan, TimeUni
 use super::lower::{Lowered, Lowering};
 use super::scope::Scope;
 use super::seams::ScalarSeam;
-use super::values::{float, is_numeric, is_text, is_time, millis, number, text, time, timestamp, truth, type_of};
+use super::values::{NANOS_PER_MS, float, is_numeric, is_text, is_time, millis, number, text, time, timestamp, truth, type_of};
 
 /// 1970-01-05, a Monday: weeks begin there.
 const MONDAY_UNIX_NANO: i64 = 4 * 86_400 * 1_000_000_000;
@@ -56,7 +56,11 @@ impl Lowering<'_> {
                 match pattern {
                     LikePattern::Text(part) => contains(value, part, *negated),
                     LikePattern::Regex(expression) => {
-                        let operator = if *negated { datafusion_expr::Operator::RegexNotMatch } else { datafusion_expr::Operator::RegexMatch };
+                        let operator = if *negated {
+                            datafusion_expr::Operator::RegexNotMatch
+                        } else {
+                            datafusion_expr::Operator::RegexMatch
+                        };
                         binary_expr(value, operator, lit(expression.clone()))
                     }
                 }
@@ -83,6 +87,14 @@ impl Lowering<'_> {
 
     fn compared(&self, operator: Operator, left: Plan, right: Plan, scope: &Scope) -> Lowered<Plan> {
         let (left_type, right_type) = (type_of(&left, scope)?, type_of(&right, scope)?);
+        if let Some(compared) = against_time(operator, &left, &left_type, &right) {
+            return Ok(compared);
+        }
+        if let Some(right) = id_literal(&left_type, &right).filter(|_| matches!(operator, Operator::Equal | Operator::NotEqual)) {
+            let operator =
+                if operator == Operator::Equal { datafusion_expr::Operator::Eq } else { datafusion_expr::Operator::NotEq };
+            return Ok(binary_expr(left, operator, right));
+        }
         let is_order = !matches!(operator, Operator::Equal | Operator::NotEqual);
         let is_literal_text = |plan: &Plan, data_type: &DataType| matches!(plan, Plan::Literal(..)) && is_text(data_type);
         let quotes = is_literal_text(&left, &left_type) || is_literal_text(&right, &right_type);
@@ -133,7 +145,11 @@ impl Lowering<'_> {
         match (function, args) {
             (Function::Bin, [Expr::Span(span)]) => {
                 let Some(time) = scope.known_field("@timestamp", self.context) else {
-                    return Err(self.refused(place, "log events, or a field for the time and datefloor", "rows without @timestamp"));
+                    return Err(self.refused(
+                        place,
+                        "log events, or a field for the time and datefloor",
+                        "rows without @timestamp",
+                    ));
                 };
                 return Ok(self.date_floor(time, *span));
             }
@@ -274,6 +290,37 @@ impl Lowering<'_> {
         }
         self.context.scalar(ScalarSeam::DateBin, args)
     }
+}
+
+/// A time compared with whole milliseconds, in a way that tells which files matter: whatever is within one is that one.
+fn against_time(operator: Operator, left: &Plan, left_type: &DataType, right: &Plan) -> Option<Plan> {
+    let Plan::Literal(ScalarValue::Int64(Some(millis)), _) = right else { return None };
+    if !is_time(left_type) {
+        return None;
+    }
+    let at = |millis: i64| {
+        let nanos = millis.checked_mul(NANOS_PER_MS)?;
+        Some(lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into()))))
+    };
+    let next = millis.checked_add(1)?;
+    Some(match operator {
+        Operator::Less => left.clone().lt(at(*millis)?),
+        Operator::LessOrEqual => left.clone().lt(at(next)?),
+        Operator::Greater => left.clone().gt_eq(at(next)?),
+        Operator::GreaterOrEqual => left.clone().gt_eq(at(*millis)?),
+        _ => return None,
+    })
+}
+
+/// The bytes of an id that is written in hex.
+fn id_literal(id_type: &DataType, text: &Plan) -> Option<Plan> {
+    let DataType::FixedSizeBinary(bytes_wanted) = id_type else { return None };
+    let Plan::Literal(ScalarValue::Utf8(Some(text)), _) = text else { return None };
+    if text.len() != 2 * usize::try_from(*bytes_wanted).ok()? || !text.is_ascii() {
+        return None;
+    }
+    let bytes = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok());
+    Some(lit(ScalarValue::FixedSizeBinary(*bytes_wanted, Some(bytes.collect::<Option<Vec<u8>>>()?))))
 }
 
 /// The column of an aggregate, by what is written.

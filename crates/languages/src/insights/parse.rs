@@ -319,7 +319,20 @@ impl<'a> Parser<'a> {
                 _ => Ok(Output { expr, alias: parser.alias()? }),
             }
         })?;
-        let by = if self.take_word("by") { self.outputs()? } else { Vec::new() };
+        let mut names: Vec<String> = Vec::new();
+        let by = match self.take_word("by") {
+            false => Vec::new(),
+            true => self.list(|parser| {
+                let start = parser.at;
+                let output = Output { expr: parser.plain_expr()?, alias: parser.alias()? };
+                let end = start + parser.text[start..parser.at].trim_end().len();
+                if names.contains(&output.name()) {
+                    return Err(InsightsError::at(parser.text, start..end, "each group once, or under a name of its own"));
+                }
+                names.push(output.name());
+                Ok(output)
+            })?,
+        };
         Ok(Command::Stats { aggregates, by })
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Scope {
     /// What `parse` and the like added to it.
     pub extracted: Vec<String>,
     pub is_display: bool,
+    /// Whether `stats` says what is shown, until a command chooses among it.
+    pub shows_groups: bool,
     pub order: Option<Vec<Sort>>,
     pub is_limited: bool,
     pub unmasked: Vec<String>,
@@ -60,6 +62,7 @@ impl Scope {
             shown: Vec::new(),
             extracted: Vec::new(),
             is_display: false,
+            shows_groups: false,
             order: None,
             is_limited: false,
             unmasked: Vec::new(),

@@ -29,6 +29,7 @@ impl Lowering<'_> {
 
         let mut over = Scope::of_columns(scope.plan.clone());
         over.shown = Vec::new();
+        over.shows_groups = true;
         over.unmasked = std::mem::take(&mut scope.unmasked);
         over.unknown_fields = std::mem::take(&mut scope.unknown_fields);
         let mut outputs: Vec<Plan> = Vec::new();

@@ -77,8 +77,8 @@ fn of_spans(name: &str) -> Result<Option<Typed>, DataFusionError> {
         "type" | "span.kind" => Typed::new(ident("kind"), Type::Text),
         "duration_ms" => Typed::new(cast(ident("duration_ns"), Type::Float.data_type()) / lit(1e6), Type::Float),
         "status_code" => {
-            let number = when(status().eq(lit("error")), lit(2_i64)).when(status().eq(lit("ok")), lit(1_i64));
-            Typed::new(number.clone().otherwise(lit(0_i64))?, Type::Integer)
+            let mut number = when(status().eq(lit("error")), lit(2_i64)).when(status().eq(lit("ok")), lit(1_i64));
+            Typed::new(number.otherwise(lit(0_i64))?, Type::Integer)
         }
         "error" => Typed::boolean(when(status().eq(lit("error")), lit(true)).otherwise(null_of(Type::Boolean))?),
         "trace.trace_state" => Typed::new(ident("trace_state"), Type::Text),
@@ -113,8 +113,8 @@ fn of_logs(name: &str) -> Result<Option<Typed>, DataFusionError> {
         }
         "meta.annotation_type" => {
             let is_link = ident("event_name").eq(lit("link")).is_true();
-            let r#type = when(has_trace().and(is_link), lit("link")).when(has_trace(), lit("span_event"));
-            Typed::new(r#type.clone().otherwise(null_of(Type::Text))?, Type::Text)
+            let mut r#type = when(has_trace().and(is_link), lit("link")).when(has_trace(), lit("span_event"));
+            Typed::new(r#type.otherwise(null_of(Type::Text))?, Type::Text)
         }
         "is_root" => Typed::boolean(lit(false)),
         "duration_ms" | "status_code" | "type" | "span.kind" => return Ok(None),

@@ -100,8 +100,7 @@ fn join_one(
     let ours: Vec<Column> = keys.iter().map(|(ours, _)| Column::from_name(*ours)).collect();
     let theirs: Vec<Column> = (0..keys.len()).map(|place| Column::from_name(key(place))).collect();
     // The left side is the one that is held in memory: the spans that were looked for.
-    let joined = LogicalPlanBuilder::from(others)
+    LogicalPlanBuilder::from(others)
         .join_detailed(plan, join_type, (theirs, ours), None, NullEquality::NullEqualsNothing)?
-        .build();
-    Ok(joined.map_err(DataFusionError::from)?)
+        .build()
 }

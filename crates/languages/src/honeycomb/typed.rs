@@ -94,8 +94,8 @@ impl Typed {
             }
             Type::Text => {
                 let read = try_cast(self.expr.clone(), DataType::Float64);
-                let or_zero = when(read.clone().is_not_null(), read).when(self.expr.is_not_null(), lit(0.0));
-                Typed::new(or_zero.clone().otherwise(null_of(Type::Float))?, Type::Float)
+                let mut or_zero = when(read.clone().is_not_null(), read).when(self.expr.is_not_null(), lit(0.0));
+                Typed::new(or_zero.otherwise(null_of(Type::Float))?, Type::Float)
             }
         })
     }

@@ -1,6 +1,7 @@
 //! What people type: the query languages, against the schemas of the three tables.
 
 use languages::filter_pattern::{self, FilterPatternError};
+use languages::insights::{self, InsightsError};
 use languages::search::{LowerContext, lower, parse};
 use languages::sql::rewrite;
 use languages::xray_filter::{self, FilterError, TraceView};
@@ -76,6 +77,29 @@ pub fn filter_pattern(input: &[u8]) {
             let Some(extracted) = parsed.matches(line) else { continue };
             assert!(extracted.fields.iter().all(|(name, _)| name.starts_with('$')));
             let _ = extracted.get(first);
+        }
+    }
+}
+
+/// A query is read, printed and read as the same; a fault has its place among the characters.
+pub fn insights(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let check = |error: &InsightsError| {
+        assert!(text.get(error.span.clone()).is_some(), "{:?} is no part of {text:?}", error.span);
+        let told = error.compile_error(text);
+        assert!(told.start_char_offset <= told.end_char_offset && told.end_char_offset <= text.chars().count());
+        let _ = error.with_caret(text);
+    };
+    let query = match insights::parse(text) {
+        Ok(query) => query,
+        Err(error) => return check(&error),
+    };
+    let printed = query.to_string();
+    match insights::parse(&printed) {
+        Ok(again) => assert_eq!(again, query, "{text:?} was printed as {printed:?}"),
+        Err(error) => {
+            let chars = printed.chars().count();
+            assert!(chars > insights::QUERY_CHARS_MAX, "{printed:?} was printed and is refused: {error}");
         }
     }
 }

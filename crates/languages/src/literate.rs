@@ -19,7 +19,7 @@ const ANSWER_TAGS: [&str; 13] = [
     "exact",
     "plan",
     "then",
-    "source",
+    "unmasked",
 ];
 
 enum Piece {

@@ -159,7 +159,7 @@ impl Lowering<'_> {
             }
             Command::Display(outputs) => {
                 scope.shown.clear();
-                scope.is_display = true;
+                (scope.is_display, scope.shows_groups) = (true, false);
                 self.outputs(outputs, scope)
             }
             Command::Unmask(outputs) => {
@@ -429,7 +429,7 @@ impl Lowering<'_> {
 }
 
 /// A star is anything, as little as will do; the last one takes what is left of its line.
-fn glob_expression(glob: &str) -> String {
+pub(super) fn glob_expression(glob: &str) -> String {
     let pieces: Vec<String> = glob.split('*').map(regex::escape).collect();
     let last = pieces.len() - 1;
     let ends_open = pieces[last].is_empty();
@@ -442,7 +442,7 @@ fn glob_expression(glob: &str) -> String {
 }
 
 /// The numbers of the groups that have names; nothing where none has.
-fn named_groups(expression: &str) -> Vec<i64> {
+pub(super) fn named_groups(expression: &str) -> Vec<i64> {
     let Ok(compiled) = regex::Regex::new(expression) else { return Vec::new() };
     let named = compiled.capture_names().enumerate().filter(|(_, name)| name.is_some());
     named.map(|(group, _)| group as i64).collect()

@@ -18,6 +18,11 @@ const MONDAY_UNIX_NANO: i64 = 4 * 86_400 * 1_000_000_000;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
+/// A century is the longest period: all there is falls into one, and nothing overflows.
+const PERIOD_DAYS_MAX: i64 = 36_525;
+const PERIOD_MONTHS_MAX: i64 = 1_200;
+const PERIOD_NANOS_MAX: i64 = PERIOD_DAYS_MAX * 86_400 * NANOS_PER_SECOND;
+
 impl Lowering<'_> {
     pub(super) fn expr(&self, expr: &Expr, scope: &mut Scope) -> Lowered<Plan> {
         Ok(match expr {
@@ -331,16 +336,17 @@ pub(super) fn aggregate_name(expr: &Expr) -> String {
 fn interval(span: TimeSpan) -> ScalarValue {
     let count = i64::from(span.count);
     let small = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
+    let nanos = |seconds: i64| (0, 0, count.saturating_mul(seconds * NANOS_PER_SECOND).min(PERIOD_NANOS_MAX));
     let (months, days, nanos) = match span.unit {
-        TimeUnit::Millisecond => (0, 0, count * 1_000_000),
-        TimeUnit::Second => (0, 0, count * NANOS_PER_SECOND),
-        TimeUnit::Minute => (0, 0, count * 60 * NANOS_PER_SECOND),
-        TimeUnit::Hour => (0, 0, count.min(2_000_000) * 3_600 * NANOS_PER_SECOND),
-        TimeUnit::Day => (0, small(count.min(100_000)), 0),
-        TimeUnit::Week => (0, small(7 * count.min(10_000)), 0),
-        TimeUnit::Month => (small(count.min(10_000)), 0, 0),
-        TimeUnit::Quarter => (small(3 * count.min(10_000)), 0, 0),
-        TimeUnit::Year => (small(12 * count.min(10_000)), 0, 0),
+        TimeUnit::Millisecond => (0, 0, count * NANOS_PER_MS),
+        TimeUnit::Second => nanos(1),
+        TimeUnit::Minute => nanos(60),
+        TimeUnit::Hour => nanos(3_600),
+        TimeUnit::Day => (0, small(count.min(PERIOD_DAYS_MAX)), 0),
+        TimeUnit::Week => (0, small((7 * count).min(PERIOD_DAYS_MAX)), 0),
+        TimeUnit::Month => (small(count.min(PERIOD_MONTHS_MAX)), 0, 0),
+        TimeUnit::Quarter => (small((3 * count).min(PERIOD_MONTHS_MAX)), 0, 0),
+        TimeUnit::Year => (small((12 * count).min(PERIOD_MONTHS_MAX)), 0, 0),
     };
     ScalarValue::IntervalMonthDayNano(Some(IntervalMonthDayNano::new(months, days, nanos)))
 }

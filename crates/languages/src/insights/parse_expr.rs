@@ -222,13 +222,16 @@ impl Parser<'_> {
         let misfit = |expected: String| Err(InsightsError::at(self.text, place.range(), expected));
         if !(least..=most).contains(&args.len()) {
             let wanted = match (least, most) {
+                (0, 0) => "no argument".to_owned(),
                 (1, 1) => "one argument".to_owned(),
                 (least, most) if least == most => format!("{least} arguments"),
+                (1, usize::MAX) => "one argument or more".to_owned(),
                 (least, usize::MAX) => format!("{least} arguments or more"),
                 (least, most) => format!("{least} to {most} arguments"),
             };
             let error = InsightsError::at(self.text, place.range(), format!("{wanted} of {}", function.as_str()));
-            return Err(error.found(format!("{} arguments", args.len())));
+            let plural = if args.len() == 1 { "" } else { "s" };
+            return Err(error.found(format!("{} argument{plural}", args.len())));
         }
         match function {
             Function::Bin if !matches!(args, [Expr::Span(_)]) => misfit("a period, such as bin(5m)".to_owned()),

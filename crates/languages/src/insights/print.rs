@@ -25,7 +25,7 @@ impl fmt::Display for Command {
             Command::Parse { from, pattern, .. } => {
                 f.write_str("parse ")?;
                 if let Some(from) = from {
-                    write!(f, "{from} ")?;
+                    write!(f, "{} ", Within(from, 9))?;
                 }
                 pattern.fmt(f)
             }
@@ -118,7 +118,9 @@ impl fmt::Display for ParsePattern {
             }
             ParsePattern::Regex { text, names } => {
                 Regex(text).fmt(f)?;
-                (names, text.contains("(?<") || text.contains("(?P<"))
+                // Groups that have names bring them along.
+                let compiled = regex::Regex::new(text).ok();
+                (names, compiled.is_some_and(|compiled| compiled.capture_names().flatten().next().is_some()))
             }
         };
         if is_named || names.is_empty() {
@@ -242,7 +244,7 @@ impl fmt::Display for Expr {
             Expr::Span(span) => span.fmt(f),
             Expr::Star => f.write_str("*"),
             Expr::Not(inner) => write!(f, "not {}", Within(inner, 3)),
-            Expr::Negative(inner) => write!(f, "-{}", Within(inner, 8)),
+            Expr::Negative(inner) => write!(f, "-{}", Within(inner, 7)),
             Expr::Binary { operator, left, right, .. } => {
                 let strength = operator.strength();
                 // Comparisons do not follow one another; powers are read from the right, all others from the left.
@@ -255,7 +257,7 @@ impl fmt::Display for Expr {
             }
             Expr::In { expr, list, negated } => {
                 write!(f, "{}{} in [", Within(expr, 5), not(negated))?;
-                listed(f, list, ", ")?;
+                listed(f, &list.iter().map(|one| Within(one, 5)).collect::<Vec<_>>(), ", ")?;
                 f.write_str("]")
             }
             Expr::InQuery { expr, query, negated, .. } => write!(f, "{}{} in ({query})", Within(expr, 5), not(negated)),
@@ -283,7 +285,8 @@ impl fmt::Display for Name<'_> {
         let begins = self.0.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '@'));
         let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '.');
         let is_bare = begins && self.0.chars().all(is_plain) && !self.0.contains("..") && !self.0.ends_with('.');
-        let is_word = RESERVED_WORDS.iter().any(|word| word.eq_ignore_ascii_case(self.0));
+        let first = self.0.split('.').next().unwrap_or_default();
+        let is_word = RESERVED_WORDS.iter().any(|word| word.eq_ignore_ascii_case(first));
         if is_bare && !is_word { f.write_str(self.0) } else { write!(f, "`{}`", self.0) }
     }
 }

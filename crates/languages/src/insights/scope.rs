@@ -9,6 +9,9 @@ use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use super::lower::{LowerContext, Lowered};
 use super::seams::ScalarSeam;
 
+/// What columns of attributes begin with that are called as a fixed column is.
+const ATTRIBUTE_PREFIX: &str = "attributes.";
+
 /// The rows of one side of a join, or of a query without any.
 #[derive(Clone, Debug)]
 pub(super) struct Side {
@@ -87,31 +90,41 @@ impl Scope {
     }
 
     pub fn known_field(&self, name: &str, context: &LowerContext<'_>) -> Option<Expr> {
+        let (side, own) = self.side(name);
+        let exact =
+            self.defined_column(name).or_else(|| self.side_column(side, own)).or_else(|| self.event_column(side, own, context));
+        if exact.is_some() {
+            return exact;
+        }
+        // A part of a structure: of one that a command made, else of the message.
         let json = |document: Expr, path: &str| context.scalar(ScalarSeam::JsonField, vec![document, lit(path)]);
-        for (head, rest) in heads(name) {
-            if let Some((_, column)) = self.defined.iter().rev().find(|(defined, _)| defined == head) {
-                let column = Expr::Column(column.clone());
-                return Some(if rest.is_empty() { column } else { json(column, rest) });
-            }
+        let made = heads(name).find_map(|(head, rest)| Some(json(self.defined_column(head)?, rest)));
+        let made = made.or_else(|| heads(own).find_map(|(head, rest)| Some(json(self.side_column(side, head)?, rest))));
+        if made.is_some() || !side.has_events || own.starts_with('@') {
+            return made;
         }
-        let (side, name) = self.side(name);
-        for (head, rest) in heads(name) {
-            let defined = side.defined.iter().rev().find(|(defined, _)| defined == head);
-            if let Some(column) = defined.and_then(|(_, column)| self.column(side, column)) {
-                return Some(if rest.is_empty() { column } else { json(column, rest) });
-            }
-        }
+        Some(json(self.column(side, context.message)?, own))
+    }
+
+    fn defined_column(&self, name: &str) -> Option<Expr> {
+        let (_, column) = self.defined.iter().rev().find(|(defined, _)| defined == name)?;
+        Some(Expr::Column(column.clone()))
+    }
+
+    fn side_column(&self, side: &Side, name: &str) -> Option<Expr> {
+        let (_, column) = side.defined.iter().rev().find(|(defined, _)| defined == name)?;
+        self.column(side, column)
+    }
+
+    /// A field of log events that has a column. What a message calls as a fixed column is called is an attribute.
+    fn event_column(&self, side: &Side, name: &str, context: &LowerContext<'_>) -> Option<Expr> {
         if !side.has_events {
             return None;
         }
-        let named = context.names.iter().find(|(known, _)| *known == name).map_or(name, |(_, column)| *column);
-        if let Some(column) = self.column(side, named) {
-            return Some(column);
+        if let Some((_, column)) = context.names.iter().find(|(known, _)| *known == name) {
+            return self.column(side, column);
         }
-        if named != name || name.starts_with('@') {
-            return None;
-        }
-        Some(json(self.column(side, context.message)?, name))
+        self.column(side, &format!("{ATTRIBUTE_PREFIX}{name}")).or_else(|| self.column(side, name))
     }
 
     /// Whose field it is, and what it is called there.
@@ -187,6 +200,5 @@ impl Scope {
 
 /// Each way to cut a name at a dot, the longest head first.
 fn heads(name: &str) -> impl Iterator<Item = (&str, &str)> {
-    let dots = name.rmatch_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
-    std::iter::once((name, "")).chain(dots)
+    name.rmatch_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]))
 }

@@ -51,12 +51,30 @@ fn told(pipeline: &Pipeline) -> Vec<(&'static str, String)> {
         answers.push(("then", format!("{}\nshown: {}", stages.join("\n"), shown.join(", "))));
     }
     if !pipeline.unmasked.is_empty() {
-        answers.push(("source", format!("unmasked: {}", pipeline.unmasked.join(", "))));
+        answers.push(("unmasked", pipeline.unmasked.join(", ")));
     }
     if !pipeline.unknown_fields.is_empty() {
         answers.push(("unknown", pipeline.unknown_fields.join("\n")));
     }
     answers
+}
+
+/// What `parse` takes out of each line, as the engine's function for captures does.
+fn extracted(text: &str, data: &[String]) -> Vec<(&'static str, String)> {
+    let query = parse(text).unwrap();
+    let [Command::Parse { pattern, .. }] = query.commands.as_slice() else { panic!("{text} is not one parse") };
+    let (expression, names, groups) = match pattern {
+        ParsePattern::Glob { text, names } => (lower::glob_expression(text), names, Vec::new()),
+        ParsePattern::Regex { text, names } => (text.clone(), names, lower::named_groups(text)),
+    };
+    let compiled = regex::Regex::new(&expression).unwrap();
+    let lines = data.iter().map(|line| {
+        let Some(captures) = compiled.captures(line) else { return "nothing".to_owned() };
+        let value = |place: usize| captures.get(groups.get(place).map_or(place + 1, |group| *group as usize));
+        let told = |(place, name): (usize, &String)| format!("{name}={}", value(place).map_or("NULL", |found| found.as_str()));
+        names.iter().enumerate().map(told).collect::<Vec<_>>().join(" | ")
+    });
+    vec![("matches", lines.collect::<Vec<_>>().join("\n"))]
 }
 
 fn stage(stage: &Stage) -> String {
@@ -87,12 +105,17 @@ fn read(text: &str) -> Vec<(&'static str, String)> {
 
 #[test]
 fn the_manual_is_true() {
-    let mut schema = Schema::empty();
+    let (mut schema, mut data) = (Schema::empty(), Vec::new());
     let cases = crate::literate::check("insights", |tag, body| {
         let body = body.strip_suffix('\n').unwrap_or(body);
         match tag {
             "query" => Some(read(body)),
             "lower" => Some(lowered(body, &schema)),
+            "extract" => Some(extracted(body, &data)),
+            "data" => {
+                data = body.lines().map(str::to_owned).collect();
+                None
+            }
             "schema logs" => {
                 schema = crate::literate::schema(body);
                 None
@@ -100,7 +123,7 @@ fn the_manual_is_true() {
             other => panic!("no block is called {other}"),
         }
     });
-    assert!(cases >= 1, "{cases} cases");
+    assert!(cases >= 300, "{cases} cases");
 }
 
 #[test]
@@ -141,6 +164,30 @@ fn every_function_is_read_by_its_name() {
     }
 }
 
+#[test]
+fn every_word_is_told_and_read_as_it_is_told() {
+    let told = |kind| KEYWORDS.iter().filter(move |keyword: &&Keyword| keyword.kind == kind).map(|keyword| keyword.name);
+    let sorted = |names: Vec<&'static str>| {
+        let mut names = names;
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(sorted(told(KeywordKind::Command).collect()), sorted(COMMAND_WORDS.to_vec()));
+    for (kind, is_aggregate) in [(KeywordKind::Aggregate, true), (KeywordKind::Function, false)] {
+        let known = Function::ALL.iter().filter(|function| function.is_aggregate() == is_aggregate);
+        assert_eq!(sorted(told(kind).collect()), sorted(known.map(|function| function.as_str()).collect()));
+    }
+    for keyword in KEYWORDS {
+        let text = match keyword.kind {
+            KeywordKind::Command => keyword.usage.to_owned(),
+            KeywordKind::Aggregate => format!("stats {}", keyword.usage),
+            KeywordKind::Function => format!("fields {}", keyword.usage.replace("…", "a, b")),
+        };
+        assert!(parse(&text).is_ok(), "{text}: {:?}", parse(&text));
+        assert!(!keyword.help.is_empty() && !keyword.help.contains('\n'));
+    }
+}
+
 /// Pieces that mean something, in any order.
 fn soup() -> impl Strategy<Value = String> {
     let words = [
@@ -178,6 +225,8 @@ fn soup() -> impl Strategy<Value = String> {
         "pct(a, 99)",
         "bin(5m)",
         "bin(1mo)",
+        "bin(4294967295m)",
+        "bin(4294967295y)",
         "(",
         ")",
         "[",
@@ -235,6 +284,9 @@ fn expressions() -> impl Strategy<Value = String> {
         "a like /x\\/y/",
         "a not in [1, 'b']",
         "b not like \"z\"",
+        "a in [(b or c), -(-d)]",
+        "`as`.x",
+        "`true`.y",
         "isempty(a)",
         "now()",
         "a[\"k\"][1]",

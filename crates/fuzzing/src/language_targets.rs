@@ -1,5 +1,6 @@
 //! What people type: the query languages, against the schemas of the three tables.
 
+use languages::filter_pattern::{self, FilterPatternError};
 use languages::search::{LowerContext, lower, parse};
 use languages::sql::rewrite;
 use languages::xray_filter::{self, FilterError, TraceView};
@@ -42,6 +43,39 @@ pub fn search(input: &[u8]) {
         match lower(&query, &context) {
             Ok(lowered) => assert!(lowered.unknown_keys.len() <= text.len()),
             Err(error) => check(&error),
+        }
+    }
+}
+
+/// A pattern is read, printed and read as the same; every line of the input is held against it.
+pub fn filter_pattern(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let (first, lines) = text.split_once('\n').unwrap_or((text, text));
+    for pattern in [text, first] {
+        let check = |error: &FilterPatternError| {
+            let position = error.position();
+            assert!(pattern.is_char_boundary(position), "byte {position} of {pattern:?} is no character's");
+            let _ = (error.with_caret(pattern), error.service_message());
+        };
+        let parsed = match filter_pattern::parse(pattern) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                check(&error);
+                continue;
+            }
+        };
+        let printed = parsed.to_string();
+        match filter_pattern::parse(&printed) {
+            Ok(again) => assert_eq!(again, parsed, "{pattern:?} was printed as {printed:?}"),
+            Err(error) => {
+                let chars = printed.chars().count();
+                assert!(chars > filter_pattern::PATTERN_CHARS_MAX, "{printed:?} was printed and is refused: {error}");
+            }
+        }
+        for line in lines.lines() {
+            let Some(extracted) = parsed.matches(line) else { continue };
+            assert!(extracted.fields.iter().all(|(name, _)| name.starts_with('$')));
+            let _ = extracted.get(first);
         }
     }
 }

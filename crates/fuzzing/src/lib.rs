@@ -35,6 +35,7 @@ pub fn all() -> &'static [Target] {
             target("cloudwatch_wire", receiver_targets::cloudwatch_wire),
             target("honeycomb_json", receiver_targets::honeycomb_json),
             target("honeycomb_msgpack", receiver_targets::honeycomb_msgpack),
+            target("language_filter_pattern", language_targets::filter_pattern),
             target("language_search", language_targets::search),
             target("language_sql", language_targets::sql),
             target("language_xray_filter", language_targets::xray_filter),

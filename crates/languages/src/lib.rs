@@ -4,6 +4,7 @@
 //! `datafusion-expr` and a schema, never the engine: nothing here reads a row.
 
 mod caret;
+pub mod filter_pattern;
 pub mod search;
 pub mod sql;
 pub mod xray_filter;

@@ -6,7 +6,21 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-const ANSWER_TAGS: [&str; 8] = ["expr", "unknown", "error", "rewritten", "read", "predicates", "condition", "necessary"];
+const ANSWER_TAGS: [&str; 13] = [
+    "expr",
+    "unknown",
+    "error",
+    "rewritten",
+    "read",
+    "predicates",
+    "condition",
+    "necessary",
+    "matches",
+    "exact",
+    "plan",
+    "then",
+    "source",
+];
 
 enum Piece {
     Prose(String),

@@ -1,5 +1,7 @@
 //! CloudWatch log events, in the order of their ids.
 
+use datafusion::prelude::ident;
+use languages::filter_pattern::{self, Pattern};
 use model::Signal;
 use store::TimeRange;
 
@@ -23,6 +25,8 @@ pub struct LogEventFilter {
     /// Strictly behind this id, in the order asked for.
     pub beyond_event_id: Option<String>,
     pub newest_first: bool,
+    /// What every event meets that matches; whether one does is for the pattern to say.
+    pub pattern: Option<Pattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +54,9 @@ impl Asker {
         if ![GROUP, STREAM, EVENT_ID].iter().all(|column| session.has(Signal::Logs, column)) {
             return Ok(Vec::new());
         }
-        session
-            .define("l", Signal::Logs, all_of([Some(is("receiver", "cloudwatch")), Some(is(GROUP, &filter.log_group_name))]))
-            .await?;
+        let necessary = filter.pattern.as_ref().and_then(|pattern| filter_pattern::lower(pattern, &ident("body")).necessary);
+        let conditions = [Some(is("receiver", "cloudwatch")), Some(is(GROUP, &filter.log_group_name)), necessary];
+        session.define("l", Signal::Logs, all_of(conditions)).await?;
         let mut conditions =
             vec![format!("CAST(received_at AS BIGINT) >= {}", filter.received_from_unix_ms.saturating_mul(NANOS_PER_MS))];
         if !filter.log_stream_names.is_empty() {

@@ -14,17 +14,22 @@ mod delivery_destinations;
 mod delivery_sources;
 mod delivery_templates;
 mod destinations;
+mod event_stream;
 mod exports;
 mod groups;
 mod imports;
 mod index_policies;
 mod input;
 mod integrations;
+mod live_tail;
 mod lookup_tables;
 mod metric_filters;
 mod model;
 mod put_events;
+mod queries;
+mod query_jobs;
 mod read;
+mod records;
 mod resource_policies;
 mod resources;
 mod scheduled_queries;
@@ -35,6 +40,9 @@ mod table_integrations;
 mod tags;
 mod transformers;
 
+use std::sync::Arc;
+
+use axum::response::Response;
 use http::StatusCode;
 use metastore::{Metastore, MetastoreError};
 use receivers::Reply;
@@ -49,12 +57,33 @@ use crate::Services;
 
 const NANOS_PER_MS: i64 = 1_000_000;
 
+/// What the API remembers from one call to the next: queries and their results, and who listens.
+#[derive(Default)]
+pub struct LogsState {
+    queries: Arc<query_jobs::QueryJobs>,
+    sessions: live_tail::Sessions,
+}
+
+/// Whether the answer of an operation goes on for as long as the client listens.
+pub(super) fn is_streamed(operation: &str) -> bool {
+    matches!(operation, "StartLiveTail" | "GetLogObject")
+}
+
+/// Answers an operation whose answer is an event stream, or refuses it as any other.
+pub(super) async fn stream(services: &Services, call: &Call, operation: &str) -> Result<Response, Reply> {
+    let Some(known) = model::operation(operation) else { return Err(unknown(call, operation)) };
+    let input = known.read(&call.body).map_err(|error| refuse(call, &error))?;
+    let logs = LogsApi { services, call, project: &services.settings.project, operation: known, input };
+    let streamed = match operation {
+        "StartLiveTail" => logs.start_live_tail().await,
+        _ => logs.get_log_object().await,
+    };
+    streamed.map_err(|error| refuse(call, &error))
+}
+
 /// Answers one operation by its name.
 pub(super) async fn answer(services: &Services, call: &Call, operation: &str) -> Reply {
-    let Some(known) = model::operation(operation) else {
-        let message = format!("operation {operation} is not one of CloudWatch Logs");
-        return refuse(call, &AwsError::new("UnknownOperationException", message));
-    };
+    let Some(known) = model::operation(operation) else { return unknown(call, operation) };
     let mut logs = LogsApi { services, call, project: &services.settings.project, operation: known, input: Input::default() };
     // The one operation whose body is large has a reader of its own.
     if operation == "PutLogEvents" {
@@ -68,6 +97,11 @@ pub(super) async fn answer(services: &Services, call: &Call, operation: &str) ->
         Ok(body) => reply(Dialect::Json11, StatusCode::OK, &body, &call.request_id),
         Err(error) => refuse(call, &error),
     }
+}
+
+fn unknown(call: &Call, operation: &str) -> Reply {
+    let message = format!("operation {operation} is not one of CloudWatch Logs");
+    refuse(call, &AwsError::new("UnknownOperationException", message))
 }
 
 fn refuse(call: &Call, error: &AwsError) -> Reply {
@@ -137,6 +171,7 @@ impl LogsApi<'_> {
             "DescribeLogStreams" => self.describe_log_streams().await,
             "DescribeLookupTables" => self.describe_lookup_tables().await,
             "DescribeMetricFilters" => self.describe_metric_filters().await,
+            "DescribeQueries" => self.describe_queries(),
             "DescribeQueryDefinitions" => self.describe_query_definitions().await,
             "DescribeResourcePolicies" => self.describe_resource_policies().await,
             "DescribeSubscriptionFilters" => self.describe_subscription_filters().await,
@@ -151,7 +186,11 @@ impl LogsApi<'_> {
             "GetIntegration" => self.get_integration().await,
             "GetLogAnomalyDetector" => self.get_log_anomaly_detector().await,
             "GetLogEvents" => self.get_log_events().await,
+            "GetLogFields" => self.get_log_fields(),
+            "GetLogGroupFields" => self.get_log_group_fields().await,
+            "GetLogRecord" => self.get_log_record().await,
             "GetLookupTable" => self.get_lookup_table().await,
+            "GetQueryResults" => self.get_query_results(),
             "GetScheduledQuery" => self.get_scheduled_query().await,
             "GetScheduledQueryHistory" => self.get_scheduled_query_history().await,
             "GetStorageTierPolicy" => self.get_storage_tier_policy().await,
@@ -161,6 +200,7 @@ impl LogsApi<'_> {
             "ListIntegrations" => self.list_integrations().await,
             "ListLogAnomalyDetectors" => self.list_log_anomaly_detectors().await,
             "ListLogGroups" => self.list_log_groups().await,
+            "ListLogGroupsForQuery" => self.list_log_groups_for_query(),
             "ListScheduledQueries" => self.list_scheduled_queries().await,
             "ListSourcesForS3TableIntegration" => self.list_sources().await,
             "ListSyslogConfigurations" => self.list_syslog_configurations().await,
@@ -185,9 +225,12 @@ impl LogsApi<'_> {
             "PutSubscriptionFilter" => self.put_subscription_filter().await,
             "PutSyslogConfiguration" => self.put_syslog_configuration().await,
             "PutTransformer" => self.put_transformer().await,
+            "StartQuery" => self.start_query().await,
+            "StopQuery" => self.stop_query(),
             "TagLogGroup" => self.tag_log_group().await,
             "TagResource" => self.tag_resource().await,
             "TestMetricFilter" => self.test_metric_filter(),
+            "TestTransformer" => self.test_transformer(),
             "UntagLogGroup" => self.untag_log_group().await,
             "UntagResource" => self.untag_resource().await,
             "UpdateAnomaly" => self.update_anomaly().await,

@@ -62,7 +62,7 @@ fn activity(request: &PutLogEvents<'_>, accepted: &std::ops::Range<usize>, now_u
     })
 }
 
-fn stamp(headers: &mut HeaderMap, request_id: &str) {
+pub(super) fn stamp(headers: &mut HeaderMap, request_id: &str) {
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-amzn-requestid", id);
     }

@@ -39,6 +39,11 @@ impl LogsApi<'_> {
         Ok(json!({}))
     }
 
+    pub(super) fn test_transformer(&self) -> Answer {
+        self.check_processors()?;
+        Err(AwsError::new("InvalidOperationException", "Transformers are kept here, and not carried out."))
+    }
+
     /// Each processor is one of its kind, and a parser comes first.
     fn check_processors(&self) -> Result<(), AwsError> {
         let processors = self.input.list("transformerConfig");

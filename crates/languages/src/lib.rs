@@ -5,6 +5,7 @@
 
 mod caret;
 pub mod filter_pattern;
+pub mod insights;
 pub mod search;
 pub mod sql;
 pub mod xray_filter;

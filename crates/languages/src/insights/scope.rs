@@ -1,0 +1,192 @@
+//! What the commands before have left: a plan, and what names stand for in it.
+
+use std::sync::Arc;
+
+use datafusion_common::Column;
+use datafusion_expr::expr::Sort;
+use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+
+use super::lower::{LowerContext, Lowered};
+use super::seams::ScalarSeam;
+
+/// The rows of one side of a join, or of a query without any.
+#[derive(Clone, Debug)]
+pub(super) struct Side {
+    /// What its fields are called by behind a join.
+    pub alias: Option<String>,
+    /// Names that commands gave, and their columns; the last one counts.
+    pub defined: Vec<(String, String)>,
+    /// Whether these are log events still, with all their fields.
+    pub has_events: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    pub plan: LogicalPlan,
+    pub sides: Vec<Side>,
+    /// Names defined since the sides were joined.
+    pub defined: Vec<(String, Column)>,
+    /// What is shown at the end; nothing yet where no command said.
+    pub shown: Vec<String>,
+    /// What `parse` and the like added to it.
+    pub extracted: Vec<String>,
+    pub is_display: bool,
+    /// Whether `stats` says what is shown, until a command chooses among it.
+    pub shows_groups: bool,
+    pub order: Option<Vec<Sort>>,
+    pub is_limited: bool,
+    pub unmasked: Vec<String>,
+    pub unknown_fields: Vec<String>,
+    next_column: usize,
+}
+
+impl Scope {
+    pub fn of_events(plan: LogicalPlan) -> Scope {
+        Scope::new(plan, Side { alias: None, defined: Vec::new(), has_events: true })
+    }
+
+    /// Rows that are what their columns say.
+    pub fn of_columns(plan: LogicalPlan) -> Scope {
+        let names: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let defined = names.iter().map(|name| (name.clone(), name.clone())).collect();
+        let mut scope = Scope::new(plan, Side { alias: None, defined, has_events: false });
+        scope.shown = names;
+        scope
+    }
+
+    fn new(plan: LogicalPlan, side: Side) -> Scope {
+        Scope {
+            plan,
+            sides: vec![side],
+            defined: Vec::new(),
+            shown: Vec::new(),
+            extracted: Vec::new(),
+            is_display: false,
+            shows_groups: false,
+            order: None,
+            is_limited: false,
+            unmasked: Vec::new(),
+            unknown_fields: Vec::new(),
+            next_column: 0,
+        }
+    }
+
+    pub fn has_events(&self) -> bool {
+        self.sides.iter().any(|side| side.has_events)
+    }
+
+    /// What a name stands for. Where it is nothing's, it is NULL and remembered.
+    pub fn field(&mut self, name: &str, context: &LowerContext<'_>) -> Expr {
+        if let Some(expr) = self.known_field(name, context) {
+            return expr;
+        }
+        if !self.unknown_fields.iter().any(|known| known == name) {
+            self.unknown_fields.push(name.to_owned());
+        }
+        lit(datafusion_common::ScalarValue::Utf8(None))
+    }
+
+    pub fn known_field(&self, name: &str, context: &LowerContext<'_>) -> Option<Expr> {
+        let json = |document: Expr, path: &str| context.scalar(ScalarSeam::JsonField, vec![document, lit(path)]);
+        for (head, rest) in heads(name) {
+            if let Some((_, column)) = self.defined.iter().rev().find(|(defined, _)| defined == head) {
+                let column = Expr::Column(column.clone());
+                return Some(if rest.is_empty() { column } else { json(column, rest) });
+            }
+        }
+        let (side, name) = self.side(name);
+        for (head, rest) in heads(name) {
+            let defined = side.defined.iter().rev().find(|(defined, _)| defined == head);
+            if let Some(column) = defined.and_then(|(_, column)| self.column(side, column)) {
+                return Some(if rest.is_empty() { column } else { json(column, rest) });
+            }
+        }
+        if !side.has_events {
+            return None;
+        }
+        let named = context.names.iter().find(|(known, _)| *known == name).map_or(name, |(_, column)| *column);
+        if let Some(column) = self.column(side, named) {
+            return Some(column);
+        }
+        if named != name || name.starts_with('@') {
+            return None;
+        }
+        Some(json(self.column(side, context.message)?, name))
+    }
+
+    /// Whose field it is, and what it is called there.
+    fn side<'a>(&'a self, name: &'a str) -> (&'a Side, &'a str) {
+        for side in &self.sides {
+            let own = side.alias.as_deref().and_then(|alias| name.strip_prefix(alias)?.strip_prefix('.'));
+            if let Some(own) = own {
+                return (side, own);
+            }
+        }
+        (&self.sides[0], name)
+    }
+
+    fn column(&self, side: &Side, name: &str) -> Option<Expr> {
+        let columns = self.plan.schema().columns();
+        let is_of_side = |column: &Column| match (&side.alias, &column.relation) {
+            (Some(alias), Some(relation)) => relation.table() == alias,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        columns.into_iter().find(|column| column.name == name && is_of_side(column)).map(Expr::Column)
+    }
+
+    /// Adds a column; what bore its name before is not found by it any more.
+    pub fn define(&mut self, name: &str, expr: Expr) -> Lowered<()> {
+        let column = self.free_name(name);
+        let mut exprs: Vec<Expr> = self.plan.schema().columns().into_iter().map(Expr::Column).collect();
+        exprs.push(expr.alias(column.clone()));
+        self.replace(|builder| builder.project(exprs))?;
+        self.defined.retain(|(defined, _)| defined != name);
+        self.defined.push((name.to_owned(), Column::from_name(column)));
+        Ok(())
+    }
+
+    pub fn free_name(&mut self, name: &str) -> String {
+        let is_taken = |name: &str| self.plan.schema().fields().iter().any(|field| field.name() == name);
+        if !is_taken(name) {
+            return name.to_owned();
+        }
+        loop {
+            self.next_column += 1;
+            let free = format!("{name}#{}", self.next_column);
+            if !is_taken(&free) {
+                return free;
+            }
+        }
+    }
+
+    /// The plan with something put on top of it.
+    pub fn replace(
+        &mut self,
+        on_top: impl FnOnce(LogicalPlanBuilder) -> datafusion_common::Result<LogicalPlanBuilder>,
+    ) -> Lowered<()> {
+        self.plan = on_top(LogicalPlanBuilder::new(self.plan.clone()))?.build()?;
+        Ok(())
+    }
+
+    pub fn show(&mut self, name: &str) {
+        if !self.shown.iter().any(|shown| shown == name) {
+            self.shown.push(name.to_owned());
+        }
+    }
+
+    /// This scope as one side of a join.
+    pub fn into_side(mut self, alias: &str) -> Lowered<(Arc<LogicalPlan>, Side)> {
+        self.replace(|builder| builder.alias(alias))?;
+        let before = self.sides.swap_remove(0);
+        let mut defined = before.defined;
+        defined.extend(self.defined.into_iter().map(|(name, column)| (name, column.name)));
+        Ok((Arc::new(self.plan), Side { alias: Some(alias.to_owned()), defined, has_events: before.has_events }))
+    }
+}
+
+/// Each way to cut a name at a dot, the longest head first.
+fn heads(name: &str) -> impl Iterator<Item = (&str, &str)> {
+    let dots = name.rmatch_indices('.').map(|(at, _)| (&name[..at], &name[at + 1..]));
+    std::iter::once((name, "")).chain(dots)
+}

@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod bubble_up;
 pub mod errors;
 pub mod fault_windows;
+pub mod insights;
 pub mod log_events;
 pub mod logs;
 pub mod map;

@@ -38,6 +38,7 @@ mod subscriptions;
 mod syslog;
 mod table_integrations;
 mod tags;
+mod transform;
 mod transformers;
 
 use std::sync::Arc;

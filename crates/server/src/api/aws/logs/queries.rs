@@ -1,8 +1,11 @@
 //! Logs Insights' queries: started, asked about, stopped.
 //!
-//! Missing: CWLI and PPL; StartQuery refuses them. `SQL` is this store's own, over `logs`, `spans` and `metrics`
+//! Missing: PPL; in CWLI the commands that are no relation (`pattern`, `diff`, `anomaly`, `lookup`, `appendcols`) and `SOURCE`
+//! Quirks:  `SQL` is this store's own, over `logs`, `spans` and `metrics`
 
 use engine::EngineError;
+use engine::ask::insights::{self, InsightsFailure, InsightsQuestion};
+use languages::insights::CompileError;
 use receivers::aws::AwsError;
 use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire;
@@ -35,36 +38,44 @@ impl LogsApi<'_> {
         if text.trim().is_empty() {
             return Err(malformed("The query is empty."));
         }
-        if language != "SQL" {
-            let message = format!("Queries in {language} are not answered here yet; queryLanguage SQL is.");
-            return Err(malformed(message));
+        match language {
+            "PPL" => return Err(malformed("Queries in PPL are not answered here yet; those in CWLI and SQL are.")),
+            "CWLI" => insights::check(text).map_err(|error| uncompiled(&error))?,
+            _ => {}
         }
+        let rows = self.input.integer("limit").unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX) as usize;
+        let question = InsightsQuestion {
+            log_groups,
+            start_unix_nano: seconds(start),
+            // The last second counts whole.
+            end_unix_nano: seconds(end.saturating_add(1)),
+            rows_max: rows,
+        };
         let asked = Asked {
             id: uuid::Uuid::new_v4().to_string(),
             language: language.to_owned(),
             text: text.to_owned(),
-            log_groups,
+            log_groups: question.log_groups.iter().map(|(name, _)| name.clone()).collect(),
             begun_ms: self.now_ms(),
         };
         let id = asked.id.clone();
         let jobs = &self.services.logs.queries;
         let limit_reached = || AwsError::new("LimitExceededException", "Account maximum query concurrency limit reached.");
         jobs.begin(asked.clone()).ok_or_else(limit_reached)?;
-        let rows = self.input.integer("limit").unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX) as usize;
-        let mut running = tokio::spawn(run(self.services.clone(), asked, rows));
+        let mut running = tokio::spawn(run(self.services.clone(), asked, question));
         jobs.running_as(&id, running.abort_handle());
-        if let Ok(Ok(Some(message))) = tokio::time::timeout(INSIGHTS_START_WAIT_MAX, &mut running).await {
+        if let Ok(Ok(Some(error))) = tokio::time::timeout(INSIGHTS_START_WAIT_MAX, &mut running).await {
             jobs.forget(&id);
-            return Err(malformed(message));
+            return Err(error);
         }
         Ok(json!({ "queryId": id }))
     }
 
     /// The groups that a query names, which have to be there.
-    async fn queried_groups(&self, language: &str) -> Result<Vec<String>, AwsError> {
+    async fn queried_groups(&self, language: &str) -> Result<Vec<(String, i64)>, AwsError> {
         let members = ["logGroupName", "logGroupNames", "logGroupIdentifiers"];
         let given = members.iter().filter(|member| self.input.has(member)).count();
-        if given > 1 || (given == 0 && language == "PPL") {
+        if given > 1 || (given == 0 && language != "SQL") {
             return Err(self.invalid("Exactly one of logGroupName, logGroupNames and logGroupIdentifiers must be specified."));
         }
         let mut identifiers: Vec<&str> = self.input.text("logGroupName").into_iter().collect();
@@ -78,8 +89,8 @@ impl LogsApi<'_> {
             let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier)?;
             let account = &self.services.settings.account_id;
             let missing = |_| not_found(format!("Log group '{name}' does not exist for account ID '{account}'"));
-            self.group(name).await.map_err(missing)?;
-            groups.push(name.to_owned());
+            let group = self.group(name).await.map_err(missing)?;
+            groups.push((group.name, group.created_at_unix_nano));
         }
         Ok(groups)
     }
@@ -141,14 +152,24 @@ impl LogsApi<'_> {
 }
 
 /// Runs a query to its end and notes it. Tells why it cannot be run, if it cannot.
-async fn run(services: Services, asked: Asked, rows_max: usize) -> Option<String> {
+async fn run(services: Services, asked: Asked, question: InsightsQuestion) -> Option<AwsError> {
     let asker = &services.asker;
-    let answered = asker.engine.sql(&asker.project, &asked.text, rows_max).await;
-    let (status, found, why) = match answered.and_then(found_in) {
+    let answered = match asked.language.as_str() {
+        "SQL" => asker.engine.sql(&asker.project, &asked.text, question.rows_max).await.map_err(InsightsFailure::from),
+        _ => asker.insights(&asked.text, &question).await,
+    };
+    let account = &services.settings.account_id;
+    let (status, found, why) = match answered.and_then(|answer| Ok(found_in(answer, account)?)) {
         Ok(found) => (Status::Complete, found, None),
-        Err(EngineError::OutOfTime { .. }) => (Status::Timeout, Found::default(), None),
-        Err(EngineError::Invalid { message, .. }) => (Status::Failed, Found::default(), Some(message)),
-        Err(error) => {
+        Err(InsightsFailure::Query(error)) => (Status::Failed, Found::default(), Some(uncompiled(&error))),
+        Err(InsightsFailure::NotYet(what)) => {
+            (Status::Failed, Found::default(), Some(malformed(format!("{what} is not answered here yet"))))
+        }
+        Err(InsightsFailure::Engine(EngineError::OutOfTime { .. })) => (Status::Timeout, Found::default(), None),
+        Err(InsightsFailure::Engine(EngineError::Invalid { message, .. })) => {
+            (Status::Failed, Found::default(), Some(malformed(message)))
+        }
+        Err(InsightsFailure::Engine(error)) => {
             tracing::warn!(%error, "a query by CloudWatch's API failed");
             (Status::Failed, Found::default(), None)
         }
@@ -157,13 +178,13 @@ async fn run(services: Services, asked: Asked, rows_max: usize) -> Option<String
     why
 }
 
-fn found_in(answer: engine::Answer) -> Result<Found, EngineError> {
+fn found_in(answer: engine::Answer, account_id: &str) -> Result<Found, EngineError> {
     let columns = answer.columns();
     let rows = answer.json_rows()?;
     let matched = rows.len() as f64;
     let rows = rows.into_iter().map(|row| {
         let cells = columns.iter().zip(row).filter(|(_, value)| !value.is_null());
-        cells.map(|(column, value)| (column.name.clone(), text(value))).collect()
+        cells.map(|(column, value)| (column.name.clone(), told_value(column, value, account_id))).collect()
     });
     Ok(Found {
         rows: rows.collect(),
@@ -171,6 +192,20 @@ fn found_in(answer: engine::Answer) -> Result<Found, EngineError> {
         records_scanned: answer.stats.rows_scanned as f64,
         bytes_scanned: 0.0,
     })
+}
+
+/// Times as `2026-11-21 12:00:00.000`, a group with its account.
+fn told_value(column: &engine::Column, value: Value, account_id: &str) -> String {
+    let text = text(value);
+    if column.name == "@log" {
+        return format!("{account_id}:{text}");
+    }
+    if column.r#type == "timestamp"
+        && let Ok(time) = text.parse::<jiff::Timestamp>()
+    {
+        return time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
+    }
+    text
 }
 
 fn text(value: Value) -> String {
@@ -194,6 +229,17 @@ fn told(job: &Job) -> Value {
         told["logGroupName"] = group.as_str().into();
     }
     told
+}
+
+/// An error with its place, in characters.
+fn uncompiled(error: &CompileError) -> AwsError {
+    let location = json!({ "startCharOffset": error.start_char_offset, "endCharOffset": error.end_char_offset });
+    let details = json!({ "queryCompileError": { "location": location, "message": error.message } });
+    malformed(error.message.clone()).with_details(details)
+}
+
+fn seconds(seconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000)
 }
 
 fn malformed(message: impl Into<String>) -> AwsError {

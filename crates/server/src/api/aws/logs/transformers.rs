@@ -1,12 +1,13 @@
-//! Transformers: how lines are turned into fields on arrival. They are kept and given back.
+//! Transformers: how lines are turned into documents. They are kept, given back and tried.
 //!
-//! Missing: transforming; TestTransformer tells so
+//! Missing: transforming what arrives
 
 use metastore::ResourceKind;
 use receivers::aws::AwsError;
 use serde_json::json;
 
 use super::resources::{OF_KIND_MAX, of_group};
+use super::transform::{Unknown, transform};
 use super::{Answer, LogsApi, not_found};
 
 const TRANSFORMER: ResourceKind = ResourceKind { name: "logs.transformer", what: "transformer" };
@@ -41,7 +42,19 @@ impl LogsApi<'_> {
 
     pub(super) fn test_transformer(&self) -> Answer {
         self.check_processors()?;
-        Err(AwsError::new("InvalidOperationException", "Transformers are kept here, and not carried out."))
+        let processors = self.input.list("transformerConfig");
+        let mut transformed = Vec::new();
+        for (index, message) in self.input.texts("logEventMessages").into_iter().enumerate() {
+            let document = transform(processors, message).map_err(|Unknown(kind)| {
+                AwsError::new("InvalidOperationException", format!("The processor {kind} is not carried out here."))
+            })?;
+            transformed.push(json!({
+                "eventNumber": index + 1,
+                "eventMessage": message,
+                "transformedEventMessage": document.to_string(),
+            }));
+        }
+        Ok(json!({ "transformedLogs": transformed }))
     }
 
     /// Each processor is one of its kind, and a parser comes first.

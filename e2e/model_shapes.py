@@ -52,9 +52,16 @@ def _scalar(shape, value, path):
         if not shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", len(value)):
             return [f"{path}: {len(value)} characters"]
         pattern = shape.metadata.get("pattern")
-        if pattern and not re.fullmatch(pattern, value):
+        if pattern and not re.fullmatch(_for_python(pattern), value):
             return [f"{path}: {value!r} is not {pattern}"]
     return []
+
+
+def _for_python(pattern: str) -> str:
+    """Patterns are Java's, with classes that Python's know otherwise or not at all."""
+    for theirs, ours in ((r"\p{L}", "A-Za-z"), (r"\p{Z}", " "), (r"\p{N}", "0-9"), (r"\w-_", r"\w_-")):
+        pattern = pattern.replace(theirs, ours)
+    return pattern
 
 
 def wrong_inputs(shape, valid: dict) -> list[tuple[str, dict]]:

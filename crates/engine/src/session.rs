@@ -147,8 +147,8 @@ impl Session {
         Ok(keys.filter(|key| schema.column_with_name(key).is_none()).collect())
     }
 
-    /// Registers the rows of `signal` within the session's range for which `filter` holds, under `name`.
-    pub async fn define(&self, name: &str, signal: Signal, filter: Option<Expr>) -> Result<(), EngineError> {
+    /// The rows of `signal` within the session's range for which `filter` holds.
+    pub(crate) async fn plan(&self, signal: Signal, filter: Option<Expr>) -> Result<LogicalPlan, EngineError> {
         let provider = datafusion::datasource::provider_as_source(self.context.table_provider(signal.table()).await?);
         let mut builder = datafusion::logical_expr::LogicalPlanBuilder::scan(signal.table(), provider, None)?;
         if let Some(range) = range_filter(self.range) {
@@ -157,7 +157,17 @@ impl Session {
         if let Some(filter) = filter {
             builder = builder.filter(filter)?;
         }
-        let frame = DataFrame::new(self.context.state(), builder.build()?);
+        Ok(builder.build()?)
+    }
+
+    /// A plan, ready to be run.
+    pub(crate) fn frame_of(&self, plan: LogicalPlan) -> DataFrame {
+        DataFrame::new(self.context.state(), plan)
+    }
+
+    /// Registers the rows of `signal` within the session's range for which `filter` holds, under `name`.
+    pub async fn define(&self, name: &str, signal: Signal, filter: Option<Expr>) -> Result<(), EngineError> {
+        let frame = self.frame_of(self.plan(signal, filter).await?);
         self.context.register_table(name, frame.into_view())?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
-//! kept for how long and what was deleted, X-Ray's groups and sampling rules, what Honeycomb's API
-//! keeps.
+//! kept for how long and what was deleted, X-Ray's groups and sampling rules, what Honeycomb's API keeps, and what else
+//! AWS's APIs are told to keep.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -17,6 +17,7 @@ mod migrations;
 mod parts;
 mod project_settings;
 mod resource_policies;
+mod resources;
 mod retention;
 mod sampling_rules;
 mod sampling_statistics;
@@ -35,6 +36,7 @@ pub use log_groups::{
 pub use parts::{CatalogChanges, CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals, PartsChange};
 pub use project_settings::ProjectSetting;
 pub use resource_policies::ResourcePolicy;
+pub use resources::{Resource, ResourceKind, ResourcesMax};
 pub use retention::{ClassRows, NewPin, Pin, PinKind, RetentionPolicy, RetentionRun, ThinnedWindow};
 pub use sampling_rules::{
     DEFAULT_SAMPLING_PRIORITY, DEFAULT_SAMPLING_RULE, SamplingBoostPolicy, SamplingRule, SamplingRuleUpdate, SamplingRules,

@@ -248,6 +248,20 @@ const MIGRATIONS: &[&[&str]] = &[
         )",
         "create index honeycomb_documents_by_scope on honeycomb_documents (project, kind, scope, created_at)",
     ],
+    &[
+        // What APIs were told to keep and give back, e.g. metric filters; the document is JSON.
+        "create table resources (
+            project text not null,
+            kind text not null,
+            owner text not null,
+            name text not null,
+            document text not null,
+            created_at bigint not null,
+            changed_at bigint not null,
+            primary key (project, kind, owner, name)
+        )",
+        "create index resources_by_owner on resources (project, owner)",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

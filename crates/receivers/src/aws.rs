@@ -18,6 +18,8 @@ pub struct AwsError {
     pub name: &'static str,
     pub message: String,
     pub status: StatusCode,
+    /// Members that this error has besides, as an object.
+    pub details: Option<serde_json::Value>,
 }
 
 /// How a service writes JSON.
@@ -32,11 +34,15 @@ pub enum Dialect {
 impl AwsError {
     /// An error of status 400, which is what nearly all of them have.
     pub fn new(name: &'static str, message: impl Into<String>) -> AwsError {
-        AwsError { name, message: message.into(), status: StatusCode::BAD_REQUEST }
+        AwsError { name, message: message.into(), status: StatusCode::BAD_REQUEST, details: None }
     }
 
     pub fn with_status(self, status: StatusCode) -> AwsError {
         AwsError { status, ..self }
+    }
+
+    pub fn with_details(self, details: serde_json::Value) -> AwsError {
+        AwsError { details: Some(details), ..self }
     }
 
     pub fn to_reply(&self, dialect: Dialect, request_id: &str) -> Reply {
@@ -44,7 +50,10 @@ impl AwsError {
             Dialect::RestJson => "Message",
             Dialect::Json11 => "message",
         };
-        let body = serde_json::json!({"__type": self.name, message: self.message});
+        let mut body = serde_json::json!({"__type": self.name, message: self.message});
+        for (member, value) in self.details.iter().filter_map(serde_json::Value::as_object).flatten() {
+            body[member] = value.clone();
+        }
         reply(dialect, self.status, &body, request_id).with_header("x-amzn-errortype", self.name)
     }
 }

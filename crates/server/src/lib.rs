@@ -31,6 +31,7 @@ pub struct ServicesInner {
     pub metastore: metastore::Metastore,
     pub log_stream_activity: ingest::StreamActivity,
     pub xray: api::aws::XrayState,
+    pub logs: api::aws::LogsState,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -71,6 +72,7 @@ impl Services {
             metastore,
             log_stream_activity: ingest::StreamActivity::default(),
             xray: api::aws::XrayState::default(),
+            logs: api::aws::LogsState::default(),
             addresses,
             started: Instant::now(),
         }))

@@ -124,3 +124,27 @@ pub const HONEYCOMB_DOCUMENTS_MAX: u32 = 2_000;
 /// Bytes of a result that is kept as it is; a larger one is worked out again when somebody asks for it. With the above half a
 /// gigabyte at most, and a few megabytes as queries are.
 pub const HONEYCOMB_RESULT_BYTES_MAX: usize = 256 * 1024;
+
+/// Events of one update of CloudWatch's live tail, each second; of more, so many are picked. AWS's bound.
+pub const LIVE_TAIL_EVENTS_MAX: usize = 500;
+
+/// Events of one group that are looked at for an update: enough to pick from, and read within some ten milliseconds.
+pub const LIVE_TAIL_EVENTS_LOOKED_AT: usize = 5_000;
+
+/// Sessions at once; AWS's bound of an account.
+pub const LIVE_TAIL_SESSIONS_MAX: usize = 15;
+
+/// A session ends by itself; AWS's bound.
+pub const LIVE_TAIL_TIME_MAX: Duration = Duration::from_secs(3 * 3_600);
+
+/// Insights queries that are remembered with their results, newest first: a page asks for its own within minutes.
+pub const INSIGHTS_QUERIES_REMEMBERED: usize = 200;
+
+/// Queries that run at once; AWS's bound of an account is 100, and each takes its threads from the others.
+pub const INSIGHTS_QUERIES_RUNNING_MAX: usize = 20;
+
+/// Cells of results that are kept over all queries; older results give way first. At some forty bytes a cell 80 MB.
+pub const INSIGHTS_CELLS_KEPT_MAX: usize = 2_000_000;
+
+/// How long StartQuery waits for its query to be done: most are by then, and scripts that ask at once see results.
+pub const INSIGHTS_START_WAIT_MAX: Duration = Duration::from_millis(300);

@@ -1,9 +1,12 @@
 //! CloudWatch log events, in the order of their ids.
 
+use datafusion::prelude::ident;
+use languages::filter_pattern::{self, Pattern};
 use model::Signal;
 use store::TimeRange;
 
 use super::{Asker, all_of, is};
+use crate::answer::Row;
 use crate::engine::quote_text;
 use crate::error::EngineError;
 
@@ -23,6 +26,8 @@ pub struct LogEventFilter {
     /// Strictly behind this id, in the order asked for.
     pub beyond_event_id: Option<String>,
     pub newest_first: bool,
+    /// What every event meets that matches; whether one does is for the pattern to say.
+    pub pattern: Option<Pattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +45,20 @@ const EVENT_ID: &str = "aws.log.event.id";
 const NANOS_PER_MS: i64 = 1_000_000;
 
 impl Asker {
+    /// One event by its id, and its group. The id begins with the event's time.
+    pub async fn log_event(&self, event_id: &str, timestamp_ms: i64) -> Result<Option<(String, LogEvent)>, EngineError> {
+        let start_unix_nano = timestamp_ms.saturating_mul(NANOS_PER_MS);
+        let range = TimeRange { start_unix_nano, end_unix_nano: start_unix_nano.saturating_add(NANOS_PER_MS) };
+        let session = self.session(range).await?;
+        if ![GROUP, STREAM, EVENT_ID].iter().all(|column| session.has(Signal::Logs, column)) {
+            return Ok(None);
+        }
+        session.define("l", Signal::Logs, all_of([Some(is("receiver", "cloudwatch")), Some(is(EVENT_ID, event_id))])).await?;
+        let columns = format!("\"{EVENT_ID}\", \"{STREAM}\", \"{GROUP}\", time, received_at, body");
+        let answer = session.ask(&format!("SELECT {columns} FROM l LIMIT 1")).await?;
+        Ok(answer.iter().next().map(|row| (row.string(GROUP).unwrap_or_default(), event_of(row))))
+    }
+
     /// At most `limit` events.
     pub async fn log_events(&self, filter: &LogEventFilter, limit: usize) -> Result<Vec<LogEvent>, EngineError> {
         let range = TimeRange {
@@ -50,9 +69,9 @@ impl Asker {
         if ![GROUP, STREAM, EVENT_ID].iter().all(|column| session.has(Signal::Logs, column)) {
             return Ok(Vec::new());
         }
-        session
-            .define("l", Signal::Logs, all_of([Some(is("receiver", "cloudwatch")), Some(is(GROUP, &filter.log_group_name))]))
-            .await?;
+        let necessary = filter.pattern.as_ref().and_then(|pattern| filter_pattern::lower(pattern, &ident("body")).necessary);
+        let conditions = [Some(is("receiver", "cloudwatch")), Some(is(GROUP, &filter.log_group_name)), necessary];
+        session.define("l", Signal::Logs, all_of(conditions)).await?;
         let mut conditions =
             vec![format!("CAST(received_at AS BIGINT) >= {}", filter.received_from_unix_ms.saturating_mul(NANOS_PER_MS))];
         if !filter.log_stream_names.is_empty() {
@@ -73,15 +92,16 @@ impl Asker {
                 if filter.newest_first { "DESC" } else { "ASC" },
             ))
             .await?;
-        Ok(answer
-            .iter()
-            .map(|row| LogEvent {
-                event_id: row.string(EVENT_ID).unwrap_or_default(),
-                log_stream_name: row.string(STREAM).unwrap_or_default(),
-                timestamp_ms: row.i64("time").unwrap_or_default().div_euclid(NANOS_PER_MS),
-                received_at_ms: row.i64("received_at").unwrap_or_default().div_euclid(NANOS_PER_MS),
-                message: row.string("body").unwrap_or_default(),
-            })
-            .collect())
+        Ok(answer.iter().map(event_of).collect())
+    }
+}
+
+fn event_of(row: Row<'_>) -> LogEvent {
+    LogEvent {
+        event_id: row.string(EVENT_ID).unwrap_or_default(),
+        log_stream_name: row.string(STREAM).unwrap_or_default(),
+        timestamp_ms: row.i64("time").unwrap_or_default().div_euclid(NANOS_PER_MS),
+        received_at_ms: row.i64("received_at").unwrap_or_default().div_euclid(NANOS_PER_MS),
+        message: row.string("body").unwrap_or_default(),
     }
 }

@@ -8,6 +8,7 @@ pub mod bubble_up;
 pub mod errors;
 pub mod fault_windows;
 pub mod honeycomb;
+pub mod insights;
 pub mod log_events;
 pub mod logs;
 pub mod map;

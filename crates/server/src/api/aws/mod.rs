@@ -19,6 +19,7 @@ use receivers::aws::{AwsError, Dialect};
 use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
+pub use self::logs::LogsState;
 pub use self::signature::AwsKeys;
 pub use self::xray::XrayState;
 use crate::ingest::Held;
@@ -68,14 +69,25 @@ async fn dispatch(State(services): State<Services>, request: Request) -> Respons
             return respond(error_of(&failure).to_reply(Dialect::Json11, &request_id), CorsPolicy::None, &HeaderMap::new());
         }
     };
+    if let Some(operation) = logs_operation(&call).filter(|operation| logs::is_streamed(operation)) {
+        return match logs::stream(&services, &call, operation).await {
+            Ok(response) => response,
+            Err(reply) => respond(reply, CorsPolicy::None, &call.headers),
+        };
+    }
     respond(answer(&services, &call).await, CorsPolicy::None, &call.headers)
 }
 
+/// The operation of CloudWatch Logs that a call names.
+fn logs_operation(call: &Call) -> Option<&str> {
+    call.headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
+}
+
 async fn answer(services: &Services, call: &Call) -> Reply {
-    let target = call.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    if let Some(operation) = target.and_then(|target| target.strip_prefix(TARGET_PREFIX)) {
+    if let Some(operation) = logs_operation(call) {
         return logs::answer(services, call, operation).await;
     }
+    let target = call.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     match (target, sts::form_action(&call.body)) {
         (None, Some("GetCallerIdentity")) => sts::caller_identity(&services.settings.account_id, &call.request_id),
         (None, Some(action)) => sts::invalid_action(action, &call.request_id),

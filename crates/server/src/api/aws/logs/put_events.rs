@@ -1,0 +1,69 @@
+//! PutLogEvents goes the way of every receiver; what it is allowed to bring is decided here, with the group's retention,
+//! before a byte is kept.
+
+use http::{HeaderMap, HeaderValue};
+use metastore::LogStreamActivity;
+use receivers::aws::AwsError;
+use receivers::cloudwatch::AdmittedLogEvents;
+use receivers::cloudwatch::put_log_events::{self, Admission, PutLogEvents};
+use receivers::{Headers, Incoming, Reply};
+
+use super::{LogsApi, NANOS_PER_MS, unavailable};
+
+impl LogsApi<'_> {
+    /// Checks the request against its group and stream, then lets the receiver keep it.
+    pub(super) async fn put_log_events(&self) -> Result<Reply, AwsError> {
+        let call = self.call;
+        let request = put_log_events::parse(&call.body)?;
+        let now_unix_ms = call.received_at_unix_nano / NANOS_PER_MS;
+        // The request's own faults come before those of what it names, as at AWS.
+        put_log_events::admit(&request, now_unix_ms, None)?;
+        let group = self.group(&request.log_group_name).await?;
+        self.stream(&request.log_group_name, &request.log_stream_name).await?;
+        let admission = Admission::of(&request, now_unix_ms, group.retention_days);
+        let retention = group.retention_days.map(|days| days.to_string());
+        let mut headers = vec![
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-cupola-region", call.region.as_str()),
+            ("x-cupola-account", self.services.settings.account_id.as_str()),
+        ];
+        headers.extend(retention.as_deref().map(|days| ("x-cupola-retention-days", days)));
+        let incoming = Incoming {
+            endpoint: receivers::cloudwatch::PUT_LOG_EVENTS,
+            rest: "",
+            headers: Headers(headers),
+            remote_addr: call.remote_addr,
+            received_at_unix_nano: call.received_at_unix_nano,
+            trace_context: call.trace_context,
+            body: &call.body,
+        };
+        let receiver = receivers::by_name("cloudwatch").ok_or_else(|| unavailable("the receiver is missing"))?;
+        let seen = activity(&request, &admission.accepted, call.received_at_unix_nano);
+        let decoded = Box::new(AdmittedLogEvents { request, admission, incoming: &incoming });
+        let mut reply = self.services.ingest.take_decoded(receiver, &incoming, &call.body, Some(decoded)).await;
+        if reply.status.is_success() {
+            self.services.log_stream_activity.note(seen);
+        }
+        stamp(&mut reply.headers, &call.request_id);
+        Ok(reply)
+    }
+}
+
+fn activity(request: &PutLogEvents<'_>, accepted: &std::ops::Range<usize>, now_unix_nano: i64) -> Option<LogStreamActivity> {
+    let events = &request.log_events[accepted.clone()];
+    let (first, last) = (events.first()?, events.last()?);
+    Some(LogStreamActivity {
+        log_group: request.log_group_name.to_string(),
+        log_stream: request.log_stream_name.to_string(),
+        first_event_unix_nano: first.timestamp.saturating_mul(NANOS_PER_MS),
+        last_event_unix_nano: last.timestamp.saturating_mul(NANOS_PER_MS),
+        ingestion_unix_nano: now_unix_nano,
+        bytes: events.iter().map(|event| (event.message.len() + put_log_events::EVENT_OVERHEAD_BYTES) as u64).sum(),
+    })
+}
+
+pub(super) fn stamp(headers: &mut HeaderMap, request_id: &str) {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+}

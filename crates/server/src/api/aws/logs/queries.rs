@@ -1,0 +1,251 @@
+//! Logs Insights' queries: started, asked about, stopped.
+//!
+//! Missing: PPL; in CWLI the commands that are no relation (`pattern`, `diff`, `anomaly`, `lookup`, `appendcols`) and `SOURCE`
+//! Quirks:  `SQL` is this store's own, over `logs`, `spans` and `metrics`
+
+use engine::EngineError;
+use engine::ask::insights::{self, InsightsFailure, InsightsQuestion};
+use languages::insights::CompileError;
+use receivers::aws::AwsError;
+use receivers::cloudwatch::tokens::PageToken;
+use receivers::cloudwatch::wire;
+use serde_json::{Value, json};
+
+use super::query_jobs::{Asked, Found, Job, Status};
+use super::{Answer, LogsApi, NANOS_PER_MS, not_found, page_after};
+use crate::limits::INSIGHTS_START_WAIT_MAX;
+use crate::{Services, now_unix_nano};
+
+/// Rows of a query that does not say; and those of one that may have more.
+const ROWS_DEFAULT: i64 = 10_000;
+const ROWS_MAX: i64 = 100_000;
+
+/// Rows on one page of results.
+const ROWS_PER_PAGE: i64 = 10_000;
+
+/// Groups that a query can name.
+const GROUPS_MAX: usize = 50;
+
+impl LogsApi<'_> {
+    pub(super) async fn start_query(&self) -> Answer {
+        let language = self.input.text("queryLanguage").unwrap_or("CWLI");
+        let log_groups = self.queried_groups(language).await?;
+        let (start, end) = (self.input.integer("startTime").unwrap_or(0), self.input.integer("endTime").unwrap_or(0));
+        if start > end {
+            return Err(self.invalid("The specified time range is invalid: startTime must not be after endTime."));
+        }
+        let text = self.input.required("queryString");
+        if text.trim().is_empty() {
+            return Err(malformed("The query is empty."));
+        }
+        match language {
+            "PPL" => return Err(malformed("Queries in PPL are not answered here yet; those in CWLI and SQL are.")),
+            "CWLI" => insights::check(text).map_err(|error| uncompiled(&error))?,
+            _ => {}
+        }
+        let rows = self.input.integer("limit").unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX) as usize;
+        let question = InsightsQuestion {
+            log_groups,
+            start_unix_nano: seconds(start),
+            // The last second counts whole.
+            end_unix_nano: seconds(end.saturating_add(1)),
+            rows_max: rows,
+        };
+        let asked = Asked {
+            id: uuid::Uuid::new_v4().to_string(),
+            language: language.to_owned(),
+            text: text.to_owned(),
+            log_groups: question.log_groups.iter().map(|(name, _)| name.clone()).collect(),
+            begun_ms: self.now_ms(),
+        };
+        let id = asked.id.clone();
+        let jobs = &self.services.logs.queries;
+        let limit_reached = || AwsError::new("LimitExceededException", "Account maximum query concurrency limit reached.");
+        jobs.begin(asked.clone()).ok_or_else(limit_reached)?;
+        let mut running = tokio::spawn(run(self.services.clone(), asked, question));
+        jobs.running_as(&id, running.abort_handle());
+        if let Ok(Ok(Some(error))) = tokio::time::timeout(INSIGHTS_START_WAIT_MAX, &mut running).await {
+            jobs.forget(&id);
+            return Err(error);
+        }
+        Ok(json!({ "queryId": id }))
+    }
+
+    /// The groups that a query names, which have to be there.
+    async fn queried_groups(&self, language: &str) -> Result<Vec<(String, i64)>, AwsError> {
+        let members = ["logGroupName", "logGroupNames", "logGroupIdentifiers"];
+        let given = members.iter().filter(|member| self.input.has(member)).count();
+        if given > 1 || (given == 0 && language != "SQL") {
+            return Err(self.invalid("Exactly one of logGroupName, logGroupNames and logGroupIdentifiers must be specified."));
+        }
+        let mut identifiers: Vec<&str> = self.input.text("logGroupName").into_iter().collect();
+        identifiers.extend(self.input.texts("logGroupNames"));
+        identifiers.extend(self.input.texts("logGroupIdentifiers"));
+        if identifiers.len() > GROUPS_MAX {
+            return Err(self.invalid(format!("A query can name at most {GROUPS_MAX} log groups.")));
+        }
+        let mut groups = Vec::with_capacity(identifiers.len());
+        for identifier in identifiers {
+            let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier)?;
+            let account = &self.services.settings.account_id;
+            let missing = |_| not_found(format!("Log group '{name}' does not exist for account ID '{account}'"));
+            let group = self.group(name).await.map_err(missing)?;
+            groups.push((group.name, group.created_at_unix_nano));
+        }
+        Ok(groups)
+    }
+
+    pub(super) fn stop_query(&self) -> Answer {
+        match self.services.logs.queries.stop(self.input.required("queryId"), self.now_ms()) {
+            Some(was_running) => Ok(json!({ "success": was_running })),
+            None => Err(query_not_found()),
+        }
+    }
+
+    pub(super) fn get_query_results(&self) -> Answer {
+        let id = self.input.required("queryId");
+        let job = self.services.logs.queries.find(id).ok_or_else(query_not_found)?;
+        let question = ["GetQueryResults", id];
+        let from = page_after(self.input.text("nextToken"), &question)?;
+        let from = from.and_then(|from| from.parse::<usize>().ok()).unwrap_or(0);
+        let limit = self.input.integer("maxItems").filter(|limit| *limit > 0).unwrap_or(ROWS_PER_PAGE) as usize;
+        let rows = &job.found.rows;
+        let page = rows.iter().skip(from).take(limit).map(|row| {
+            let cells = row.iter().map(|(field, value)| json!({ "field": field, "value": value }));
+            Value::Array(cells.collect())
+        });
+        let mut answer = json!({
+            "queryLanguage": job.asked.language,
+            "results": page.collect::<Vec<_>>(),
+            "statistics": job.statistics(),
+            "status": job.status.as_str(),
+        });
+        if from + limit < rows.len() {
+            answer["nextToken"] = PageToken::new((from + limit).to_string(), &question).encode().into();
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn describe_queries(&self) -> Answer {
+        let (group, status) = (self.input.text("logGroupName"), self.input.text("status"));
+        let language = self.input.text("queryLanguage");
+        let asked = |job: &Job| {
+            group.is_none_or(|group| job.asked.log_groups.iter().any(|own| own == group))
+                && status.is_none_or(|status| job.status.as_str() == status)
+                && language.is_none_or(|language| job.asked.language == language)
+        };
+        let jobs = self.services.logs.queries.all().into_iter().filter(asked);
+        // Newest first, and still in the order of their places.
+        let place = |job: &Job| format!("{:020}\n{}", i64::MAX - job.asked.begun_ms, job.asked.id);
+        let mut items: Vec<(String, Value)> = jobs.map(|job| (place(&job), told(&job))).collect();
+        items.sort_by(|a, b| a.0.cmp(&b.0));
+        let question = ["DescribeQueries", group.unwrap_or_default(), status.unwrap_or_default(), language.unwrap_or_default()];
+        self.listed_by_place("queries", &question, items)
+    }
+
+    pub(super) fn list_log_groups_for_query(&self) -> Answer {
+        let id = self.input.required("queryId");
+        let job = self.services.logs.queries.find(id).ok_or_else(query_not_found)?;
+        let items = job.asked.log_groups.iter().map(|group| (group.clone(), self.owner().log_group_arn(group).into()));
+        self.listed_by_place("logGroupIdentifiers", &["ListLogGroupsForQuery", id], items.collect())
+    }
+}
+
+/// Runs a query to its end and notes it. Tells why it cannot be run, if it cannot.
+async fn run(services: Services, asked: Asked, question: InsightsQuestion) -> Option<AwsError> {
+    let asker = &services.asker;
+    let answered = match asked.language.as_str() {
+        "SQL" => asker.engine.sql(&asker.project, &asked.text, question.rows_max).await.map_err(InsightsFailure::from),
+        _ => asker.insights(&asked.text, &question).await,
+    };
+    let account = &services.settings.account_id;
+    let (status, found, why) = match answered.and_then(|answer| Ok(found_in(answer, account)?)) {
+        Ok(found) => (Status::Complete, found, None),
+        Err(InsightsFailure::Query(error)) => (Status::Failed, Found::default(), Some(uncompiled(&error))),
+        Err(InsightsFailure::NotYet(what)) => {
+            (Status::Failed, Found::default(), Some(malformed(format!("{what} is not answered here yet"))))
+        }
+        Err(InsightsFailure::Engine(EngineError::OutOfTime { .. })) => (Status::Timeout, Found::default(), None),
+        Err(InsightsFailure::Engine(EngineError::Invalid { message, .. })) => {
+            (Status::Failed, Found::default(), Some(malformed(message)))
+        }
+        Err(InsightsFailure::Engine(error)) => {
+            tracing::warn!(%error, "a query by CloudWatch's API failed");
+            (Status::Failed, Found::default(), None)
+        }
+    };
+    services.logs.queries.end(&asked.id, status, found, now_unix_nano() / NANOS_PER_MS);
+    why
+}
+
+fn found_in(answer: engine::Answer, account_id: &str) -> Result<Found, EngineError> {
+    let columns = answer.columns();
+    let rows = answer.json_rows()?;
+    let matched = rows.len() as f64;
+    let rows = rows.into_iter().map(|row| {
+        let cells = columns.iter().zip(row).filter(|(_, value)| !value.is_null());
+        cells.map(|(column, value)| (column.name.clone(), told_value(column, value, account_id))).collect()
+    });
+    Ok(Found {
+        rows: rows.collect(),
+        records_matched: matched,
+        records_scanned: answer.stats.rows_scanned as f64,
+        bytes_scanned: 0.0,
+    })
+}
+
+/// Times as `2026-11-21 12:00:00.000`, a group with its account.
+fn told_value(column: &engine::Column, value: Value, account_id: &str) -> String {
+    let text = text(value);
+    if column.name == "@log" {
+        return format!("{account_id}:{text}");
+    }
+    if column.r#type == "timestamp"
+        && let Ok(time) = text.parse::<jiff::Timestamp>()
+    {
+        return time.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
+    }
+    text
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn told(job: &Job) -> Value {
+    let mut told = json!({
+        "queryLanguage": job.asked.language,
+        "queryId": job.asked.id,
+        "queryString": job.asked.text,
+        "status": job.status.as_str(),
+        "createTime": job.asked.begun_ms,
+        "queryDuration": job.duration_ms,
+        "bytesScanned": job.found.bytes_scanned,
+    });
+    if let [group] = job.asked.log_groups.as_slice() {
+        told["logGroupName"] = group.as_str().into();
+    }
+    told
+}
+
+/// An error with its place, in characters.
+fn uncompiled(error: &CompileError) -> AwsError {
+    let location = json!({ "startCharOffset": error.start_char_offset, "endCharOffset": error.end_char_offset });
+    let details = json!({ "queryCompileError": { "location": location, "message": error.message } });
+    malformed(error.message.clone()).with_details(details)
+}
+
+fn seconds(seconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000)
+}
+
+fn malformed(message: impl Into<String>) -> AwsError {
+    AwsError::new("MalformedQueryException", message)
+}
+
+fn query_not_found() -> AwsError {
+    not_found("The specified query does not exist.")
+}

@@ -106,6 +106,8 @@ pub struct ErrorItemFilter {
     pub seen_since_unix_nano: Option<i64>,
     /// Snoozed items are left out at this time.
     pub awake_at_unix_nano: Option<i64>,
+    /// Only snoozed items are let pass.
+    pub snoozed_at_unix_nano: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -431,6 +433,9 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorIt
     }
     if let Some(at) = filter.awake_at_unix_nano {
         query.push(" and (i.snoozed_until is null or i.snoozed_until <= ").push_bind(at).push(")");
+    }
+    if let Some(at) = filter.snoozed_at_unix_nano {
+        query.push(" and i.snoozed_until > ").push_bind(at);
     }
 }
 

@@ -10,6 +10,7 @@ pub mod fault_windows;
 pub mod log_events;
 pub mod logs;
 pub mod map;
+pub mod occurrences;
 pub mod services;
 pub mod stored_spans;
 pub mod trace;

@@ -141,7 +141,8 @@ impl Buckets {
         if ![60, 3_600, 86_400].contains(&size) {
             return Err(Wrong::invalid(format!("cannot read bucket_size from {size}: expected 60, 3600 or 86400")));
         }
-        let end = end.unwrap_or(now);
+        // Clients tell whole seconds: those of this one are to be counted.
+        let end = end.unwrap_or(now + 1);
         let start = start.unwrap_or_else(|| end.saturating_sub(if size == 86_400 { 30 * 86_400 } else { 86_400 }));
         let whole = Buckets { start: start.div_euclid(size) * size, end, size };
         if start >= end || whole.count() > ROLLBAR_BUCKETS_MAX || end > i64::MAX / SECOND - size || start < 0 {

@@ -107,6 +107,8 @@ impl DataSet {
             memory_bytes_max: 4 * 1024 * 1024 * 1024,
             // A data set that a crash takes is written again.
             fsync: false,
+            // A published table keeps files that were replaced for some minutes; a server publishes what is left of them.
+            publish: false,
             ..StoreOptions::new(folder)
         };
         let store = Store::open(options, Metastore::open(folder).await?, |_| None).await?;

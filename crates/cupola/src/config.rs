@@ -76,7 +76,7 @@ pub struct Settings {
     pub aws_keys: Option<server::AwsKeys>,
 
     /// Rows in memory become a part when they take this many megabytes.
-    #[arg(long, env = "CUPOLA_FLUSH_MEGABYTES", value_name = "MB", default_value_t = 32)]
+    #[arg(long, env = "CUPOLA_FLUSH_MEGABYTES", value_name = "MB", default_value_t = 64)]
     pub flush_megabytes: usize,
 
     /// Rows in memory become a part at the latest after this many seconds.

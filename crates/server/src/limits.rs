@@ -43,8 +43,9 @@ pub const GROUPS_REMEMBERED: usize = 2_048;
 /// A JSON or form request of our own and the AWS control APIs is never larger.
 pub const API_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A live tail rests so many times as long as its look took: it takes a tenth of a core at most, however much arrives.
-pub const TAIL_PAUSES_PER_LOOK: u32 = 9;
+/// A live tail rests so many times as long as its look took: it takes a third of a core at most, however much arrives, and
+/// lines are told within some milliseconds.
+pub const TAIL_PAUSES_PER_LOOK: u32 = 2;
 
 /// The shortest rest: lines that arrive together are told together.
 pub const TAIL_PAUSE_MIN: Duration = Duration::from_millis(2);

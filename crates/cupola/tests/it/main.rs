@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod back_pressure;
+mod captured_map;
 mod crash;
 mod disk_full;
 mod grpc;

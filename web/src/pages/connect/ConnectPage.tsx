@@ -112,6 +112,7 @@ function ReceiverCard({ receiver, chosen }: { receiver: ReceiverState; chosen: b
           {receiver.refused > 0 && <span style={{ color: 'var(--fault)' }}>{count(receiver.refused)} refused</span>}
         </div>
       )}
+      {receiver.datagrams && receiver.datagrams.received > 0 && <Datagrams counts={receiver.datagrams} />}
       {receiver.services.length > 0 && (
         <ul className={styles.services}>
           {receiver.services.map((service) => (
@@ -146,6 +147,29 @@ function ReceiverCard({ receiver, chosen }: { receiver: ReceiverState; chosen: b
         </div>
       )}
     </section>
+  );
+}
+
+const DATAGRAM_TROUBLE = [
+  ['bad_header', 'without the header line'],
+  ['bad_json', 'that are not JSON'],
+  ['truncated', 'cut short on the way'],
+  ['lost', 'lost, there was no room'],
+] as const;
+
+/** Nothing is sent back to who sends datagrams, so this is where to see what became of them. */
+function Datagrams({ counts }: { counts: NonNullable<ReceiverState['datagrams']> }) {
+  const trouble = DATAGRAM_TROUBLE.filter(([field]) => counts[field] > 0);
+  return (
+    <div className={styles.figures} data-testid="datagrams">
+      <span>{plural(counts.received, 'datagram')}</span>
+      {trouble.length === 0 && <span className="muted">all read</span>}
+      {trouble.map(([field, words]) => (
+        <span key={field} style={{ color: 'var(--fault)' }}>
+          {count(counts[field])} {words}
+        </span>
+      ))}
+    </div>
   );
 }
 

@@ -1,6 +1,11 @@
 """pyrollbar: items become log records, and errors group as people expect."""
 
 import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
 
 from support import eventually, python_app, run
 
@@ -28,3 +33,118 @@ def test_items_arrive_and_group(server, api, service):
     assert "charge" in stacktrace and "ValueError" in stacktrace
     levels = {error["level"] for error in errors if "message of" in error["message"]}
     assert levels == {"debug", "info", "warning", "error", "critical"}
+
+
+def test_items_are_worked_on_through_rollbars_api(server, service):
+    rollbar = RollbarApi(server.http)
+    sent = run(python_app("rollbar_app.py"), server.environment(service))
+
+    def the_item():
+        (item,) = rollbar.get("/items/", query='"ValueError: cannot charge"', environment="e2e", status="active")["items"]
+        # Messages do not split errors: other tests' are of the same item.
+        newest = rollbar.get(f"/instance/{item['last_occurrence_id']}")
+        assert newest["data"]["uuid"] == sent["uuids"]["repeated"][-1] and item["total_occurrences"] >= 2
+        return item
+
+    item = eventually(the_item)
+    assert (item["level"], item["status"], item["environment"]) == ("error", "active", "e2e")
+    assert item["id"] != item["counter"]
+    assert rollbar.get("/item/", counter=item["counter"])["id"] == item["id"]
+    status, moved = rollbar.ask("GET", f"/item_by_counter/{item['counter']}")
+    assert (status, moved["result"]["itemId"]) == (301, item["id"])
+
+    instances = rollbar.get(f"/item/{item['id']}/instances/", limit=2)["instances"]
+    assert {instance["data"]["uuid"] for instance in instances} == set(sent["uuids"]["repeated"])
+    newest = rollbar.get(f"/instance/{item['last_occurrence_id']}")
+    assert newest["item_id"] == item["id"]
+    assert newest["data"]["body"]["trace"]["exception"]["class"] == "ValueError"
+    assert newest["data"]["person"] == {"id": "u1"}
+    (older,) = rollbar.get(f"/item/{item['id']}/instances/", last_id=instances[0]["id"], limit=1)["instances"]
+    assert older["id"] == instances[1]["id"]
+
+    changed = rollbar.send("PATCH", f"/item/{item['id']}", {"status": "resolved", "resolved_in_version": "1.2.0", "level": "critical"})
+    assert (changed["status"], changed["level"]) == ("resolved", "critical")
+    # The app is of version 1.2.3, which should have had the mend.
+    time.sleep(1.1)
+    run(python_app("rollbar_app.py"), server.environment(service))
+
+    def it_is_back():
+        back = rollbar.get(f"/item/{item['id']}")
+        assert back["status"] == "active"
+        assert back["total_occurrences"] == 2
+        return back
+
+    back = eventually(it_is_back)
+    assert back["level"] == "critical" and back["activating_occurrence_id"] != item["activating_occurrence_id"]
+    events = [event["event"] for event in rollbar.get(f"/item/{item['id']}/events")["events"]]
+    assert events == ["reactivated", "level", "resolved", "new"]
+
+    counts = rollbar.get("/reports/occurrence_counts", item_id=item["id"])
+    assert sum(count for _, count in counts) == item["total_occurrences"] + 2
+    version = rollbar.get("/versions/1.2.3", environment="e2e")
+    assert version["item_stats"]["critical"]["reactivated"] >= 1
+    top = rollbar.get("/reports/top_active_items", hours=24, environments="e2e", sort="occurrences")
+    assert all(len(row["counts"]) == 24 and sum(row["counts"]) == row["item"]["occurrences"] for row in top)
+
+
+def test_deploys_are_announced_and_go_on(server):
+    rollbar = RollbarApi(server.http)
+    announced = {"environment": "e2e", "revision": uuid.uuid4().hex, "local_username": "ada", "status": "started"}
+    deploy = rollbar.send("POST", "/deploy/", announced | {"access_token": "0" * 32})["deploy_id"]
+
+    def it_is_told():
+        (told,) = [told for told in rollbar.get("/deploys/", limit=50)["deploys"] if told["id"] == deploy]
+        return told
+
+    told = eventually(it_is_told)
+    assert (told["revision"], told["status"], told["finish_time"]) == (announced["revision"], "started", None)
+    done = rollbar.send("PATCH", f"/deploy/{deploy}", {"status": "succeeded"})
+    assert done["status"] == "succeeded" and done["finish_time"] >= done["start_time"]
+    assert rollbar.ask("PATCH", f"/deploy/{deploy}", {"status": "gone"})[0] == 422
+
+
+def test_what_is_wrong_is_said_in_rollbars_form(server):
+    rollbar = RollbarApi(server.http)
+    for path, status in [("/item/5", 404), ("/item/?counter=x", 422), ("/nothing/here", 404), ("/items/?status=gone", 422)]:
+        answered, told = rollbar.ask("GET", path)
+        assert (answered, told["err"]) == (status, 1) and told["message"]
+    answered, told = rollbar.ask("GET", "/items/", token=None)
+    assert (answered, told["err"]) == (401, 1)
+    assert urllib.request.urlopen(f"{server.http}/api/1/status/ping").read() == b"pong"
+
+
+class RollbarApi:
+    """As scripts call it: a token in the header, answers in envelopes."""
+
+    def __init__(self, http: str):
+        self.base = f"{http}/api/1"
+
+    def get(self, path: str, **params):
+        query = urllib.parse.urlencode(params)
+        return self._result("GET", f"{path}?{query}" if query else path)
+
+    def send(self, method: str, path: str, body):
+        return self._result(method, path, body)
+
+    def _result(self, method: str, path: str, body=None):
+        status, told = self.ask(method, path, body)
+        assert status in (200, 201) and told["err"] == 0, f"{method} {path}: {status} {told}"
+        return told["result"]
+
+    def ask(self, method: str, path: str, body=None, token: str | None = "0" * 32):
+        headers = {"Content-Type": "application/json"} | ({"X-Rollbar-Access-Token": token} if token else {})
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, headers, method=method)
+        try:
+            with _not_followed.open(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+class _NotFollowed(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+
+
+_not_followed = urllib.request.build_opener(_NotFollowed)

@@ -262,6 +262,89 @@ const MIGRATIONS: &[&[&str]] = &[
         )",
         "create index resources_by_owner on resources (project, owner)",
     ],
+    &[
+        // Error items: what people did about a group of errors, and what is told of it without reading rows.
+        "create table error_items (
+            id integer primary key autoincrement,
+            project text not null,
+            counter bigint not null,
+            fingerprint text not null,
+            status text not null,
+            level bigint not null,
+            title text not null,
+            environment text not null,
+            framework text not null,
+            platform text not null,
+            language text not null,
+            assigned_user_id bigint,
+            assigned_team_id bigint,
+            snoozed_until bigint,
+            resolved_at bigint,
+            resolved_in_version text,
+            first_seen bigint not null,
+            last_seen bigint not null,
+            last_activated_at bigint not null,
+            first_occurrence bigint not null,
+            last_occurrence bigint not null,
+            activating_occurrence bigint not null,
+            occurrences bigint not null,
+            changed_at bigint not null,
+            unique (project, counter)
+        )",
+        "create index error_items_by_time on error_items (project, last_seen desc)",
+        "create index error_items_by_status on error_items (project, status, last_seen desc)",
+        // The fingerprints whose occurrences are an item's: its first, those of other algorithms, and merged ones.
+        "create table error_item_fingerprints (
+            project text not null,
+            fingerprint text not null,
+            item bigint not null,
+            primary key (project, fingerprint)
+        )",
+        "create index error_item_fingerprints_by_item on error_item_fingerprints (item)",
+        // In which environments and versions of the code an item was seen. An empty text is one that was not told.
+        "create table error_item_versions (
+            item bigint not null,
+            environment text not null,
+            version text not null,
+            first_seen bigint not null,
+            last_seen bigint not null,
+            occurrences bigint not null,
+            primary key (item, environment, version)
+        )",
+        "create index error_item_versions_by_version on error_item_versions (version, environment)",
+        // What happened to items, details as JSON.
+        "create table error_item_events (
+            id integer primary key,
+            project text not null,
+            item bigint not null,
+            at bigint not null,
+            kind text not null,
+            details text not null
+        )",
+        "create index error_item_events_by_item on error_item_events (item, id)",
+        "create index error_item_events_by_time on error_item_events (project, kind, at)",
+        "create table error_item_comments (
+            id integer primary key,
+            project text not null,
+            item bigint not null,
+            at bigint not null,
+            author text not null,
+            body text not null
+        )",
+        "create index error_item_comments_by_item on error_item_comments (item, id)",
+        // How deploys went on; who announced them and what of is a row.
+        "create table deploy_states (
+            project text not null,
+            deploy bigint not null,
+            status text not null,
+            comment text,
+            finished_at bigint,
+            changed_at bigint not null,
+            primary key (project, deploy)
+        )",
+        // Ids look unlike counters, so that a client that takes one for the other is told so.
+        "insert into sqlite_sequence (name, seq) values ('error_items', 1000000)",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

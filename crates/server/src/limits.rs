@@ -148,3 +148,35 @@ pub const INSIGHTS_CELLS_KEPT_MAX: usize = 2_000_000;
 
 /// How long StartQuery waits for its query to be done: most are by then, and scripts that ask at once see results.
 pub const INSIGHTS_START_WAIT_MAX: Duration = Duration::from_millis(300);
+
+/// Groups of errors, by environment and version, that wait a second for their items. More are found from the rows.
+pub const ITEMS_PENDING_MAX: usize = 10_000;
+
+/// Groups that are looked at when items are made from the rows: enough for any project that people can work with.
+pub const ITEMS_CAUGHT_UP_MAX: usize = 100_000;
+
+/// Items whose occurrences are counted again after a crash, each with a question of its own.
+pub const ITEMS_COUNTED_AGAIN_MAX: usize = 200;
+
+/// Characters of an item's title; Rollbar's bound.
+pub const ITEM_TITLE_CHARS_MAX: usize = 255;
+
+/// Items on one page of Rollbar's API when no number is asked for, and at most.
+pub const ROLLBAR_PAGE_DEFAULT: u64 = 100;
+pub const ROLLBAR_PAGE_MAX: u64 = 5_000;
+
+/// Occurrences on one page: each comes with its payload.
+pub const ROLLBAR_OCCURRENCES_PAGE_DEFAULT: u64 = 20;
+pub const ROLLBAR_OCCURRENCES_PAGE_MAX: u64 = 100;
+
+/// Occurrences that pages by number can reach; `last_id` goes further.
+pub const ROLLBAR_OCCURRENCES_SKIPPED_MAX: u64 = 10_000;
+
+/// Buckets of a report.
+pub const ROLLBAR_BUCKETS_MAX: i64 = 10_000;
+
+/// How far back a search of items looks into occurrences, in days.
+pub const ROLLBAR_SEARCH_DAYS: i64 = 90;
+
+/// Bytes of a comment.
+pub const ROLLBAR_COMMENT_BYTES_MAX: usize = 64 * 1024;

@@ -12,6 +12,7 @@ pub mod insights;
 pub mod log_events;
 pub mod logs;
 pub mod map;
+pub mod occurrences;
 pub mod services;
 pub mod stored_spans;
 pub mod trace;

@@ -4,7 +4,7 @@
 //! Spec:    docs.rollbar.com/reference/create-item, docs.rollbar.com/reference/post-deploy
 //! Out:     one log record per occurrence, `exception` for traces and crash reports, `message` for messages, all with an
 //!          exception to group by and the payload as `source`; one log record `deploy` per deploy
-//! Missing: tokens in the query string; locals, code context, telemetry and request parameters are in `source` alone;
+//! Missing: tokens in the query string of what is sent; locals, code context, telemetry and request parameters are in `source` alone;
 //!          recordings (`/api/1/session/`)
 //! Quirks:  the token comes in the header, in the body, or both, and is not kept; times are whole seconds and absent from
 //!          browsers; there is no service, so `custom.service`, `service` or the last folder of `server.root` stands in;
@@ -24,6 +24,11 @@ use model::{Counted, RowSink};
 use crate::incoming::Incoming;
 use crate::receiver::{CorsPolicy, Decoded, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route};
 use wire::{Deploy, Payload};
+
+/// The fields of a form or of a query string, in order.
+pub fn form_fields(text: &[u8]) -> Vec<(String, String)> {
+    form::urlencoded(text)
+}
 
 const ITEM: &str = "item";
 const DEPLOY: &str = "deploy";

@@ -15,6 +15,7 @@ mod params;
 mod receivers_api;
 mod refusal;
 mod retention;
+mod rollbar;
 mod sampling_rules;
 mod services_api;
 mod sql;
@@ -82,6 +83,7 @@ pub fn router(services: Services) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(crate::own_metrics::metrics))
         .merge(honeycomb::router())
+        .merge(rollbar::router())
         .merge(aws::router())
         .with_state(services)
 }

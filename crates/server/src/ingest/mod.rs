@@ -3,6 +3,7 @@
 mod activity;
 mod body_bytes;
 mod groups;
+mod items;
 mod log_stream_activity;
 mod pipeline;
 mod retries;
@@ -11,6 +12,7 @@ mod to_the_end;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use metastore::OccurrencesSeen;
 use model::{Counted, DataPoint, LogRecord, Refusal, Resource, RowSink, Scope, Signal, Span};
 use receivers::{Decoded, Envelope, Failure, Incoming, Receiver, Reply};
 use store::{Payload, RowBuffer, RowContext, Store, StoreError};
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 
 pub use activity::{Activity, DatagramCounts, ReceiverActivity, RefusalSeen, ServiceSeen};
 pub use body_bytes::{BodyBytes, Held};
+pub use items::{Items, ItemsError, level as item_level};
 pub use log_stream_activity::StreamActivity;
 pub use retries::{Retries, RetriesFile};
 
@@ -32,6 +35,7 @@ pub struct Ingest {
     project: String,
     activity: Activity,
     groups: Groups,
+    items: Arc<Items>,
     bodies: Arc<BodyBytes>,
     retries: Arc<Retries>,
     /// Counts appends, so that live tails know when to look.
@@ -46,6 +50,7 @@ impl Ingest {
             project,
             activity: Activity::default(),
             groups: Groups::default(),
+            items: Arc::default(),
             bodies: BodyBytes::new(body_bytes_max),
             retries,
             appended: watch::Sender::new(0),
@@ -58,6 +63,11 @@ impl Ingest {
 
     pub fn retries(&self) -> &Retries {
         &self.retries
+    }
+
+    /// What occurrences of errors mean to their items.
+    pub fn items(&self) -> &Items {
+        &self.items
     }
 
     /// Changes whenever rows became visible.
@@ -104,10 +114,11 @@ impl Ingest {
     /// Takes datagrams in, as many as came together, in one append: nobody waits for an answer. Tells how many were kept.
     pub async fn take_datagrams(&self, receiver: &'static dyn Receiver, datagrams: &[Incoming<'_>]) -> usize {
         let Some(first) = datagrams.first() else { return 0 };
-        let (rows, readable, seen) = self.translate_datagrams(receiver, first, datagrams);
+        let (rows, readable, mut seen) = self.translate_datagrams(receiver, first, datagrams);
+        let occurrences = std::mem::take(&mut seen.occurrences);
         self.activity.datagrams(receiver.name(), seen.datagrams);
         if rows.rows().total() > 0
-            && let Err(failure) = self.append(Payload::from(receivers::encode_many(&readable)), rows, None).await
+            && let Err(failure) = self.append(Payload::from(receivers::encode_many(&readable)), rows, occurrences, None).await
         {
             tracing::debug!(receiver = receiver.name(), %failure, "datagrams refused");
             self.activity.lost(receiver.name(), readable.len() as u64, first.received_at_unix_nano, &failure.to_string());
@@ -126,7 +137,7 @@ impl Ingest {
         datagrams: &[Incoming<'i>],
     ) -> (RowBuffer, Vec<Envelope<'i>>, Seen) {
         let mut rows = RowBuffer::new(row_context(receiver.name(), first));
-        let mut pipeline = Pipeline::new(&mut rows, &self.groups);
+        let mut pipeline = Pipeline::new(&mut rows, &self.groups, first.received_at_unix_nano);
         let (mut readable, mut seen) = (Vec::with_capacity(datagrams.len()), Seen::default());
         for incoming in datagrams {
             let mut counted = Counted::new(&mut pipeline);
@@ -139,7 +150,7 @@ impl Ingest {
             seen.count(counted);
             readable.push(Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() });
         }
-        seen.services = pipeline.services();
+        (seen.services, seen.occurrences) = pipeline.seen();
         (rows, readable, seen)
     }
 
@@ -164,21 +175,30 @@ impl Ingest {
                 Claim::Kept => return answer_again(receiver, incoming, decoded),
             },
         };
-        let (rows, reply, seen) = translate(receiver, incoming, decoded, &self.groups)?;
+        let (rows, reply, mut seen) = translate(receiver, incoming, decoded, &self.groups)?;
         if rows.rows().total() > 0 {
             let envelope = Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() };
             let payload = Payload { head: envelope.encode_head(), body: body.clone() };
-            self.append(payload, rows, ticket).await?;
+            let occurrences = std::mem::take(&mut seen.occurrences);
+            self.append(payload, rows, occurrences, ticket).await?;
         }
         self.activity.kept(receiver.name(), incoming, 1, body.len(), &seen);
         Ok(reply)
     }
 
     /// Appends, and notes what was appended, even if the caller goes away meanwhile.
-    async fn append(&self, payload: Payload, rows: RowBuffer, ticket: Option<Ticket>) -> Result<(), Failure> {
+    async fn append(
+        &self,
+        payload: Payload,
+        rows: RowBuffer,
+        occurrences: Vec<OccurrencesSeen>,
+        ticket: Option<Ticket>,
+    ) -> Result<(), Failure> {
         let (store, project, appended) = (self.store.clone(), self.project.clone(), self.appended.clone());
+        let items = Arc::clone(&self.items);
         let appending = ToTheEnd::new(async move {
             store.append(&project, payload, rows).await?;
+            items.saw(occurrences);
             if let Some(ticket) = ticket {
                 ticket.kept();
             }
@@ -196,6 +216,8 @@ pub struct Seen {
     pub refusals: Vec<Refusal>,
     /// Rows by service.
     pub services: Vec<(String, model::Rows)>,
+    /// Of errors, for their items.
+    pub occurrences: Vec<OccurrencesSeen>,
     pub datagrams: DatagramCounts,
 }
 
@@ -215,12 +237,12 @@ fn translate(
     groups: &Groups,
 ) -> Result<(RowBuffer, Reply, Seen), Failure> {
     let mut rows = RowBuffer::new(row_context(receiver.name(), incoming));
-    let mut pipeline = Pipeline::new(&mut rows, groups);
+    let mut pipeline = Pipeline::new(&mut rows, groups, incoming.received_at_unix_nano);
     let mut counted = Counted::new(&mut pipeline);
     let reply = push(receiver, incoming, decoded, &mut counted)?;
     let mut seen = Seen::default();
     seen.count(counted);
-    seen.services = pipeline.services();
+    (seen.services, seen.occurrences) = pipeline.seen();
     Ok((rows, reply, seen))
 }
 
@@ -276,7 +298,7 @@ pub fn replay_into(payload: &[u8], retries: &Retries) -> Option<(String, RowBuff
     let receiver = receivers::by_name(first.receiver)?;
     let mut rows = RowBuffer::new(row_context(receiver.name(), &first.incoming));
     let groups = Groups::default();
-    let mut pipeline = Pipeline::new(&mut rows, &groups);
+    let mut pipeline = Pipeline::new(&mut rows, &groups, first.incoming.received_at_unix_nano);
     for Envelope { incoming, .. } in &envelopes {
         let replayed = receiver.decode(incoming).and_then(|decoded| {
             retries.replayed(receiver, incoming, decoded.as_deref());

@@ -6,25 +6,30 @@
 use std::borrow::Cow;
 
 use analysis::linking;
+use metastore::OccurrencesSeen;
 use model::{DataPoint, Exception, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Span};
 
 use super::groups::Groups;
+use super::items::{self, Origin};
 
 pub struct Pipeline<'a> {
     out: &'a mut dyn RowSink,
     groups: &'a Groups,
-    language: String,
+    received_at_unix_nano: i64,
+    origin: Origin,
     services: Vec<(String, Rows)>,
+    occurrences: Vec<OccurrencesSeen>,
 }
 
 impl<'a> Pipeline<'a> {
-    pub fn new(out: &'a mut dyn RowSink, groups: &'a Groups) -> Pipeline<'a> {
-        Pipeline { out, groups, language: String::new(), services: Vec::new() }
+    pub fn new(out: &'a mut dyn RowSink, groups: &'a Groups, received_at_unix_nano: i64) -> Pipeline<'a> {
+        let (services, occurrences) = (Vec::new(), Vec::new());
+        Pipeline { out, groups, received_at_unix_nano, origin: Origin::default(), services, occurrences }
     }
 
-    /// Rows by service; services without rows are left out.
-    pub fn services(self) -> Vec<(String, Rows)> {
-        self.services.into_iter().filter(|(_, rows)| rows.total() > 0).collect()
+    /// Rows by service, those without rows left out, and the occurrences of errors.
+    pub fn seen(self) -> (Vec<(String, Rows)>, Vec<OccurrencesSeen>) {
+        (self.services.into_iter().filter(|(_, rows)| rows.total() > 0).collect(), self.occurrences)
     }
 
     fn rows(&mut self) -> &mut Rows {
@@ -35,9 +40,11 @@ impl<'a> Pipeline<'a> {
         &mut self.services[last].1
     }
 
-    fn grouped<'r>(&self, exception: &Exception<'r>) -> Exception<'r> {
-        let language = Some(self.language.as_str()).filter(|language| !language.is_empty());
-        Exception { group: Some(Cow::Owned(self.groups.group_of(exception, language))), ..exception.clone() }
+    fn grouped<'r>(&mut self, record: &LogRecord<'_>, exception: &Exception<'r>) -> Exception<'r> {
+        let group = self.groups.group_of(exception, self.origin.language());
+        let exception = Exception { group: Some(Cow::Owned(group)), ..exception.clone() };
+        self.occurrences.push(items::occurrence(record, &exception, Vec::new(), &self.origin, self.received_at_unix_nano));
+        exception
     }
 }
 
@@ -51,9 +58,7 @@ impl RowSink for Pipeline<'_> {
             }
             None => self.services.push((name.to_owned(), Rows::default())),
         }
-        let language = resource.attributes.iter().find(|attribute| attribute.key == "telemetry.sdk.language");
-        self.language.clear();
-        self.language.push_str(language.and_then(|attribute| attribute.value.as_str()).unwrap_or_default());
+        self.origin = Origin::of(resource.attributes);
         self.out.resource(resource);
     }
 
@@ -76,7 +81,7 @@ impl RowSink for Pipeline<'_> {
 
     fn log(&mut self, record: &LogRecord<'_>) {
         self.rows().logs += 1;
-        let exception = record.exception.as_ref().map(|exception| self.grouped(exception));
+        let exception = record.exception.as_ref().map(|exception| self.grouped(record, exception));
         let named = if record.trace_id.is_none() { linking::trace_context_in_log_body(&record.body) } else { None };
         if exception.is_none() && named.is_none() {
             return self.out.log(record);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::{ACTIVITY_INTERVAL, DRAIN_TIME_MAX};
-use crate::{Peer, Services, api, web};
+use crate::{Peer, Services, api, now_unix_nano, web};
 
 /// Every socket, bound but silent.
 pub struct Listeners {
@@ -117,6 +117,10 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
 
 /// Writes counters that wait in memory every now and then, and once more at the end.
 async fn write_counters(services: Services, stop: CancellationToken) {
+    let items = services.ingest.items();
+    if let Err(error) = items.catch_up(&services.metastore, &services.asker, now_unix_nano()).await {
+        tracing::warn!(%error, "error items were not brought up to date");
+    }
     loop {
         let stopped = tokio::time::timeout(ACTIVITY_INTERVAL, stop.cancelled()).await.is_ok();
         let (metastore, project) = (&services.metastore, &services.settings.project);
@@ -125,6 +129,9 @@ async fn write_counters(services: Services, stop: CancellationToken) {
         }
         if let Err(error) = services.xray.write(metastore, project).await {
             tracing::warn!(%error, "counts of sampling rules were not written");
+        }
+        if let Err(error) = items.write(metastore, &services.asker, now_unix_nano()).await {
+            tracing::warn!(%error, "error items were not written");
         }
         if stopped {
             return;

@@ -1,0 +1,280 @@
+//! Occurrences reach their items: new items, counts, versions, and items that become active again.
+//!
+//! Called every now and then with what came in meanwhile, already summed, so that a storm costs as much as a drizzle.
+
+use serde_json::json;
+use sqlx::{Sqlite, Transaction};
+
+use crate::code_version::{VersionOrder, compare_versions};
+use crate::database::{Metastore, signed};
+use crate::error::MetastoreError;
+use crate::error_item_history::{ItemEventKind, note};
+use crate::error_items::{COLUMNS, ErrorItem, ItemStatus, item};
+
+/// An item that was activated is not activated again within this time: whoever resolves it once a second, or a program that
+/// does, fills no history and rings no bell.
+const REACTIVATION_PAUSE_NS: i64 = 60 * 1_000_000_000;
+
+/// Pairs of environment and version that one item remembers; further ones are not told apart any more.
+const VERSIONS_REMEMBERED: i64 = 1_000;
+
+/// Occurrences of one group in one environment and version since the last call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OccurrencesSeen {
+    /// The value of `error.group`.
+    pub fingerprint: String,
+    /// What earlier algorithms made of it: an item of theirs goes on.
+    pub earlier_fingerprints: Vec<String>,
+    pub level: i64,
+    pub title: String,
+    /// Empty where it was not told, like all that follow.
+    pub environment: String,
+    pub version: String,
+    pub framework: String,
+    pub platform: String,
+    pub language: String,
+    pub first_seen_unix_nano: i64,
+    pub last_seen_unix_nano: i64,
+    pub first_occurrence: i64,
+    pub last_occurrence: i64,
+    /// Weighted.
+    pub count: u64,
+}
+
+/// What occurrences did to an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemChange {
+    pub item: ErrorItem,
+    /// `Created` or `Reactivated`.
+    pub kind: ItemEventKind,
+}
+
+impl Metastore {
+    /// Adds occurrences to their items, which are made where there are none. Tells which items are new or active again.
+    pub async fn record_occurrences(
+        &self,
+        project: &str,
+        seen: &[OccurrencesSeen],
+        now_unix_nano: i64,
+    ) -> Result<Vec<ItemChange>, MetastoreError> {
+        let mut transaction = self.write().await?;
+        let mut changes = Vec::new();
+        for seen in seen {
+            let change = match find(&mut transaction, project, seen).await? {
+                None => Some(create(&mut transaction, project, seen, now_unix_nano).await?),
+                Some(known) => add(&mut transaction, project, &known, seen, now_unix_nano).await?,
+            };
+            changes.extend(change);
+        }
+        transaction.commit().await?;
+        Ok(changes)
+    }
+
+    /// Makes counts right that a crash cut short: an item has at least the occurrences that its rows tell.
+    pub async fn raise_error_item_count(&self, item: i64, occurrences: u64) -> Result<(), MetastoreError> {
+        let mut transaction = self.write().await?;
+        sqlx::query("update error_items set occurrences = max(occurrences, $2) where id = $1")
+            .bind(item)
+            .bind(signed(occurrences))
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+type Writing = Transaction<'static, Sqlite>;
+
+/// The item whose group it is, of this algorithm or an earlier one.
+async fn find(writing: &mut Writing, project: &str, seen: &OccurrencesSeen) -> Result<Option<ErrorItem>, MetastoreError> {
+    let columns = COLUMNS.split(", ").map(|column| format!("i.{0} as {0}", column.trim())).collect::<Vec<_>>().join(", ");
+    let query = format!(
+        "select {columns} from error_item_fingerprints f join error_items i on i.id = f.item
+         where f.project = $1 and f.fingerprint = $2"
+    );
+    for fingerprint in std::iter::once(&seen.fingerprint).chain(&seen.earlier_fingerprints) {
+        let row = sqlx::query(sqlx::AssertSqlSafe(query.clone()))
+            .bind(project)
+            .bind(fingerprint)
+            .fetch_optional(&mut **writing)
+            .await?;
+        let Some(row) = row else { continue };
+        let found = item(&row)?;
+        if *fingerprint != seen.fingerprint {
+            belongs(writing, project, &seen.fingerprint, found.id).await?;
+        }
+        return Ok(Some(found));
+    }
+    Ok(None)
+}
+
+async fn belongs(writing: &mut Writing, project: &str, fingerprint: &str, item: i64) -> Result<(), MetastoreError> {
+    sqlx::query("insert into error_item_fingerprints (project, fingerprint, item) values ($1, $2, $3)")
+        .bind(project)
+        .bind(fingerprint)
+        .bind(item)
+        .execute(&mut **writing)
+        .await?;
+    Ok(())
+}
+
+async fn create(
+    writing: &mut Writing,
+    project: &str,
+    seen: &OccurrencesSeen,
+    now_unix_nano: i64,
+) -> Result<ItemChange, MetastoreError> {
+    let query = format!(
+        "insert into error_items (project, counter, fingerprint, status, level, title, environment, framework, platform,
+            language, first_seen, last_seen, last_activated_at, first_occurrence, last_occurrence, activating_occurrence,
+            occurrences, changed_at)
+         values ($1, (select coalesce(max(counter), 0) + 1 from error_items where project = $1), $2, 'active', $3, $4, $5, $6, $7,
+            $8, $9, $10, $9, $11, $12, $11, $13, $14)
+         returning {COLUMNS}"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(project)
+        .bind(&seen.fingerprint)
+        .bind(seen.level)
+        .bind(&seen.title)
+        .bind(&seen.environment)
+        .bind(&seen.framework)
+        .bind(&seen.platform)
+        .bind(&seen.language)
+        .bind(seen.first_seen_unix_nano)
+        .bind(seen.last_seen_unix_nano)
+        .bind(seen.first_occurrence)
+        .bind(seen.last_occurrence)
+        .bind(signed(seen.count))
+        .bind(now_unix_nano)
+        .fetch_one(&mut **writing)
+        .await?;
+    let created = item(&row)?;
+    belongs(writing, project, &seen.fingerprint, created.id).await?;
+    add_version(writing, created.id, seen).await?;
+    let details = json!({ "occurrence": seen.first_occurrence, "version": seen.version, "environment": seen.environment });
+    note(writing, project, created.id, seen.first_seen_unix_nano, ItemEventKind::Created, &details).await?;
+    Ok(ItemChange { item: created, kind: ItemEventKind::Created })
+}
+
+async fn add(
+    writing: &mut Writing,
+    project: &str,
+    known: &ErrorItem,
+    seen: &OccurrencesSeen,
+    now_unix_nano: i64,
+) -> Result<Option<ItemChange>, MetastoreError> {
+    let activates = activates(writing, known, seen, now_unix_nano).await?;
+    add_version(writing, known.id, seen).await?;
+    if !activates {
+        sqlx::query(
+            "update error_items set occurrences = occurrences + $2, last_occurrence = case when $3 >= last_seen then $4 else
+                last_occurrence end, last_seen = max(last_seen, $3), first_occurrence = case when $5 < first_seen then $6 else
+                first_occurrence end, first_seen = min(first_seen, $5) where id = $1",
+        )
+        .bind(known.id)
+        .bind(signed(seen.count))
+        .bind(seen.last_seen_unix_nano)
+        .bind(seen.last_occurrence)
+        .bind(seen.first_seen_unix_nano)
+        .bind(seen.first_occurrence)
+        .execute(&mut **writing)
+        .await?;
+        return Ok(None);
+    }
+    let query = format!(
+        "update error_items set status = 'active', occurrences = $2, last_seen = $3, last_occurrence = $4,
+            activating_occurrence = $5, last_activated_at = $6, title = $7, resolved_in_version = null, changed_at = $8
+         where id = $1 returning {COLUMNS}"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(query))
+        .bind(known.id)
+        .bind(signed(seen.count))
+        .bind(seen.last_seen_unix_nano.max(known.last_seen_unix_nano))
+        .bind(seen.last_occurrence)
+        .bind(seen.first_occurrence)
+        .bind(seen.last_seen_unix_nano)
+        // Rollbar's rule: a title is looked at again only when its item comes back.
+        .bind(if seen.title.is_empty() { &known.title } else { &seen.title })
+        .bind(now_unix_nano)
+        .fetch_one(&mut **writing)
+        .await?;
+    let details = json!({ "occurrence": seen.last_occurrence, "version": seen.version, "environment": seen.environment });
+    note(writing, project, known.id, seen.last_seen_unix_nano, ItemEventKind::Reactivated, &details).await?;
+    Ok(Some(ItemChange { item: item(&row)?, kind: ItemEventKind::Reactivated }))
+}
+
+/// Whether an occurrence makes an item active that is not: one that happened after it was resolved, in code that should
+/// have had the mend, and not right after the last time.
+async fn activates(
+    writing: &mut Writing,
+    known: &ErrorItem,
+    seen: &OccurrencesSeen,
+    now_unix_nano: i64,
+) -> Result<bool, MetastoreError> {
+    let came_after = match known.status {
+        ItemStatus::Active | ItemStatus::Muted => return Ok(false),
+        // Clients tell times in whole seconds: one of the same second may be later.
+        ItemStatus::Resolved => known.resolved_at_unix_nano.unwrap_or(known.changed_at_unix_nano) / 1_000_000_000,
+        ItemStatus::Archived => known.changed_at_unix_nano / 1_000_000_000,
+    };
+    let rests = now_unix_nano.saturating_sub(known.last_activated_at_unix_nano) < REACTIVATION_PAUSE_NS
+        && was_reactivated(writing, known).await?;
+    if rests || seen.last_seen_unix_nano / 1_000_000_000 < came_after {
+        return Ok(false);
+    }
+    let Some(resolved_in) = known.resolved_in_version.as_deref().filter(|_| known.status == ItemStatus::Resolved) else {
+        return Ok(true);
+    };
+    if seen.version.is_empty() {
+        return Ok(true);
+    }
+    Ok(match compare_versions(&seen.version, resolved_in) {
+        VersionOrder::Same | VersionOrder::Newer => true,
+        VersionOrder::Older => false,
+        // Hashes tell no order. Versions that had the error before it was resolved are old ones.
+        VersionOrder::Unknown => !was_seen_in(writing, known, &seen.version).await?,
+    })
+}
+
+/// Whether it was an occurrence that activated the item last; what a person reopened is theirs to resolve again.
+async fn was_reactivated(writing: &mut Writing, known: &ErrorItem) -> Result<bool, MetastoreError> {
+    let query = "select count(*) from error_item_events where item = $1 and kind = 'reactivated' and at >= $2";
+    let count: i64 =
+        sqlx::query_scalar(query).bind(known.id).bind(known.last_activated_at_unix_nano).fetch_one(&mut **writing).await?;
+    Ok(count > 0)
+}
+
+async fn was_seen_in(writing: &mut Writing, known: &ErrorItem, version: &str) -> Result<bool, MetastoreError> {
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from error_item_versions where item = $1 and version = $2 and first_seen < $3")
+            .bind(known.id)
+            .bind(version)
+            .bind(known.resolved_at_unix_nano.unwrap_or(i64::MAX))
+            .fetch_one(&mut **writing)
+            .await?;
+    Ok(count > 0)
+}
+
+async fn add_version(writing: &mut Writing, item: i64, seen: &OccurrencesSeen) -> Result<(), MetastoreError> {
+    sqlx::query(
+        "insert into error_item_versions (item, environment, version, first_seen, last_seen, occurrences)
+         select $1, $2, $3, $4, $5, $6
+         where (select count(*) from error_item_versions where item = $1) < $7
+            or exists (select 1 from error_item_versions where item = $1 and environment = $2 and version = $3)
+         on conflict (item, environment, version) do update set first_seen = min(first_seen, excluded.first_seen),
+            last_seen = max(last_seen, excluded.last_seen), occurrences = occurrences + excluded.occurrences",
+    )
+    .bind(item)
+    .bind(&seen.environment)
+    .bind(&seen.version)
+    .bind(seen.first_seen_unix_nano)
+    .bind(seen.last_seen_unix_nano)
+    .bind(signed(seen.count))
+    .bind(VERSIONS_REMEMBERED)
+    .execute(&mut **writing)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! A call of Rollbar's API: its token, parameters and body, and the envelope of its answer.
+
+use axum::Json;
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use engine::EngineError;
+use http::{HeaderMap, Method, StatusCode, header};
+use metastore::MetastoreError;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::refusal::Refusal;
+use crate::ingest::ItemsError;
+use crate::limits::API_BODY_BYTES_MAX;
+use crate::listen::http_ingest::read_body;
+use crate::{Services, now_unix_nano};
+
+const TOKEN_HEADER: &str = "x-rollbar-access-token";
+
+/// What a handler is given. Who calls without a token never gets that far.
+pub(super) struct Call {
+    pub services: Services,
+    pub method: Method,
+    pub path: String,
+    params: Vec<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+pub(super) type Told = Result<Response, Wrong>;
+
+/// `{"err": 0, "result": …}`.
+pub(super) fn told(result: &impl Serialize) -> Told {
+    #[derive(Serialize)]
+    struct Envelope<'a, T> {
+        err: u8,
+        result: &'a T,
+    }
+    Ok(Json(Envelope { err: 0, result }).into_response())
+}
+
+/// `{"err": 1, "message": …}`.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    status: StatusCode,
+    message: String,
+}
+
+impl Wrong {
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Wrong {
+        Wrong { status, message: message.into() }
+    }
+
+    /// The words can be read, and mean nothing.
+    pub fn invalid(message: impl Into<String>) -> Wrong {
+        Wrong::new(StatusCode::UNPROCESSABLE_ENTITY, message)
+    }
+
+    pub fn missing(what: &str) -> Wrong {
+        Wrong::new(StatusCode::NOT_FOUND, format!("{what} not found"))
+    }
+}
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "err": 1, "message": self.message }))).into_response()
+    }
+}
+
+impl From<MetastoreError> for Wrong {
+    fn from(error: MetastoreError) -> Wrong {
+        match error {
+            MetastoreError::NotFound { what: "item", .. } => Wrong::missing("Item"),
+            other => Refusal::from(other).into(),
+        }
+    }
+}
+
+impl From<EngineError> for Wrong {
+    fn from(error: EngineError) -> Wrong {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<ItemsError> for Wrong {
+    fn from(error: ItemsError) -> Wrong {
+        match error {
+            ItemsError::Metastore(error) => error.into(),
+            ItemsError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Wrong {
+    fn from(refusal: Refusal) -> Wrong {
+        Wrong::new(refusal.status, refusal.error.message)
+    }
+}
+
+impl FromRequest<Services> for Call {
+    type Rejection = Wrong;
+
+    async fn from_request(request: Request, services: &Services) -> Result<Call, Wrong> {
+        let (parts, body) = request.into_parts();
+        let body = read_body(&parts.headers, body, API_BODY_BYTES_MAX)
+            .await
+            .map_err(|failure| Wrong::new(StatusCode::BAD_REQUEST, failure.to_string()))?;
+        let call = Call {
+            services: services.clone(),
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            params: receivers::rollbar::form_fields(parts.uri.query().unwrap_or_default().as_bytes()),
+            headers: parts.headers,
+            body,
+        };
+        call.check_token()?;
+        Ok(call)
+    }
+}
+
+impl Call {
+    /// The project's name in the store.
+    pub fn project(&self) -> &str {
+        &self.services.settings.project
+    }
+
+    /// Writes what is pending, so that an answer knows what was taken in before the question.
+    pub async fn up_to_date(&self) -> Result<(), Wrong> {
+        let (metastore, asker) = (&self.services.metastore, &self.services.asker);
+        self.services.ingest.items().write(metastore, asker, now_unix_nano()).await?;
+        Ok(())
+    }
+
+    /// The last value of a parameter that is not empty.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let values = self.params.iter().rev().filter(|(key, _)| key == name);
+        values.map(|(_, value)| value.as_str()).find(|value| !value.is_empty())
+    }
+
+    /// All values of a parameter: repeated, with or without brackets, or with commas between them.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        let values = self.params.iter().filter(|(key, _)| key.strip_suffix("[]").unwrap_or(key) == name);
+        values.flat_map(|(_, value)| value.split(',')).map(str::trim).filter(|value| !value.is_empty()).collect()
+    }
+
+    /// A whole number.
+    pub fn number(&self, name: &str) -> Result<Option<i64>, Wrong> {
+        self.param(name).map(|text| number(name, text)).transpose()
+    }
+
+    /// The page, counted from one.
+    pub fn page(&self) -> Result<u64, Wrong> {
+        match self.number("page")? {
+            None => Ok(1),
+            Some(page) if page >= 1 => Ok(page.unsigned_abs()),
+            Some(page) => Err(Wrong::invalid(format!("cannot read page from {page}: expected 1 or more"))),
+        }
+    }
+
+    /// How many on a page.
+    pub fn limit(&self, default: u64, max: u64) -> Result<u64, Wrong> {
+        match self.number("limit")? {
+            None => Ok(default),
+            Some(limit) if limit >= 1 => Ok(limit.unsigned_abs().min(max)),
+            Some(limit) => Err(Wrong::invalid(format!("cannot read limit from {limit}: expected 1 to {max}"))),
+        }
+    }
+
+    /// The members of the body: of a JSON object, or of a form.
+    pub fn members(&self) -> Result<serde_json::Map<String, Value>, Wrong> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(serde_json::Map::new());
+        }
+        if self.body.trim_ascii_start().starts_with(b"{") {
+            return match serde_json::from_slice(&self.body) {
+                Ok(Value::Object(members)) => Ok(members),
+                Ok(_) => Err(Wrong::new(StatusCode::BAD_REQUEST, "expected a JSON object")),
+                Err(error) => Err(Wrong::new(StatusCode::BAD_REQUEST, format!("cannot read the body as JSON: {error}"))),
+            };
+        }
+        if self.content_type().starts_with("application/json") {
+            return Err(Wrong::new(StatusCode::BAD_REQUEST, "cannot read the body as a JSON object"));
+        }
+        let fields = receivers::rollbar::form_fields(&self.body);
+        Ok(fields.into_iter().map(|(key, value)| (key, Value::String(value))).collect())
+    }
+
+    /// Refuses what a page of another origin could send unasked: whatever changes something says so in a header that a
+    /// browser lets others write only after asking us, and we do not agree.
+    pub fn is_meant(&self) -> Result<(), Wrong> {
+        if self.headers.contains_key(TOKEN_HEADER) {
+            return Ok(());
+        }
+        Ok(crate::api::params::not_from_another_page(&self.headers)?)
+    }
+
+    fn content_type(&self) -> &str {
+        self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    fn check_token(&self) -> Result<(), Wrong> {
+        let in_header = self.headers.get(TOKEN_HEADER).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
+        let named = || self.members().ok().and_then(|mut members| members.remove("access_token"));
+        let in_body = || named().is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
+        if in_header || self.param("access_token").is_some() || in_body() || self.path.starts_with("/api/1/status/") {
+            return Ok(());
+        }
+        let message = "Missing access token: expected the header X-Rollbar-Access-Token or the parameter access_token";
+        Err(Wrong::new(StatusCode::UNAUTHORIZED, message))
+    }
+}
+
+/// A whole number in words of the caller.
+pub(super) fn number(name: &str, text: &str) -> Result<i64, Wrong> {
+    text.trim().parse().map_err(|_| Wrong::invalid(format!("cannot read {name} from {text:?}: expected a whole number")))
+}
+
+/// A number in a path: what is none is not found.
+pub(super) fn id(what: &str, text: &str) -> Result<i64, Wrong> {
+    text.parse().map_err(|_| Wrong::missing(what))
+}
+
+/// Nanoseconds as whole seconds.
+pub(super) fn seconds(unix_nano: i64) -> i64 {
+    unix_nano.div_euclid(1_000_000_000)
+}

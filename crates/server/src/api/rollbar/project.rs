@@ -1,0 +1,91 @@
+//! The project and who works on it: what Rollbar's account pages know, as far as it exists here.
+
+use axum::extract::Path;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::PROJECT_ID;
+use super::call::{Call, Told, Wrong, id, told};
+
+/// `GET /status/ping`.
+pub(super) async fn ping() -> &'static str {
+    "pong"
+}
+
+/// `GET /environments`.
+pub(super) async fn environments(call: Call) -> Told {
+    call.up_to_date().await?;
+    let names = call.services.metastore.error_environments(call.project()).await?;
+    let environments: Vec<Value> = names
+        .iter()
+        .zip(1..)
+        .map(|(name, number)| json!({ "id": number, "project_id": PROJECT_ID, "environment": name, "name": name, "visible": 1 }))
+        .collect();
+    told(&json!({ "page": 1, "environments": environments }))
+}
+
+/// `GET /projects`: the one there is.
+pub(super) async fn projects(call: Call) -> Told {
+    told(&[project_json(&call)])
+}
+
+/// `GET /project/{id}`.
+pub(super) async fn project(Path(text): Path<String>, call: Call) -> Told {
+    is_ours(&text)?;
+    told(&project_json(&call))
+}
+
+/// `GET /project/{id}/access_tokens`: none are configured, any is welcome.
+pub(super) async fn access_tokens(Path(text): Path<String>, call: Call) -> Told {
+    is_ours(&text)?;
+    none(call).await
+}
+
+/// `GET /users`. Nobody has to sign in here.
+pub(super) async fn users(_: Call) -> Told {
+    told(&json!({ "users": [] }))
+}
+
+/// `GET /user/{id}`.
+pub(super) async fn nobody(_: Call) -> Told {
+    Err(Wrong::missing("User"))
+}
+
+/// `GET /teams`.
+pub(super) async fn teams(call: Call) -> Told {
+    none(call).await
+}
+
+/// `GET /team/{id}`.
+pub(super) async fn no_team(_: Call) -> Told {
+    Err(Wrong::missing("Team"))
+}
+
+/// Lists of what there is none of.
+pub(super) async fn none(_: Call) -> Told {
+    told(&Vec::<Value>::new())
+}
+
+/// `GET /notifications/{channel}/rules`.
+pub(super) async fn none_of_channel(_: Path<String>, call: Call) -> Told {
+    none(call).await
+}
+
+/// `GET /people`: who was hit, by the text in the parameter `query`, is a question to the search.
+pub(super) async fn people(_: Call) -> Told {
+    let message = "people are attributes of occurrences: search items by user_id:, username: or email:, or ask with RQL";
+    Err(Wrong::new(StatusCode::NOT_IMPLEMENTED, message))
+}
+
+/// `GET /person/{id}`.
+pub(super) async fn person(_: Path<String>, call: Call) -> Told {
+    people(call).await
+}
+
+fn is_ours(text: &str) -> Result<(), Wrong> {
+    if id("Project", text)? == PROJECT_ID { Ok(()) } else { Err(Wrong::missing("Project")) }
+}
+
+fn project_json(call: &Call) -> Value {
+    json!({ "id": PROJECT_ID, "account_id": 1, "name": call.project(), "status": "enabled", "settings_data": {} })
+}

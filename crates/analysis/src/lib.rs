@@ -6,6 +6,7 @@ pub mod bubble_up;
 mod grouping;
 pub mod insights;
 pub mod linking;
+mod occurrence_number;
 pub mod retention;
 pub mod root_cause;
 pub mod service_graph;
@@ -16,4 +17,5 @@ pub mod trace_facts;
 pub mod trace_tree;
 
 pub use grouping::{ALGORITHM_VERSION, CLIENT_FINGERPRINT_CHARS_MAX, fingerprint};
+pub use occurrence_number::{occurrence_number, occurrence_received_at};
 pub use template::message_template;

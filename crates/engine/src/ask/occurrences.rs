@@ -1,5 +1,6 @@
 //! Occurrences of errors: rows by the number that Rollbar's API calls them by, counts of groups over time, deploys.
 
+use analysis::{occurrence_number, occurrence_received_at};
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, lit};
 use model::Signal;
@@ -16,33 +17,10 @@ const UUID: &str = "rollbar.uuid";
 const ENVIRONMENT: &str = "deployment.environment.name";
 const VERSION: &str = "service.version";
 
-/// Digits of an occurrence's number that tell those of one millisecond apart. With milliseconds before them numbers stay
-/// below 2^53, which is what JavaScript can count to, until 2039.
-const TELLING_APART: i64 = 4_096;
-
 const NANOS_PER_MS: i64 = 1_000_000;
 
 /// How far the clock of a sender may be from ours for its occurrence to be found without looking everywhere.
 const CLOCKS_DIFFER_MAX_NS: i64 = 3_600 * 1_000_000_000;
-
-/// The number of an occurrence: when it was received, in milliseconds, and twelve bits of what it is.
-///
-/// It follows from the row alone, so that it is the same after a replay; it tells where to look for the row.
-pub fn occurrence_number(received_at_unix_nano: i64, time_unix_nano: i64, group: &str, body: &str, uuid: &str) -> i64 {
-    // FNV-1a: numbers are stored, so the hash must never change.
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let texts = [group, "\0", body, "\0", uuid].into_iter().flat_map(str::bytes);
-    for byte in time_unix_nano.to_le_bytes().into_iter().chain(texts) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    let telling_apart = ((hash >> 32) ^ hash) as i64 & (TELLING_APART - 1);
-    received_at_unix_nano.div_euclid(NANOS_PER_MS) * TELLING_APART + telling_apart
-}
-
-/// When the occurrence of this number was received, in nanoseconds, at most a millisecond before.
-fn received_at(number: i64) -> i64 {
-    number.div_euclid(TELLING_APART).saturating_mul(NANOS_PER_MS)
-}
 
 #[derive(Clone, Debug)]
 pub struct Occurrence {
@@ -128,7 +106,7 @@ impl Asker {
 
     /// The occurrence of this number. Looked for where its sender's clock is near ours, then everywhere.
     pub async fn occurrence(&self, number: i64) -> Result<Option<Occurrence>, EngineError> {
-        let at = received_at(number);
+        let at = occurrence_received_at(number);
         let near = TimeRange {
             start_unix_nano: at.saturating_sub(CLOCKS_DIFFER_MAX_NS),
             end_unix_nano: at.saturating_add(CLOCKS_DIFFER_MAX_NS),
@@ -373,7 +351,7 @@ fn condition(session: &Session, filter: &OccurrenceFilter) -> Option<Expr> {
             Some(groups) => among(GROUP, groups),
         }),
         environments,
-        filter.before_number.map(|number| column("received_at").lt(moment(received_at(number)))),
+        filter.before_number.map(|number| column("received_at").lt(moment(occurrence_received_at(number)))),
     ])
 }
 
@@ -389,21 +367,4 @@ fn told(row: crate::answer::Row<'_>) -> Occurrence {
         uuid.as_deref().unwrap_or_default(),
     );
     Occurrence { number, group, uuid, log }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_tells_when_and_is_one_that_javascript_can_count_to() {
-        let at = 1_795_226_742_550_123_456;
-        let number = occurrence_number(at, 5, "g", "b", "u");
-        assert_eq!(number, occurrence_number(at, 5, "g", "b", "u"));
-        assert_ne!(number, occurrence_number(at, 5, "g", "b", "v"));
-        assert!(number < 1 << 53);
-        assert!((at - received_at(number)) < NANOS_PER_MS && at >= received_at(number));
-        // Numbers are stored: every later release must make the same.
-        assert_eq!(number, 7_353_248_737_485_732);
-    }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use datafusion_common::{Column, DataFusionError, NullEquality};
+use datafusion_common::{Column, NullEquality};
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, ident};
 use model::Signal;
@@ -100,7 +100,7 @@ fn join_one(
     let ours: Vec<Column> = keys.iter().map(|(ours, _)| Column::from_name(*ours)).collect();
     let theirs: Vec<Column> = (0..keys.len()).map(|place| Column::from_name(key(place))).collect();
     // The left side is the one that is held in memory: the spans that were looked for.
-    LogicalPlanBuilder::from(others)
+    Ok(LogicalPlanBuilder::from(others)
         .join_detailed(plan, join_type, (theirs, ours), None, NullEquality::NullEqualsNothing)?
-        .build()
+        .build()?)
 }

@@ -27,7 +27,7 @@ pub struct LowerContext<'a> {
     /// The column of messages, in which documents are.
     pub message: &'a str,
     /// The events of a subquery's groups; of those of the query itself when it names none.
-    pub events: &'a dyn Fn(Option<&Source>) -> Result<LogicalPlan, DataFusionError>,
+    pub events: &'a (dyn Fn(Option<&Source>) -> Result<LogicalPlan, DataFusionError> + Sync),
     /// What is told where the query has no limit.
     pub limit: usize,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 
 /// Where plans get their functions from.
-pub trait InsightsFunctions {
+pub trait InsightsFunctions: Sync {
     fn scalar(&self, seam: ScalarSeam) -> Arc<ScalarUDF>;
     fn aggregate(&self, seam: AggregateSeam) -> Arc<AggregateUDF>;
     /// `row_number()`.

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 
 use engine::EngineError;
 use engine::ask::Asker;
-use engine::ask::occurrences::{GroupReceived, OccurrenceFilter, occurrence_number};
+use engine::ask::occurrences::{GroupReceived, OccurrenceFilter};
 use metastore::{ItemChange, Metastore, MetastoreError, OccurrencesSeen};
-use model::{Attribute, Exception, LogRecord};
+use model::Exception;
 use parking_lot::Mutex;
 use store::TimeRange;
 
-use crate::limits::{ITEM_TITLE_CHARS_MAX, ITEMS_CAUGHT_UP_MAX, ITEMS_COUNTED_AGAIN_MAX, ITEMS_PENDING_MAX};
+use super::occurrence::{level, title};
+use crate::limits::{ITEMS_CAUGHT_UP_MAX, ITEMS_COUNTED_AGAIN_MAX, ITEMS_PENDING_MAX};
 
 /// Up to when, by arrival, every occurrence is known to have reached its item.
 const WRITTEN_UNTIL: &str = "error_items.written_until";
@@ -187,90 +188,6 @@ fn seen_of(received: GroupReceived) -> OccurrencesSeen {
     }
 }
 
-/// What an item remembers of the resource that its occurrences come from.
-#[derive(Clone, Debug, Default)]
-pub struct Origin {
-    environment: String,
-    version: String,
-    language: String,
-}
-
-impl Origin {
-    pub fn of(attributes: &[Attribute<'_>]) -> Origin {
-        let text = |names: &[&str]| {
-            let found = names.iter().find_map(|name| attributes.iter().find(|attribute| attribute.key == *name));
-            found.and_then(|attribute| attribute.value.as_str()).unwrap_or_default().to_owned()
-        };
-        Origin {
-            environment: text(&["deployment.environment.name", "deployment.environment"]),
-            version: text(&["service.version"]),
-            language: text(&["telemetry.sdk.language"]),
-        }
-    }
-
-    pub fn language(&self) -> Option<&str> {
-        Some(self.language.as_str()).filter(|language| !language.is_empty())
-    }
-}
-
-/// One occurrence, as its item sees it; `exception` knows its group.
-pub fn occurrence(
-    record: &LogRecord<'_>,
-    exception: &Exception<'_>,
-    earlier_fingerprints: Vec<String>,
-    origin: &Origin,
-    received_at_unix_nano: i64,
-) -> OccurrencesSeen {
-    let text = |name: &str| {
-        let found = record.attributes.iter().find(|attribute| attribute.key == name);
-        found.and_then(|attribute| attribute.value.as_str()).unwrap_or_default()
-    };
-    let group = exception.group.as_deref().unwrap_or_default();
-    let time = record.time_unix_nano;
-    let number = occurrence_number(received_at_unix_nano, time, group, &record.body, text("rollbar.uuid"));
-    OccurrencesSeen {
-        fingerprint: group.to_owned(),
-        earlier_fingerprints,
-        level: level(record.severity_number.into()),
-        title: title(exception, record.event_name, &record.body),
-        environment: origin.environment.clone(),
-        version: origin.version.clone(),
-        framework: text("rollbar.framework").to_owned(),
-        platform: text("rollbar.platform").to_owned(),
-        language: origin.language.clone(),
-        first_seen_unix_nano: time,
-        last_seen_unix_nano: time,
-        first_occurrence: number,
-        last_occurrence: number,
-        count: record.sample_rate.max(1.0).round() as u64,
-    }
-}
-
-/// Rollbar's number for OpenTelemetry's severity; an exception of which nobody said how bad it is is an error.
-pub fn level(severity_number: i64) -> i64 {
-    match severity_number {
-        21.. => 50,
-        17..=20 => 40,
-        13..=16 => 30,
-        9..=12 => 20,
-        1..=8 => 10,
-        _ => 40,
-    }
-}
-
-/// `Type: message`; of those who send titles, theirs.
-fn title(exception: &Exception<'_>, event_name: &str, body: &str) -> String {
-    let is_titled = matches!(event_name, "exception" | "message") && !body.is_empty();
-    let title = match (exception.r#type.as_ref(), exception.message.as_ref()) {
-        _ if is_titled => body.to_owned(),
-        ("", "") => body.to_owned(),
-        ("", message) => message.to_owned(),
-        (r#type, "") => r#type.to_owned(),
-        (r#type, message) => format!("{type}: {message}"),
-    };
-    title.lines().next().unwrap_or_default().chars().take(ITEM_TITLE_CHARS_MAX).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,26 +220,5 @@ mod tests {
         items.saw(many.collect());
         let pending = items.pending.lock();
         assert_eq!((pending.seen.len(), pending.overflowed), (ITEMS_PENDING_MAX, true));
-    }
-
-    #[test]
-    fn titles_are_told_once_and_short() {
-        let exception = |r#type: &'static str, message: &'static str| Exception {
-            r#type: r#type.into(),
-            message: message.into(),
-            ..Exception::default()
-        };
-        let cases = [
-            (exception("E", "m\nsecond line"), "", "", "E: m"),
-            (exception("E", ""), "", "a line", "E"),
-            (exception("", "m"), "", "", "m"),
-            (exception("", ""), "", "a line", "a line"),
-            (exception("E", "m"), "exception", "a title", "a title"),
-            (exception("E", "m"), "", "a line", "E: m"),
-        ];
-        for (exception, event_name, body, expected) in cases {
-            assert_eq!(title(&exception, event_name, body), expected);
-        }
-        assert_eq!(title(&exception("", ""), "", &"x".repeat(999)).len(), ITEM_TITLE_CHARS_MAX);
     }
 }

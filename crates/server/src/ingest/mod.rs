@@ -5,6 +5,7 @@ mod body_bytes;
 mod groups;
 mod items;
 mod log_stream_activity;
+mod occurrence;
 mod pipeline;
 mod retries;
 mod to_the_end;
@@ -20,8 +21,9 @@ use tokio::sync::watch;
 
 pub use activity::{Activity, DatagramCounts, ReceiverActivity, RefusalSeen, ServiceSeen};
 pub use body_bytes::{BodyBytes, Held};
-pub use items::{Items, ItemsError, level as item_level};
+pub use items::{Items, ItemsError};
 pub use log_stream_activity::StreamActivity;
+pub use occurrence::level as item_level;
 pub use retries::{Retries, RetriesFile};
 
 use groups::Groups;

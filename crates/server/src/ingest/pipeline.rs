@@ -10,7 +10,7 @@ use metastore::OccurrencesSeen;
 use model::{DataPoint, Exception, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Span};
 
 use super::groups::Groups;
-use super::items::{self, Origin};
+use super::occurrence::{Origin, occurrence};
 
 pub struct Pipeline<'a> {
     out: &'a mut dyn RowSink,
@@ -43,7 +43,7 @@ impl<'a> Pipeline<'a> {
     fn grouped<'r>(&mut self, record: &LogRecord<'_>, exception: &Exception<'r>) -> Exception<'r> {
         let group = self.groups.group_of(exception, self.origin.language());
         let exception = Exception { group: Some(Cow::Owned(group)), ..exception.clone() };
-        self.occurrences.push(items::occurrence(record, &exception, Vec::new(), &self.origin, self.received_at_unix_nano));
+        self.occurrences.push(occurrence(record, &exception, Vec::new(), &self.origin, self.received_at_unix_nano));
         exception
     }
 }

@@ -13,6 +13,10 @@ mod groups;
 #[path = "../../../server/src/limits.rs"]
 #[allow(dead_code, reason = "the server uses all of it")]
 mod limits;
+#[allow(unused_imports, reason = "a bench has no test harness, so what only its tests use is not used")]
+#[path = "../../../server/src/ingest/occurrence.rs"]
+#[allow(dead_code, reason = "the server uses all of it")]
+mod occurrence;
 #[path = "../../../server/src/ingest/pipeline.rs"]
 #[allow(dead_code, reason = "the server uses all of it")]
 mod pipeline;
@@ -106,7 +110,7 @@ fn steps(case: &Case) {
     let groups = groups::Groups::default();
     let piped = measured(case, |body| {
         let mut out = Nowhere;
-        let mut pipeline = Pipeline::new(&mut out, &groups);
+        let mut pipeline = Pipeline::new(&mut out, &groups, NOW);
         let mut counted = Counted::new(&mut pipeline);
         let incoming = case.incoming(body);
         receiver.translate(&incoming, &mut counted).unwrap();
@@ -123,7 +127,7 @@ fn steps(case: &Case) {
 
 fn rows(case: &Case, body: &[u8], groups: &groups::Groups) -> RowBuffer {
     let mut rows = RowBuffer::new(context(case));
-    let mut pipeline = Pipeline::new(&mut rows, groups);
+    let mut pipeline = Pipeline::new(&mut rows, groups, NOW);
     let mut counted = Counted::new(&mut pipeline);
     let incoming = case.incoming(body);
     case.receiver().translate(&incoming, &mut counted).unwrap();

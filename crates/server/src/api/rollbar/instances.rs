@@ -51,7 +51,8 @@ async fn page(call: &Call, filter: OccurrenceFilter) -> Told {
 pub(super) async fn one(Path(text): Path<String>, call: Call) -> Told {
     call.up_to_date().await?;
     let occurrence = found(&call, &text).await?;
-    let items = call.services.metastore.error_items_of_fingerprints(call.project(), &[occurrence.group.clone()]).await?;
+    let items =
+        call.services.metastore.error_items_of_fingerprints(call.project(), std::slice::from_ref(&occurrence.group)).await?;
     told(&instance_json(&occurrence, items.first().map(|(_, item)| item.id)))
 }
 

@@ -14,7 +14,7 @@ impl LogsApi<'_> {
     pub(super) async fn put_data_protection_policy(&self) -> Answer {
         let group = self.group_named_by("logGroupIdentifier").await?;
         let policy = serde_json::from_str::<Value>(self.input.required("policyDocument")).unwrap_or_default();
-        if !policy["Statement"].as_array().is_some_and(|statements| statements.len() == 2) {
+        if policy["Statement"].as_array().is_none_or(|statements| statements.len() != 2) {
             let message =
                 "The policy document must be JSON with two statements, one with the operation Audit and one with Deidentify.";
             return Err(self.invalid(message));

@@ -154,7 +154,7 @@ fn every_function_is_read_by_its_name() {
             Function::Bin => "5m",
             Function::DateFloor | Function::DateCeil => "@timestamp, 1h",
             Function::Pct => "a, 99.9",
-            _ => &["", "a", "a, b", "a, b, c"][function.arity().0.min(3)],
+            _ => ["", "a", "a, b", "a, b, c"][function.arity().0.min(3)],
         };
         let command = if function.is_aggregate() { "stats" } else { "fields" };
         for name in [function.as_str().to_owned(), function.as_str().to_uppercase()] {

@@ -6,6 +6,7 @@ pub mod bubble_up;
 mod grouping;
 pub mod insights;
 pub mod linking;
+pub mod log_patterns;
 mod occurrence_number;
 pub mod retention;
 pub mod root_cause;

@@ -9,12 +9,14 @@
 //! Memory is bounded: shapes, values, and steps of time each have a limit below.
 
 mod clusters;
+mod unusual;
 mod words;
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+pub use unusual::{Priority, Unusual, UnusualKind, unusual};
 pub use words::{Kind, Line, Part, Piece};
 
 /// Shapes of lines that are kept apart; where there are more, similar ones are put together on the way.

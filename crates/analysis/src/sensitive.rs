@@ -57,7 +57,9 @@ impl Sensitive {
             Sensitive::SecretKey => {
                 r#"(?i)(?:secret[_\- ]?(?:access[_\- ]?)?key|aws[_\-]?secret)["']?\s*(?:[:=]|is)?\s*["']?(?<it>[A-Za-z0-9/+=]{40})"#
             }
-            Sensitive::OpenSshPrivateKey => r"-----BEGIN OPENSSH PRIVATE KEY-----(?s:.*?)(?:-----END OPENSSH PRIVATE KEY-----|\z)",
+            Sensitive::OpenSshPrivateKey => {
+                r"-----BEGIN OPENSSH PRIVATE KEY-----(?s:.*?)(?:-----END OPENSSH PRIVATE KEY-----|\z)"
+            }
             Sensitive::PgpPrivateKey => {
                 r"-----BEGIN PGP PRIVATE KEY BLOCK-----(?s:.*?)(?:-----END PGP PRIVATE KEY BLOCK-----|\z)"
             }

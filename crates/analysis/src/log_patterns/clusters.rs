@@ -88,12 +88,13 @@ impl Cluster {
 
     /// One shape, where enough of its members differ; else the members.
     fn into_shapes(self) -> Vec<Shape> {
-        let is_enough = self.members.len() == 1 || self.words.iter().enumerate().any(|(at, word)| {
-            let mut variants: Vec<&[Part]> = self.members.iter().filter_map(|shape| words(&shape.pieces).nth(at)).collect();
-            variants.sort_unstable();
-            variants.dedup();
-            word.is_none() && variants.len() >= VARIANTS_MIN
-        });
+        let is_enough = self.members.len() == 1
+            || self.words.iter().enumerate().any(|(at, word)| {
+                let mut variants: Vec<&[Part]> = self.members.iter().filter_map(|shape| words(&shape.pieces).nth(at)).collect();
+                variants.sort_unstable();
+                variants.dedup();
+                word.is_none() && variants.len() >= VARIANTS_MIN
+            });
         if self.members.len() == 1 || !is_enough {
             return self.members;
         }

@@ -22,10 +22,7 @@ fn owned(expected: &[(&str, f64)]) -> Vec<(String, f64)> {
 #[test]
 fn what_changes_is_numbered() {
     let lines = ["user 5 paid 17 EUR at 10:00:01", "user 6 paid 18.50 EUR at 10:00:02", "shutting down"];
-    assert_eq!(
-        told(&lines),
-        owned(&[("user <Number-1> paid <Number-2> EUR at <Time-3>", 2.0), ("shutting down", 1.0)])
-    );
+    assert_eq!(told(&lines), owned(&[("user <Number-1> paid <Number-2> EUR at <Time-3>", 2.0), ("shutting down", 1.0)]));
 }
 
 #[test]

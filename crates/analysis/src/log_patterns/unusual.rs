@@ -61,9 +61,8 @@ pub fn unusual(pattern: &LogPattern, all: &[f64]) -> Option<Unusual> {
     let most = (began..all.len()).max_by(|a, b| at(*a).total_cmp(&at(*b)).then(b.cmp(a)))?;
     let others = (began..all.len()).filter(|step| *step != most).map(at).sum::<f64>();
     let usual = others / (known - 1) as f64;
-    let is_sudden = at(most) >= LINES_MIN
-        && at(most) >= TIMES_MIN * usual
-        && (at(most) - usual) / (usual + 1.0).sqrt() >= DEVIATIONS_MIN;
+    let is_sudden =
+        at(most) >= LINES_MIN && at(most) >= TIMES_MIN * usual && (at(most) - usual) / (usual + 1.0).sqrt() >= DEVIATIONS_MIN;
     if is_sudden { told(UnusualKind::Sudden, most, usual) } else { None }
 }
 

@@ -30,17 +30,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 9] = [
-        Kind::Uuid,
-        Kind::Timestamp,
-        Kind::Date,
-        Kind::Time,
-        Kind::Email,
-        Kind::IpAddress,
-        Kind::Hex,
-        Kind::Number,
-        Kind::Token,
-    ];
+    pub const ALL: [Kind; 9] =
+        [Kind::Uuid, Kind::Timestamp, Kind::Date, Kind::Time, Kind::Email, Kind::IpAddress, Kind::Hex, Kind::Number, Kind::Token];
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -257,9 +257,8 @@ impl Lowering<'_> {
             let name = names.iter().find(|(known, _)| *known == column).map_or(column, |(_, name)| name);
             datafusion_common::Column::from_name(name)
         };
-        let told = names.iter().map(|(column, name)| {
-            Plan::Column(datafusion_common::Column::from_name(*column)).alias(name.clone())
-        });
+        let told =
+            names.iter().map(|(column, name)| Plan::Column(datafusion_common::Column::from_name(*column)).alias(name.clone()));
         let table = LogicalPlanBuilder::new(table).project(told.collect::<Vec<_>>())?.build()?;
         let mut on = Vec::new();
         for (column, field) in &lookup.keys {

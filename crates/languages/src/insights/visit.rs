@@ -6,22 +6,28 @@ impl Query {
     /// The sources of the query and of those within it.
     pub fn sources(&self) -> Vec<&Source> {
         let mut sources = Vec::new();
-        self.visit(&mut |command| {
-            if let Command::Source(source) = command {
-                sources.push(source);
-            }
-        }, &mut |_| {});
+        self.visit(
+            &mut |command| {
+                if let Command::Source(source) = command {
+                    sources.push(source);
+                }
+            },
+            &mut |_| {},
+        );
         sources
     }
 
     /// The names of the lookup tables that it joins with.
     pub fn tables(&self) -> Vec<&str> {
         let mut tables = Vec::new();
-        self.visit(&mut |command| {
-            if let Command::Lookup(lookup) = command {
-                tables.push(lookup.table.as_str());
-            }
-        }, &mut |_| {});
+        self.visit(
+            &mut |command| {
+                if let Command::Lookup(lookup) = command {
+                    tables.push(lookup.table.as_str());
+                }
+            },
+            &mut |_| {},
+        );
         tables
     }
 

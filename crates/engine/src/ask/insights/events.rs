@@ -37,17 +37,8 @@ pub const SPANS_GROUP: &str = "aws/spans";
 pub const SERVICE_GROUP_PREFIX: &str = "otel/";
 
 /// Columns whose values say where an event comes from, and are no one's secret.
-const OPEN_COLUMNS: [&str; 9] = [
-    GROUP,
-    STREAM,
-    EVENT_ID,
-    "receiver",
-    "service.name",
-    "severity_text",
-    "error.group",
-    "exception.type",
-    "event_name",
-];
+const OPEN_COLUMNS: [&str; 9] =
+    [GROUP, STREAM, EVENT_ID, "receiver", "service.name", "severity_text", "error.group", "exception.type", "event_name"];
 
 /// Where log events are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use datafusion::common::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
-use languages::insights::{self, Command, CompileError, LowerContext, LowerError, Lookup, Pipeline, Query, Source};
+use languages::insights::{self, Command, CompileError, Lookup, LowerContext, LowerError, Pipeline, Query, Source};
 use model::Signal;
 use store::TimeRange;
 

@@ -150,7 +150,8 @@ fn listed(mut patterns: Vec<LogPattern>, steps: usize, is_judged: bool) -> Resul
     for pattern in &patterns {
         all.iter_mut().zip(&pattern.steps).for_each(|(all, own)| *all += own);
     }
-    let mut judged: Vec<_> = patterns.drain(..).map(|pattern| (is_judged.then(|| unusual(&pattern, &all)).flatten(), pattern)).collect();
+    let mut judged: Vec<_> =
+        patterns.drain(..).map(|pattern| (is_judged.then(|| unusual(&pattern, &all)).flatten(), pattern)).collect();
     // What is unusual comes first, what matters most before the rest.
     judged.sort_by_key(|(unusual, _)| std::cmp::Reverse(unusual.as_ref().map(|unusual| unusual.priority)));
     let mut columns: Vec<(&str, ArrayRef)> = vec![

@@ -20,8 +20,7 @@ pub(super) fn uploaded(tables: &LookupTables, lookup: &Lookup) -> Result<Logical
     };
     let mut rows = csv(text).into_iter();
     let header = rows.next().unwrap_or_default();
-    let keys: Vec<usize> =
-        lookup.keys.iter().filter_map(|(column, _)| header.iter().position(|name| name == column)).collect();
+    let keys: Vec<usize> = lookup.keys.iter().filter_map(|(column, _)| header.iter().position(|name| name == column)).collect();
     let mut seen = HashSet::new();
     let mut columns: Vec<Vec<Option<String>>> = vec![Vec::new(); header.len()];
     for row in rows {

@@ -150,7 +150,8 @@ impl LogsApi<'_> {
 /// Refuses: anything but two statements, one that audits and one that masks the same identifiers; identifiers that are not known
 /// here, which would leave in the clear what somebody believes protected.
 fn read(policy: &str) -> Result<Masks, String> {
-    let policy: Value = serde_json::from_str(policy).map_err(|error| format!("The policy document is not valid JSON: {error}"))?;
+    let policy: Value =
+        serde_json::from_str(policy).map_err(|error| format!("The policy document is not valid JSON: {error}"))?;
     let two = "The policy document must be JSON with two statements, one with the operation Audit and one with Deidentify.";
     let statements = policy["Statement"].as_array().filter(|statements| statements.len() == 2).ok_or(two)?;
     let with = |operation: &str| statements.iter().find(|statement| statement["Operation"][operation].is_object()).ok_or(two);

@@ -189,7 +189,9 @@ impl LogsApi<'_> {
         let Some(text) = text else { return Ok(None) };
         let now = self.call.received_at_unix_nano;
         let read = time_within(text, now);
-        read.map(Some).ok_or_else(|| self.invalid(format!("cannot read the time {text} of SOURCE: expected -3600s, now, seconds or 2026-01-02T03:04:05Z")))
+        read.map(Some).ok_or_else(|| {
+            self.invalid(format!("cannot read the time {text} of SOURCE: expected -3600s, now, seconds or 2026-01-02T03:04:05Z"))
+        })
     }
 }
 

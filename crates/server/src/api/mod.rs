@@ -9,6 +9,7 @@ mod errors;
 mod filters;
 mod health;
 mod honeycomb;
+mod log_patterns;
 mod logs;
 mod map;
 mod openapi;
@@ -55,6 +56,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs", get(logs::list))
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
+        .route("/api/logs/patterns", get(log_patterns::patterns))
         .route("/api/errors", get(errors::list))
         .route("/api/errors/{group}", get(errors::one))
         .route("/api/attributes", get(attributes::keys))

@@ -25,6 +25,7 @@ use utoipa::OpenApi;
         super::logs::list,
         super::logs::histogram,
         super::logs::around,
+        super::log_patterns::patterns,
         super::tail::tail,
         super::errors::list,
         super::errors::one,

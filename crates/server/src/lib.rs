@@ -32,6 +32,7 @@ pub struct ServicesInner {
     pub log_stream_activity: ingest::StreamActivity,
     pub xray: api::aws::XrayState,
     pub logs: api::aws::LogsState,
+    pub rql_jobs: api::rollbar::RqlJobs,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -73,6 +74,7 @@ impl Services {
             log_stream_activity: ingest::StreamActivity::default(),
             xray: api::aws::XrayState::default(),
             logs: api::aws::LogsState::default(),
+            rql_jobs: api::rollbar::RqlJobs::default(),
             addresses,
             started: Instant::now(),
         }))

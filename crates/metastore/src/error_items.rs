@@ -231,6 +231,21 @@ impl Metastore {
         rows.iter().map(|row| Ok((row.try_get("told")?, item(row)?))).collect()
     }
 
+    /// Every group with its item, the items seen last first, at most `limit` of them.
+    pub async fn error_items_with_fingerprints(
+        &self,
+        project: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, ErrorItem)>, MetastoreError> {
+        let columns = COLUMNS.split(", ").map(|column| format!("i.{}", column.trim())).collect::<Vec<_>>().join(", ");
+        let query = format!(
+            "select f.fingerprint as told, {columns} from error_item_fingerprints f join error_items i on i.id = f.item
+             where f.project = $1 order by i.last_seen desc limit {limit}"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(project).fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok((row.try_get("told")?, item(row)?))).collect()
+    }
+
     /// Where an item was seen, latest first.
     pub async fn error_item_versions(&self, item: i64) -> Result<Vec<ItemVersion>, MetastoreError> {
         let rows = sqlx::query(

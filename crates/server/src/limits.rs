@@ -181,6 +181,15 @@ pub const ROLLBAR_SEARCH_DAYS: i64 = 90;
 /// Bytes of a comment.
 pub const ROLLBAR_COMMENT_BYTES_MAX: usize = 64 * 1024;
 
+/// RQL jobs remembered with their rows, of which each has at most a thousand.
+pub const RQL_JOBS_REMEMBERED: usize = 100;
+
+/// RQL jobs at once; each is a question on the threads of all questions.
+pub const RQL_JOBS_RUNNING_MAX: usize = 10;
+
+/// Items that a query can be about: some kilobytes each while it runs.
+pub const RQL_ITEMS_MAX: u32 = 100_000;
+
 /// How long the other side of a delivery may take to accept a connection.
 pub const DELIVERY_CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 

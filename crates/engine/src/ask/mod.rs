@@ -14,6 +14,7 @@ pub mod log_patterns;
 pub mod logs;
 pub mod map;
 pub mod occurrences;
+pub mod rql;
 pub mod services;
 pub mod stored_spans;
 pub mod trace;

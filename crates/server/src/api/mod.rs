@@ -17,7 +17,7 @@ mod params;
 mod receivers_api;
 mod refusal;
 mod retention;
-mod rollbar;
+pub mod rollbar;
 mod sampling_rules;
 mod services_api;
 mod sql;

@@ -52,6 +52,8 @@ use utoipa::OpenApi;
         super::sampling_rules::remove,
         super::sql::query,
         super::bubble_up::compare,
+        super::explore::query,
+        super::explore::rows,
         super::store_api::state,
         super::store_api::settle,
     )

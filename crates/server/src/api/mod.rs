@@ -6,6 +6,7 @@ pub mod aws;
 mod bubble_up;
 mod deletions;
 mod errors;
+mod explore;
 mod filters;
 mod health;
 mod honeycomb;
@@ -77,13 +78,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
+        .route("/api/explore/rows", post(explore::rows))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
         .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())
-        // A live tail must not wait for a compressor's buffer.
+        // What is told while it happens must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))
+        .route("/api/explore/query", post(explore::query))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(crate::own_metrics::metrics))

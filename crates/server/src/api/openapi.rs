@@ -55,6 +55,8 @@ use utoipa::OpenApi;
         super::alerting::test,
         super::sql::query,
         super::bubble_up::compare,
+        super::explore::query,
+        super::explore::rows,
         super::store_api::state,
         super::store_api::settle,
     )

@@ -15,16 +15,19 @@ const PAGES = [
   { to: '/', label: 'Home', key: 'h' },
   { to: '/traces', label: 'Traces', key: 't' },
   { to: '/map', label: 'Map', key: 'm' },
+  { to: '/explore', label: 'Explore', key: 'x' },
   { to: '/logs', label: 'Logs', key: 'l' },
   { to: '/errors', label: 'Errors', key: 'e' },
+  { to: '/boards', label: 'Boards', key: 'b' },
   { to: '/sql', label: 'SQL', key: 's' },
+  { to: '/schema', label: 'Schema', key: 'f' },
   { to: '/connect', label: 'Connect', key: 'c' },
   { to: '/settings', label: 'Settings', key: ',' },
 ] as const;
 
 /** Pages whose content depends on the time range, and those that can be live. */
-const TIMED = /^\/($|traces\/?$|map|logs|errors)/;
-const LIVE = /^\/($|traces\/?$|map\/?$|logs\/?$|errors\/?$)/;
+const TIMED = /^\/($|traces\/?$|map|explore|boards\/.|schema|logs|errors)/;
+const LIVE = /^\/($|traces\/?$|map\/?$|explore\/?$|boards\/.+|logs\/?$|errors\/?$)/;
 
 export function Shell() {
   const path = useRouterState({ select: (state) => state.location.pathname });

@@ -105,6 +105,7 @@ describe('completion', () => {
     ['calc', 'P95(', { what: 'number-field', prefix: '', start: 4 }],
     ['where', 'http.ro', { what: 'field', prefix: 'http.ro' }],
     ['where', 'http.route ', { what: 'operator', field: 'http.route' }],
+    ['where', 'http.route =', { what: 'value', field: 'http.route', operator: '=', prefix: '', start: 12 }],
     ['where', 'http.route = "/c', { what: 'value', field: 'http.route', prefix: '/c', start: 13 }],
     ['where', 'http.route in ("/a", ', { what: 'value', field: 'http.route', operator: 'in' }],
     ['where', 'http.route exists ', { what: 'nothing' }],

@@ -496,6 +496,8 @@ export function wantedAt(clause: Clause, text: string, caret: number): Wanted {
   }
   if (clause === 'where') {
     if (!first) return found('field');
+    // A sign is whole as soon as it stands there: its value comes next.
+    if (!second && current && COMPARISONS.includes(current.text)) return { what: 'value', field: plain(first), operator: current.text, prefix: '', start: caret, end: caret };
     if (!second) return found('operator', { field: plain(first) });
     const operator = OPERATORS.find((one) => one.name === second.text.toLowerCase());
     if (!operator || operator.values === 'none') return found('nothing');

@@ -39,6 +39,7 @@ export function SeriesChart(props: SeriesChartProps) {
         <Suspense fallback={null}>
           <Plot {...props} height={height} />
         </Suspense>
+        {!props.series.some((one) => one.values.some((value) => value !== null && value !== undefined)) && <span className={styles.nothing}>no values</span>}
       </div>
     </div>
   );

@@ -16,6 +16,8 @@ export interface TokenSuggestions {
   start: number;
   end: number;
   items: TokenSuggestion[];
+  /** Whether Enter takes the first, although what is written could stand. */
+  prefer?: boolean;
 }
 
 interface Props {
@@ -63,7 +65,7 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
         (found) => {
           if (mine !== asked.current) return;
           // What cannot stand yet is completed by Enter; what can is taken as it is.
-          setChosen(found.items.length > 0 && written.trim() !== '' && 'error' in read(written) ? 0 : -1);
+          setChosen(found.items.length > 0 && written.trim() !== '' && (found.prefer || 'error' in read(written)) ? 0 : -1);
           setList(found.items.length > 0 ? found : null);
         },
         // Completion is a help; without it the clause is written as before.

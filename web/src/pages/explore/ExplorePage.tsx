@@ -153,8 +153,8 @@ export function ExplorePage() {
             ) : (
               <>
                 {answer && !answer.is_whole && <span className={styles.estimate}>estimate </span>}
-                {answer && told && told.begin.breakdowns.length > 0 && plural(answer.groups.length, 'group')}
-                {told && ` steps of ${stepText(told.begin.step_ns / 1e9)}`}
+                {answer && told && told.begin.breakdowns.length > 0 && `${plural(answer.groups.length, 'group')}, `}
+                {told && `steps of ${stepText(told.begin.step_ns / 1e9)}`}
               </>
             )}
           </StatsLine>

@@ -54,7 +54,9 @@ export function useClauseSuggest(clause: Clause, question: Question, time: strin
     async (text, caret) => {
       const wanted = wantedAt(clause, text, caret);
       const items = await offered();
-      return { start: wanted.start, end: wanted.end, items };
+      // A name that nobody told is most likely one that is not written to its end.
+      const named = /field|operation|order|calculation/.test(wanted.what) && wanted.prefix !== '';
+      return { start: wanted.start, end: wanted.end, items, prefer: named && !items.some((one) => one.text.toLowerCase() === wanted.prefix.toLowerCase()) };
 
       async function offered(): Promise<TokenSuggestion[]> {
         const prefix = wanted.prefix.toLowerCase();
@@ -90,7 +92,8 @@ export function useClauseSuggest(clause: Clause, question: Question, time: strin
             .filter((one) => String(one.value).toLowerCase().includes(prefix))
             .map((one) => {
               const written = valueText(one.value as Scalar);
-              return { text: String(one.value), hint: count(one.count), insert: list ? `${written}|` : written, whole: !list };
+              const apart = /[\s("]$/.test(text.slice(0, wanted.start)) ? '' : ' ';
+              return { text: String(one.value), hint: count(one.count), insert: apart + (list ? `${written}|` : written), whole: !list };
             });
         }
         if (wanted.what === 'calculation') return matching(question.calculations.filter((one) => one.op !== 'HEATMAP'), label).map((one) => ({ text: label(one), insert: `${label(one)} ` }));

@@ -1,6 +1,6 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
 //! kept for how long and what was deleted, error items and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
-//! API keeps, and what else AWS's APIs are told to keep.
+//! API keeps, what else AWS's APIs are told to keep, and what is delivered to others.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -10,11 +10,13 @@ mod attributes;
 mod code_version;
 mod database;
 mod deletions;
+mod deliveries;
 mod deploy_states;
 mod error;
 mod error_item_history;
 mod error_item_occurrences;
 mod error_items;
+mod evaluations;
 mod honeycomb;
 mod imports;
 mod log_groups;
@@ -33,11 +35,13 @@ pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};
 pub use database::Metastore;
 pub use deletions::{Deletion, DeletionKind, DeletionStep, NewDeletion};
+pub use deliveries::{Delivery, DeliveryState};
 pub use deploy_states::DeployState;
 pub use error::MetastoreError;
 pub use error_item_history::{ItemComment, ItemEvent, ItemEventKind};
 pub use error_item_occurrences::{ItemChange, OccurrencesSeen};
 pub use error_items::{ErrorItem, ErrorItemFilter, ErrorItemOrder, ErrorItemUpdate, ItemStatus, ItemVersion, VersionItems};
+pub use evaluations::Evaluation;
 pub use honeycomb::HoneycombDocument;
 pub use imports::ImportedFile;
 pub use log_groups::{

@@ -345,6 +345,34 @@ const MIGRATIONS: &[&[&str]] = &[
         // Ids look unlike counters, so that a client that takes one for the other is told so.
         "insert into sqlite_sequence (name, seq) values ('error_items', 1000000)",
     ],
+    &[
+        // What is sent to others, and what came of it. Destination and payload are JSON.
+        "create table deliveries (
+            id integer primary key autoincrement,
+            project text not null,
+            origin text not null,
+            dedupe_key text not null,
+            destination text not null,
+            payload text not null,
+            state text not null,
+            attempts bigint not null,
+            answer text not null,
+            created_at bigint not null,
+            attempted_at bigint,
+            next_attempt bigint not null,
+            unique (project, origin, dedupe_key)
+        )",
+        "create index deliveries_pending on deliveries (project, next_attempt) where state = 'pending'",
+        // What evaluators on the clock remember of each thing they look at.
+        "create table evaluations (
+            project text not null,
+            evaluator text not null,
+            subject text not null,
+            state text not null,
+            evaluated_at bigint not null,
+            primary key (project, evaluator, subject)
+        )",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -46,6 +46,8 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
     const fades = (i: number) => latest.current.focus !== null && latest.current.focus !== undefined && latest.current.focus !== i;
     const faded = (i: number, css: string) => (fades(i) ? ink.replace(/rgb\(([^)]+)\)/, 'rgba($1, 0.16)') : css);
     const colours = series.map((one) => colour(one.colour));
+    // Areas lie over one another: what shows through would be another colour.
+    const fills = areas ? series.map((one) => [72, 16].map((share) => colour(`color-mix(in oklab, ${one.colour} ${share}%, var(--page))`))) : [];
     const dim = (css: string, share: number) => css.replace(/^(.*)\)$/, (_, head: string) => (head.startsWith('oklch') ? `${head} / ${share})` : head.startsWith('rgb(') ? `${head.replace('rgb(', 'rgba(')}, ${share})` : `${head})`));
     const smooth = uPlot.paths.linear?.();
     const options: uPlot.Options = {
@@ -68,7 +70,7 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
         ...order.map((i): uPlot.Series => {
           const own = colours[i] as string;
           return areas
-            ? { stroke: () => faded(i, own), fill: () => faded(i, dim(own, 0.72)), width: 1, paths: smooth, points: { show: false } }
+            ? { stroke: () => faded(i, own), fill: () => fills[i]?.[fades(i) ? 1 : 0] ?? own, width: 1, paths: smooth, points: { show: false } }
             : { stroke: () => faded(i, own), width: 1.5, paths: smooth, spanGaps: false, points: { show: true, size: 4, fill: own, width: 0, filter: alone } };
         }),
         ...(areas ? [] : before.map(({ i }): uPlot.Series => ({ stroke: () => faded(i, dim(colours[i] as string, 0.75)), width: 1, dash: [4, 3], paths: smooth, points: { show: false } }))),

@@ -8,7 +8,7 @@ import {
 import { Button, Input } from '../../ui/Control';
 import { TokenField } from '../../ui/TokenField';
 import styles from './Explore.module.css';
-import { useClauseSuggest } from './suggest';
+import { useClauseSuggest } from '../common/question/suggest';
 
 interface Props {
   question: Question;

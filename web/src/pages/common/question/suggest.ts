@@ -1,11 +1,11 @@
 // Completion of the clauses: operations, fields with their types, comparisons, and values from the store.
 import { useQueryClient } from '@tanstack/react-query';
 import { useCallback } from 'react';
-import { fieldValues } from '../../api/explore';
-import * as kept from '../../api/kept';
-import { label, nameText, OPERATIONS, OPERATORS, orderText, valueText, wantedAt, type Clause, type Question, type Scalar } from '../../lib/question';
-import { count } from '../../lib/units';
-import type { TokenSuggestion, TokenSuggestions } from '../../ui/TokenField';
+import { fieldValues } from '../../../api/explore';
+import * as kept from '../../../api/kept';
+import { label, nameText, OPERATIONS, OPERATORS, orderText, valueText, wantedAt, type Clause, type Question, type Scalar } from '../../../lib/question';
+import { count } from '../../../lib/units';
+import type { TokenSuggestion, TokenSuggestions } from '../../../ui/TokenField';
 
 const SHOWN = 40;
 /** Offered before anything is written. */

@@ -1,11 +1,11 @@
 // What a click on a value does in Explore: the question changes.
 import { useNavigate } from '@tanstack/react-router';
-import { traceIdFrom } from '../../lib/ids';
-import { inline } from '../../lib/json';
-import { term } from '../../lib/search';
-import { withBreakdown, withFilter, type Filter, type Question, type Scalar } from '../../lib/question';
-import type { MenuItem } from '../../ui/Menu';
-import type { ActionsFor } from '../../ui/Value';
+import { traceIdFrom } from '../../../lib/ids';
+import { inline } from '../../../lib/json';
+import { term } from '../../../lib/search';
+import { withBreakdown, withFilter, type Filter, type Question, type Scalar } from '../../../lib/question';
+import type { MenuItem } from '../../../ui/Menu';
+import type { ActionsFor } from '../../../ui/Value';
 
 const scalar = (value: unknown): Scalar => (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : inline(value));
 

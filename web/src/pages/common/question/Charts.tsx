@@ -1,11 +1,11 @@
 // One chart for each calculation, one beside the other: lines, stacked areas, bars, a single figure, or a heatmap.
 import { useMemo } from 'react';
-import type { Begin, Answer, CalculationTold, Figure, Group, HeatBucket, Selection } from '../../api/explore';
-import { changeText, formatOf, groupColours, keyText } from '../../lib/figures';
-import { msFromNano } from '../../lib/time';
-import { HeatChart } from '../../ui/HeatChart';
-import { SeriesChart, type SeriesTold } from '../../ui/SeriesChart';
-import { Sparkline } from '../../ui/Sparkline';
+import type { Begin, Answer, CalculationTold, Figure, Group, HeatBucket, Selection } from '../../../api/explore';
+import { changeText, formatOf, groupColours, keyText } from '../../../lib/figures';
+import { msFromNano } from '../../../lib/time';
+import { HeatChart } from '../../../ui/HeatChart';
+import { SeriesChart, type SeriesTold } from '../../../ui/SeriesChart';
+import { Sparkline } from '../../../ui/Sparkline';
 import styles from './Charts.module.css';
 
 export type Draw = 'line' | 'stack' | 'bar' | 'stat';

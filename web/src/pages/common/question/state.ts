@@ -1,7 +1,7 @@
 // The address of Explore: a question, how it is drawn, what is selected in it.
-import { cut, EMPTY, filterText, questionFrom, readFilter, searchFrom, type Filter, type Question, type QuestionSearch } from '../../lib/question';
-import { paramFromRange, rangeFromParam } from '../../lib/time';
-import type { Selection } from '../../api/explore';
+import { cut, EMPTY, filterText, questionFrom, readFilter, searchFrom, type Filter, type Question, type QuestionSearch } from '../../../lib/question';
+import { paramFromRange, rangeFromParam } from '../../../lib/time';
+import type { Selection } from '../../../api/explore';
 
 export const KEYS = ['calc', 'where', 'by', 'having', 'order', 'limit', 'step', 'compare', 'let', 'dataset'] as const;
 

@@ -1,8 +1,8 @@
 // A question's answer as it comes: estimates first, then the whole; the one before stays in sight meanwhile.
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { runQuestion, type Told } from '../../api/explore';
-import type { Question } from '../../lib/question';
+import { runQuestion, type Told } from '../../../api/explore';
+import type { Question } from '../../../lib/question';
 
 const LIVE_MS = 10_000;
 

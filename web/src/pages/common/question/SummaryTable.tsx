@@ -1,11 +1,11 @@
 // The groups of an answer, each with its figures and how they went over time; TOTAL and OTHER below.
-import type { Answer, Begin, CalculationTold, Figure, Group, HeatBucket, Whole } from '../../api/explore';
-import { changeText, formatOf, keyText } from '../../lib/figures';
-import { shareOf, cellsOf } from '../../lib/heat';
-import { label, type Calculation, type Order, type Question } from '../../lib/question';
-import { Icon } from '../../ui/Icon';
-import { Sparkline } from '../../ui/Sparkline';
-import { Value } from '../../ui/Value';
+import type { Answer, Begin, CalculationTold, Figure, Group, HeatBucket, Whole } from '../../../api/explore';
+import { changeText, formatOf, keyText } from '../../../lib/figures';
+import { shareOf, cellsOf } from '../../../lib/heat';
+import { label, type Calculation, type Order, type Question } from '../../../lib/question';
+import { Icon } from '../../../ui/Icon';
+import { Sparkline } from '../../../ui/Sparkline';
+import { Value } from '../../../ui/Value';
 import { coloursOf, numbers } from './Charts';
 import styles from './SummaryTable.module.css';
 

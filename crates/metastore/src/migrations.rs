@@ -345,6 +345,16 @@ const MIGRATIONS: &[&[&str]] = &[
         // Ids look unlike counters, so that a client that takes one for the other is told so.
         "insert into sqlite_sequence (name, seq) values ('error_items', 1000000)",
     ],
+    &[
+        // People who were named, so that items can be theirs.
+        "create table people (
+            id integer primary key,
+            project text not null,
+            name text not null,
+            created_at bigint not null
+        )",
+        "create unique index people_by_name on people (project, lower(name))",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -119,9 +119,10 @@ mod tests {
     #[tokio::test]
     async fn what_the_others_had_goes_to_the_one_that_stays() {
         let metastore = Metastore::in_memory().await.unwrap();
-        let all = [seen("a", "1", 30, 100), seen("b", "1", 40, 50), seen("c", "2", 20, 300)];
-        metastore.record_occurrences("default", &all, 400 * SECOND).await.unwrap();
-        let list = || metastore.error_items("default", &ErrorItemFilter::default(), ErrorItemOrder::Counter, 0, 9);
+        let seen_all = [seen("a", "1", 30, 100), seen("b", "1", 40, 50), seen("c", "2", 20, 300)];
+        metastore.record_occurrences("default", &seen_all, 400 * SECOND).await.unwrap();
+        let all = ErrorItemFilter::default();
+        let list = || metastore.error_items("default", &all, ErrorItemOrder::Counter, 0, 9);
         let mut items = list().await.unwrap();
         items.sort_by_key(|item| item.counter);
         let [a, b, c] = [items[0].id, items[1].id, items[2].id];

@@ -129,6 +129,26 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_DELTA_PUBLISH", default_value_t = true, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "true|false")]
     pub delta_publish: bool,
 
+    /// The mail server that notifications go through, as host:port. Without it none are sent as e-mail.
+    #[arg(long, env = "CUPOLA_SMTP_SERVER", value_name = "HOST:PORT")]
+    pub smtp_server: Option<String>,
+
+    /// What protects the connection to the mail server: starttls (usual at port 587), tls (465), or off.
+    #[arg(long, env = "CUPOLA_SMTP_SECURITY", value_name = "starttls|tls|off", default_value = "starttls")]
+    pub smtp_security: server::alerting::MailSecurity,
+
+    /// Who we are to the mail server; without it we do not say.
+    #[arg(long, env = "CUPOLA_SMTP_USER", value_name = "USER")]
+    pub smtp_user: Option<String>,
+
+    /// The password of that user.
+    #[arg(long, env = "CUPOLA_SMTP_PASSWORD", value_name = "PASSWORD", hide_env_values = true)]
+    pub smtp_password: Option<String>,
+
+    /// The sender of e-mail, as `address` or `Name <address>`.
+    #[arg(long, env = "CUPOLA_SMTP_FROM", value_name = "ADDRESS", default_value = "Cupola <cupola@localhost>")]
+    pub smtp_from: String,
+
     /// Where the built page lies, when it is not inside the binary.
     #[arg(long, env = "CUPOLA_WEB_DIR", value_name = "FOLDER", default_value = "web/dist")]
     pub web_dir: PathBuf,

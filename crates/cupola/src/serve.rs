@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use engine::{Engine, EngineOptions};
 use metastore::{Metastore, RetentionPolicy};
+use server::alerting::MailSettings;
 use server::ingest::{Retries, RetriesFile};
 use server::{Addresses, Listeners, Services};
 use store::{Store, StoreOptions};
@@ -93,7 +94,7 @@ async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(A
         .await
         .with_context(|| format!("cannot open {}", settings.data_dir.display()))?;
     let engine = Engine::new(store.clone(), engine_options(&settings))?;
-    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, Arc::clone(&retries));
+    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, Arc::clone(&retries))?;
     let served = tokio::spawn(async move {
         let serving = server::serve(listeners, services, stop);
         serve_and_remember(serving, &retries_file, &retries).await;
@@ -180,9 +181,19 @@ fn server_settings(settings: &Settings) -> server::Settings {
         region: settings.aws_region.clone(),
         account_id: settings.aws_account_id.clone(),
         aws_keys: settings.aws_keys.clone().unwrap_or_default(),
+        mail: mail_settings(settings),
         web_dir: Some(PathBuf::from(&settings.web_dir)),
         body_bytes_max: settings.memory_megabytes * 1024 * 1024 / server::limits::BODY_SHARE_OF_MEMORY,
     }
+}
+
+fn mail_settings(settings: &Settings) -> Option<MailSettings> {
+    Some(MailSettings {
+        server: settings.smtp_server.clone()?,
+        security: settings.smtp_security,
+        credentials: settings.smtp_user.clone().map(|user| (user, settings.smtp_password.clone().unwrap_or_default())),
+        from: settings.smtp_from.clone(),
+    })
 }
 
 /// The line that scripts wait for.

@@ -1,6 +1,11 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
+<<<<<<< HEAD
 //! kept for how long and what was deleted, error items, whom they were given to and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
 //! API keeps, and what else AWS's APIs are told to keep.
+=======
+//! kept for how long and what was deleted, error items and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
+//! API keeps, what else AWS's APIs are told to keep, and what is delivered to others.
+>>>>>>> integ
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -10,12 +15,14 @@ mod attributes;
 mod code_version;
 mod database;
 mod deletions;
+mod deliveries;
 mod deploy_states;
 mod error;
 mod error_item_history;
 mod error_item_merge;
 mod error_item_occurrences;
 mod error_items;
+mod evaluations;
 mod honeycomb;
 mod imports;
 mod log_groups;
@@ -35,11 +42,13 @@ pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};
 pub use database::Metastore;
 pub use deletions::{Deletion, DeletionKind, DeletionStep, NewDeletion};
+pub use deliveries::{Delivery, DeliveryState};
 pub use deploy_states::DeployState;
 pub use error::MetastoreError;
 pub use error_item_history::{ItemComment, ItemEvent, ItemEventKind};
 pub use error_item_occurrences::{ItemChange, OccurrencesSeen};
 pub use error_items::{ErrorItem, ErrorItemFilter, ErrorItemOrder, ErrorItemUpdate, ItemStatus, ItemVersion, VersionItems};
+pub use evaluations::Evaluation;
 pub use honeycomb::HoneycombDocument;
 pub use imports::ImportedFile;
 pub use log_groups::{

@@ -346,6 +346,7 @@ const MIGRATIONS: &[&[&str]] = &[
         "insert into sqlite_sequence (name, seq) values ('error_items', 1000000)",
     ],
     &[
+<<<<<<< HEAD
         // People who were named, so that items can be theirs.
         "create table people (
             id integer primary key,
@@ -354,6 +355,34 @@ const MIGRATIONS: &[&[&str]] = &[
             created_at bigint not null
         )",
         "create unique index people_by_name on people (project, lower(name))",
+=======
+        // What is sent to others, and what came of it. Destination and payload are JSON.
+        "create table deliveries (
+            id integer primary key autoincrement,
+            project text not null,
+            origin text not null,
+            dedupe_key text not null,
+            destination text not null,
+            payload text not null,
+            state text not null,
+            attempts bigint not null,
+            answer text not null,
+            created_at bigint not null,
+            attempted_at bigint,
+            next_attempt bigint not null,
+            unique (project, origin, dedupe_key)
+        )",
+        "create index deliveries_pending on deliveries (project, next_attempt) where state = 'pending'",
+        // What evaluators on the clock remember of each thing they look at.
+        "create table evaluations (
+            project text not null,
+            evaluator text not null,
+            subject text not null,
+            state text not null,
+            evaluated_at bigint not null,
+            primary key (project, evaluator, subject)
+        )",
+>>>>>>> integ
     ],
 ];
 

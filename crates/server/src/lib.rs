@@ -1,8 +1,9 @@
 //! Sockets to answers: everything that listens, and the pipeline between a receiver and the store.
 //!
 //! [`ingest`] is the journey in (decode, enrich, append, reply), [`api`] the journey out, [`listen`] the sockets that lead
-//! to both. A reply that means "kept" leaves only after the store said so.
+//! to both, [`alerting`] what goes out unasked. A reply that means "kept" leaves only after the store said so.
 
+pub mod alerting;
 pub mod api;
 pub mod ingest;
 pub mod limits;
@@ -32,6 +33,7 @@ pub struct ServicesInner {
     pub log_stream_activity: ingest::StreamActivity,
     pub xray: api::aws::XrayState,
     pub logs: api::aws::LogsState,
+    pub outbox: alerting::Outbox,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -49,6 +51,8 @@ pub struct Settings {
     pub aws_keys: AwsKeys,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
+    /// How e-mail is sent, if it is.
+    pub mail: Option<alerting::MailSettings>,
     /// Bytes that the bodies of all requests may take while they are read and written.
     pub body_bytes_max: usize,
 }
@@ -61,9 +65,10 @@ impl Services {
         metastore: metastore::Metastore,
         addresses: Addresses,
         retries: Arc<ingest::Retries>,
-    ) -> Services {
+    ) -> Result<Services, alerting::OutboxError> {
         let project = settings.project.clone();
-        Services(Arc::new(ServicesInner {
+        let outbox = alerting::Outbox::new(metastore.clone(), project.clone(), settings.mail.clone())?;
+        Ok(Services(Arc::new(ServicesInner {
             ingest: ingest::Ingest::new(store.clone(), project.clone(), retries, settings.body_bytes_max),
             store,
             settling: tokio::sync::Mutex::default(),
@@ -73,9 +78,10 @@ impl Services {
             log_stream_activity: ingest::StreamActivity::default(),
             xray: api::aws::XrayState::default(),
             logs: api::aws::LogsState::default(),
+            outbox,
             addresses,
             started: Instant::now(),
-        }))
+        })))
     }
 }
 

@@ -181,6 +181,7 @@ pub const ROLLBAR_SEARCH_DAYS: i64 = 90;
 /// Bytes of a comment.
 pub const ROLLBAR_COMMENT_BYTES_MAX: usize = 64 * 1024;
 
+<<<<<<< HEAD
 /// Items on one page of the list of errors when no number is asked for, and at most.
 pub const ERRORS_PAGE_DEFAULT: usize = 50;
 pub const ERRORS_PAGE_MAX: usize = 500;
@@ -196,3 +197,38 @@ pub const ERRORS_CHANGED_AT_ONCE_MAX: usize = 500;
 
 /// Characters of a person's name.
 pub const PERSON_NAME_CHARS_MAX: usize = 100;
+=======
+/// How long the other side of a delivery may take to accept a connection.
+pub const DELIVERY_CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long a delivery may take with its answer: chat systems answer within a second, slow scripts within ten.
+pub const DELIVERY_TIME_MAX: Duration = Duration::from_secs(15);
+
+/// How often a delivery is tried, over some two hours: an outage of the other side that lasts longer was noticed otherwise.
+pub const DELIVERY_ATTEMPTS_MAX: u64 = 8;
+
+/// The pause after the first attempt; each further one is four times as long.
+pub const DELIVERY_PAUSE_FIRST: Duration = Duration::from_secs(2);
+
+/// The longest pause between two attempts.
+pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_secs(3_600);
+
+/// Deliveries that are sent at once.
+pub const DELIVERIES_AT_ONCE: usize = 8;
+
+/// Bytes of an answer that are read and shown.
+pub const DELIVERY_ANSWER_BYTES_MAX: usize = 1_024;
+
+/// Bytes of what is sent, as it is kept: a subscription's batch of log events has at most one megabyte before compression.
+pub const DELIVERY_PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Deliveries that are remembered when they are done, with what was sent: for the log, and so that none is sent twice. Most
+/// take a kilobyte.
+pub const DELIVERIES_KEPT: u32 = 10_000;
+
+/// Deliveries that one answer lists.
+pub const DELIVERIES_LISTED: u32 = 500;
+
+/// Bytes of one answer of a mail server; its list of extensions takes some hundred.
+pub const SMTP_ANSWER_BYTES_MAX: usize = 16 * 1024;
+>>>>>>> integ

@@ -56,6 +56,8 @@ use utoipa::OpenApi;
         super::sampling_rules::add,
         super::sampling_rules::change,
         super::sampling_rules::remove,
+        super::alerting::deliveries,
+        super::alerting::test,
         super::sql::query,
         super::bubble_up::compare,
         super::store_api::state,

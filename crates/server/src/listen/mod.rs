@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::{ACTIVITY_INTERVAL, DRAIN_TIME_MAX};
-use crate::{Peer, Services, api, now_unix_nano, web};
+use crate::{Peer, Services, alerting, api, now_unix_nano, web};
 
 /// Every socket, bound but silent.
 pub struct Listeners {
@@ -107,6 +107,12 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
         tracker.spawn(serve_http(listener, router, stop.clone()));
     }
     tracker.spawn(udp::serve(Arc::new(listeners.xray_udp), services.clone(), stop.clone()));
+    let outbox = services.outbox.clone();
+    let outbox_stop = stop.clone();
+    tracker.spawn(async move { outbox.run(outbox_stop).await });
+    for evaluator in alerting::evaluators() {
+        tracker.spawn(alerting::clock::run(evaluator, services.clone(), stop.clone()));
+    }
     tracker.spawn(write_counters(services, stop.clone()));
     tracker.close();
     stop.cancelled().await;

@@ -35,6 +35,9 @@ const HOMES: &[(&str, &[&str], &str)] = &[
     ("axum", &["server", "demo"], "sockets belong to the server"),
     ("tonic", &["server", "bench"], "sockets belong to the server"),
     ("hyper-util", &["server"], "sockets belong to the server"),
+    ("hyper-rustls", &["server"], "what goes out goes through the outbox"),
+    ("rustls", &["server"], "what goes out goes through the outbox"),
+    ("tokio-rustls", &["server"], "what goes out goes through the outbox"),
     ("tower", &["server", "demo"], "sockets belong to the server"),
     ("tower-http", &["server"], "sockets belong to the server"),
     (

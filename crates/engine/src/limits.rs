@@ -47,6 +47,9 @@ pub const TRACE_LOGS_MAX: usize = 10_000;
 /// Rows of one page of any list.
 pub const PAGE_ROWS_MAX: usize = 1_000;
 
+/// Errors that a list is sorted and counted over; a project with more has one that is told apart by what varies.
+pub const ERROR_GROUPS_MAX: usize = 10_000;
+
 /// Points of one chart: more than a wide screen has pixels for bars.
 pub const CHART_BUCKETS_MAX: i64 = 240;
 

@@ -5,6 +5,7 @@
 
 pub mod attributes;
 pub mod bubble_up;
+pub mod error_page;
 pub mod errors;
 pub mod explore;
 pub mod fault_windows;

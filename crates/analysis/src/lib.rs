@@ -18,6 +18,6 @@ mod template;
 pub mod trace_facts;
 pub mod trace_tree;
 
-pub use grouping::{ALGORITHM_VERSION, CLIENT_FINGERPRINT_CHARS_MAX, fingerprint};
+pub use grouping::{ALGORITHM_VERSION, CLIENT_FINGERPRINT_CHARS_MAX, client_fingerprint, earlier_fingerprints, fingerprint};
 pub use occurrence_number::{occurrence_number, occurrence_received_at};
 pub use template::message_template;

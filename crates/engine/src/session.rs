@@ -195,6 +195,7 @@ impl Session {
         Ok(datafusion::datasource::provider_as_source(self.context.table_provider(signal.table()).await?))
     }
 
+    /// The functions that plans may use.
     pub(crate) fn state(&self) -> SessionState {
         self.context.state()
     }
@@ -202,6 +203,21 @@ impl Session {
     /// Runs a plan that a language made.
     pub(crate) async fn run_plan(&self, plan: LogicalPlan) -> Result<Answer, EngineError> {
         self.run(DataFrame::new(self.context.state(), plan)).await
+    }
+
+    /// A table that was defined.
+    pub(crate) async fn defined(&self, name: &str) -> Result<LogicalPlan, EngineError> {
+        Ok(self.context.table(name).await?.into_unoptimized_plan())
+    }
+
+    /// Rows that are not of the store, to be joined to those that are.
+    pub(crate) fn given(&self, rows: arrow::array::RecordBatch) -> Result<LogicalPlan, EngineError> {
+        Ok(self.context.read_batch(rows)?.into_unoptimized_plan())
+    }
+
+    /// A plan over this session's tables, ready to be run.
+    pub(crate) fn planned(&self, plan: LogicalPlan) -> DataFrame {
+        DataFrame::new(self.context.state(), plan)
     }
 
     /// Plans a query of our own making.

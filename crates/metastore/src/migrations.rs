@@ -373,6 +373,16 @@ const MIGRATIONS: &[&[&str]] = &[
             primary key (project, evaluator, subject)
         )",
     ],
+    &[
+        // People who were named, so that items can be theirs.
+        "create table people (
+            id integer primary key,
+            project text not null,
+            name text not null,
+            created_at bigint not null
+        )",
+        "create unique index people_by_name on people (project, lower(name))",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

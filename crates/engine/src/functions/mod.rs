@@ -8,6 +8,7 @@ pub(crate) mod has_token;
 pub(crate) mod id_text;
 pub(crate) mod log_buckets;
 pub(crate) mod log_patterns;
+pub(crate) mod rollbar;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
     functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), id_text::udf()]);
+    functions.extend([rollbar::path_udf(), rollbar::number_udf()]);
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))
         .with_query_planner(Arc::new(crate::bubble_up::Planner))

@@ -1,0 +1,248 @@
+// Questions of the Explore page: asked with the page's time range, answered in events, told as they come.
+import { queryOptions } from '@tanstack/react-query';
+import { rangeFromParam } from '../lib/time';
+import { specificationOf, type Filter, type Question } from '../lib/question';
+import { ApiError } from './client';
+import type { Time } from './queries';
+import type { Stats } from './types';
+
+export interface HeatBucket {
+  low: number;
+  high: number;
+  count: number;
+}
+
+export type Cell = string | number | boolean | null;
+export type Figure = number | HeatBucket[] | string | boolean | null;
+
+export interface CalculationTold {
+  label: string;
+  op: string;
+  column: string | null;
+  unit: string | null;
+  kind: 'value' | 'heatmap' | 'formula';
+}
+
+export interface Begin {
+  calculations: CalculationTold[];
+  breakdowns: string[];
+  start_unix_nano: string;
+  end_unix_nano: string;
+  first_step_unix_nano: string;
+  step_ns: number;
+  sql: string | null;
+}
+
+export interface Group {
+  key: Cell[];
+  values: Figure[];
+  series?: (Figure | undefined)[][];
+}
+
+export type Whole = Omit<Group, 'key'>;
+
+export interface Answer {
+  groups: Group[];
+  total: Whole | null;
+  other: Whole | null;
+  compare: { offset_seconds: number; groups: Group[]; total: Whole | null } | null;
+  covered_from_unix_nano: string;
+  is_whole: boolean;
+}
+
+export interface Progress {
+  share: number;
+  rows_scanned: number;
+  rows_total: number;
+  elapsed_ms: number;
+}
+
+export interface Told {
+  begin: Begin;
+  answer: Answer | null;
+  progress: Progress | null;
+  stats: Stats | null;
+}
+
+/** What a chart's box or range chooses. */
+export interface Selection {
+  start?: number;
+  end?: number;
+  column?: string;
+  low?: number;
+  high?: number;
+  filters: Filter[];
+}
+
+const HEADERS = { 'content-type': 'application/json', 'x-requested-by': 'cupola-web' };
+
+async function ask(path: string, body: unknown, signal: AbortSignal | undefined, accept: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { method: 'POST', headers: { ...HEADERS, accept }, body: JSON.stringify(body), signal });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'unreachable', 'the server does not answer');
+  }
+  if (response.ok) return response;
+  const told = ((await response.json().catch(() => ({}))) as { error?: { code?: string; message?: string; position?: number | null } }).error;
+  throw new ApiError(response.status, told?.code ?? 'unknown', told?.message ?? `the server answered with status ${response.status}`, told?.position ?? null);
+}
+
+/** What every question has in common: the specification, whose rows, and when. */
+function asked(question: Question, time: Time, now: number) {
+  const { start, end } = rangeFromParam(time, now);
+  return { query: specificationOf(question), dataset: question.dataset ?? null, start: String(Math.floor(start)), end: String(Math.ceil(end)) };
+}
+
+type Event = { begin: Begin } | { progress: Progress } | { partial: Answer } | { answer: Answer } | { end: Stats } | { error: { code: string; message: string; position?: number | null } };
+
+/** Runs a question; `onTold` hears of progress and of estimates, the whole is returned. */
+export async function runQuestion(question: Question, time: Time, onTold: (told: Told) => void, signal?: AbortSignal): Promise<Told> {
+  const body = asked(question, time, Date.now());
+  if (question.compare !== undefined) body.query.compare_time_offset_seconds = question.compare;
+  const response = await ask('/api/explore/query', { ...body, stream: true }, signal, 'application/x-ndjson');
+  const heard: { told: Told | null } = { told: null };
+  for await (const event of lines(response)) {
+    heard.told = after(heard.told, event);
+    if (heard.told) onTold(heard.told);
+  }
+  if (heard.told?.answer) return heard.told;
+  throw new ApiError(200, 'cut_short', 'the answer ended before it was whole');
+}
+
+function after(told: Told | null, event: Event): Told | null {
+  if ('error' in event) throw new ApiError(200, event.error.code, event.error.message, event.error.position ?? null);
+  if ('begin' in event) return { begin: event.begin, answer: null, progress: null, stats: null };
+  if (told === null) return null;
+  if ('progress' in event) return { ...told, progress: event.progress };
+  if ('partial' in event) return { ...told, answer: event.partial };
+  if ('answer' in event) return { ...told, answer: event.answer };
+  return { ...told, stats: event.end, progress: null };
+}
+
+async function* lines(response: Response): AsyncGenerator<Event> {
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  while (reader) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    const parts = (rest + value).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) if (part.trim() !== '') yield JSON.parse(part) as Event;
+  }
+  if (rest.trim() !== '') yield JSON.parse(rest) as Event;
+}
+
+/** The most frequent values of a field that hold a text; calculated fields too. */
+export const fieldValues = (question: Question, field: string, text: string, time: Time) =>
+  queryOptions({
+    queryKey: ['explore', 'values', question.dataset, question.calculated, field, text, time],
+    queryFn: async ({ signal }) => {
+      const body = asked(
+        { ...question, calculations: [{ op: 'COUNT' }], filters: [{ column: field, op: 'exists' }, ...(text === '' ? [] : [{ column: field, op: 'contains', value: text }])], combination: 'AND', breakdowns: [field], havings: [], orders: [], limit: 20, granularity: undefined },
+        time,
+        Date.now(),
+      );
+      const answer = (await (await ask('/api/explore/query', { ...body, with: [], stream: false }, signal, 'application/json')).text()).trim();
+      return valuesIn(answer);
+    },
+    staleTime: 30_000,
+  });
+
+/** One JSON, or the events of a stream. */
+function valuesIn(text: string): { value: Cell; count: number }[] {
+  const events = text.split('\n').map((line) => JSON.parse(line) as { answer?: Answer } & Partial<Answer>);
+  const groups = events.flatMap((event) => event.answer?.groups ?? event.groups ?? []);
+  return groups.map((group) => ({ value: group.key[0] ?? null, count: Number(group.values[0] ?? 0) })).filter((one) => one.value !== null);
+}
+
+export interface BubbleUpField {
+  column: string;
+  source: 'span' | 'resource' | 'event' | 'log';
+  kind: 'text' | 'number';
+  score: number;
+  confidence: number;
+  significant: boolean;
+  selection_null_share: number;
+  baseline_null_share: number;
+  values: { value: Cell; selection_share: number; baseline_share: number; selection_count: number; baseline_count: number }[];
+  histogram: { edges: number[]; selection: number[]; baseline: number[] } | null;
+}
+
+export interface BubbleUpAnswer {
+  selection: { rows: number; weight: number };
+  baseline: { rows: number; weight: number };
+  fields: BubbleUpField[];
+  sampled: boolean;
+  stats: Stats;
+}
+
+/** Texts of times as the server reads them; what is not chosen is not sent. */
+function selected({ start, end, column, low, high, filters }: Selection) {
+  return {
+    ...(start === undefined ? {} : { start: String(Math.floor(start)) }),
+    ...(end === undefined ? {} : { end: String(Math.ceil(end)) }),
+    ...(column === undefined ? {} : { column, ...(low === undefined ? {} : { low }), ...(high === undefined ? {} : { high }) }),
+    ...(filters.length === 0 ? {} : { filters, filter_combination: 'AND' }),
+  };
+}
+
+export const bubbleUp = (question: Question, selection: Selection, time: Time) =>
+  queryOptions({
+    queryKey: ['explore', 'bubble-up', question.filters, question.combination, question.calculated, question.dataset, selection, time],
+    queryFn: async ({ signal }) => {
+      const response = await ask('/api/explore/bubble-up', { ...asked(question, time, Date.now()), selection: selected(selection), limit: 60 }, signal, 'application/json');
+      return (await response.json()) as BubbleUpAnswer;
+    },
+    staleTime: 30_000,
+    retry: false,
+  });
+
+export interface RowsAnswer {
+  columns: string[];
+  rows: unknown[][];
+  stats: Stats;
+}
+
+/** A question narrowed to what is selected. */
+function narrowed(question: Question, selection: Selection | null, time: Time) {
+  const body = asked(question, time, Date.now());
+  if (!selection) return body;
+  const filters = [...(body.query.filters ?? []), ...selection.filters];
+  if (selection.column !== undefined && selection.low !== undefined) filters.push({ column: selection.column, op: '>=', value: selection.low });
+  if (selection.column !== undefined && selection.high !== undefined) filters.push({ column: selection.column, op: '<', value: selection.high });
+  const own = { ...body.query };
+  if (filters.length > 0) own.filters = filters;
+  return { ...body, query: own, start: selection.start === undefined ? body.start : String(Math.floor(selection.start)), end: selection.end === undefined ? body.end : String(Math.ceil(selection.end)) };
+}
+
+export const rows = (question: Question, selection: Selection | null, time: Time, limit: number) =>
+  queryOptions({
+    queryKey: ['explore', 'rows', question, selection, time, limit],
+    queryFn: async ({ signal }) => {
+      const response = await ask('/api/explore/rows', { ...narrowed(question, selection, time), limit }, signal, 'application/json');
+      return (await response.json()) as RowsAnswer;
+    },
+    retry: false,
+  });
+
+export interface TracePoint {
+  trace_id: string;
+  span_id: string | null;
+  name: string | null;
+  service: string | null;
+  time_unix_nano: string;
+  value: number | null;
+}
+
+export const tracesOf = (question: Question, selection: Selection | null, time: Time, limit: number) =>
+  queryOptions({
+    queryKey: ['explore', 'traces', question, selection, time, limit],
+    queryFn: async ({ signal }) => {
+      const column = selection?.column ?? question.calculations.find((one) => one.column !== undefined && one.op !== 'COUNT_DISTINCT')?.column ?? 'duration_ms';
+      const response = await ask('/api/explore/traces', { ...narrowed(question, selection, time), column, limit }, signal, 'application/json');
+      return { ...((await response.json()) as { traces: TracePoint[]; stats: Stats }), column };
+    },
+    retry: false,
+  });

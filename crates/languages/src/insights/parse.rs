@@ -141,7 +141,7 @@ impl<'a> Parser<'a> {
             "limit" | "head" => Command::Limit(self.count("a number of rows", ROWS_MAX)?),
             "tail" => Command::Tail(self.count("a number of rows", ROWS_MAX)?),
             "dedup" => Command::Dedup(self.list(Parser::field)?),
-            "pattern" => Command::Pattern(self.field()?),
+            "pattern" => Command::Pattern(self.plain_expr()?),
             "diff" => Command::Diff(self.period()?),
             "unnest" => {
                 let list = self.plain_expr()?;

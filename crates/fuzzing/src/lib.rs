@@ -41,6 +41,7 @@ pub fn all() -> &'static [Target] {
             target("language_search", language_targets::search),
             target("language_sql", language_targets::sql),
             target("language_xray_filter", language_targets::xray_filter),
+            target("log_patterns", analysis_targets::log_patterns),
             target("log_text", analysis_targets::log_text),
             target("otlp_json", receiver_targets::otlp_json),
             target("otlp_protobuf", receiver_targets::otlp_protobuf),

@@ -9,6 +9,7 @@ mod events;
 mod functions;
 mod stages;
 mod tables;
+mod unusual;
 
 use std::collections::HashMap;
 use std::sync::Arc;

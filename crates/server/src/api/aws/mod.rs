@@ -19,7 +19,7 @@ use receivers::aws::{AwsError, Dialect};
 use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
-pub use self::logs::LogsState;
+pub use self::logs::{LogAnomalies, LogsState};
 pub use self::signature::AwsKeys;
 pub use self::xray::XrayState;
 use crate::ingest::Held;

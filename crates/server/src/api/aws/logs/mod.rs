@@ -7,6 +7,7 @@
 
 mod account_policies;
 mod anomalies;
+mod anomaly_detection;
 mod data_protection;
 mod definitions;
 mod deliveries;
@@ -53,6 +54,7 @@ use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire::{self, Owner};
 use serde_json::Value;
 
+pub use self::anomaly_detection::LogAnomalies;
 use self::input::Input;
 use super::Call;
 use crate::Services;

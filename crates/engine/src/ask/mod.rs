@@ -7,6 +7,7 @@ pub mod attributes;
 pub mod bubble_up;
 pub mod errors;
 pub mod explore;
+pub mod explore_bubble_up;
 pub mod fault_windows;
 pub mod honeycomb;
 pub mod insights;

@@ -77,6 +77,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/explore/rows", post(explore::rows))
+        .route("/api/explore/bubble-up", post(explore::bubble_up))
         .route("/api/triggers", get(honeycomb::own::triggers))
         .route("/api/triggers/{id}", get(honeycomb::own::trigger))
         .route("/api/triggers/{id}/test", post(honeycomb::own::test_trigger))

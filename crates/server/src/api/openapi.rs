@@ -56,6 +56,7 @@ use utoipa::OpenApi;
         super::bubble_up::compare,
         super::explore::query,
         super::explore::rows,
+        super::explore::bubble_up,
         super::honeycomb::own::triggers,
         super::honeycomb::own::trigger,
         super::honeycomb::own::test_trigger,

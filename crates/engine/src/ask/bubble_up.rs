@@ -12,6 +12,7 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::{Asker, Stats};
+use crate::answer::Answer;
 use crate::bubble_up::{ColumnCounts, Comparison, Pair, Told};
 use crate::engine::quote;
 use crate::error::EngineError;
@@ -128,24 +129,34 @@ impl Asker {
         let (state, rows) = session.frame(&sql).await?.into_parts();
         let answer = session.run(DataFrame::new(state, crate::bubble_up::over(rows, columns.len())?)).await?;
 
-        let types: Vec<DataType> = columns.iter().map(|column| column.1.clone()).collect();
-        let mut counts = Comparison::read(&types, &answer.batches)?;
-        let totals = totals(&counts);
-        let mut told: Vec<_> =
-            columns.iter().zip(&mut counts.columns).map(|((name, _), counts)| tell(name, counts, &totals)).collect();
-        rank(&mut told);
-        told.truncate(question.limit);
-        let mut stats: Stats = answer.stats.into();
-        stats.sampled = counts.rows != counts.weights;
-        stats.truncated = left_out.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} columns of more"));
-        Ok(BubbleUp {
-            columns: told.into_iter().map(|(column, _)| column).collect(),
-            selection: BubbleUpRows { rows: totals.selection_rows, count: totals.selection },
-            baseline: BubbleUpRows { rows: totals.baseline_rows, count: totals.baseline },
-            columns_compared: columns.len(),
-            stats,
-        })
+        compared(&answer, &columns, question.limit, left_out)
     }
+}
+
+/// What was counted, as it is told: `columns` with their types, the most different first.
+pub(super) fn compared(
+    answer: &Answer,
+    columns: &[(String, DataType)],
+    limit: usize,
+    left_out: bool,
+) -> Result<BubbleUp, EngineError> {
+    let types: Vec<DataType> = columns.iter().map(|column| column.1.clone()).collect();
+    let mut counts = Comparison::read(&types, &answer.batches)?;
+    let totals = totals(&counts);
+    let mut told: Vec<_> =
+        columns.iter().zip(&mut counts.columns).map(|((name, _), counts)| tell(name, counts, &totals)).collect();
+    rank(&mut told);
+    told.truncate(limit);
+    let mut stats: Stats = answer.stats.into();
+    stats.sampled = counts.rows != counts.weights;
+    stats.truncated = left_out.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} columns of more"));
+    Ok(BubbleUp {
+        columns: told.into_iter().map(|(column, _)| column).collect(),
+        selection: BubbleUpRows { rows: totals.selection_rows, count: totals.selection },
+        baseline: BubbleUpRows { rows: totals.baseline_rows, count: totals.baseline },
+        columns_compared: columns.len(),
+        stats,
+    })
 }
 
 /// The columns to compare with their types, and whether there are more than can be.

@@ -347,6 +347,20 @@ impl Lowered<'_> {
         Ok(sorted.limit(0, Some(limit))?.build()?)
     }
 
+    /// The rows of a comparison: breakdowns as `c0…`, whether a row is `selected`, and its `weight`.
+    ///
+    /// Selected is what lies within `from` and `to`, nanoseconds, and passes the filters of the first calculation.
+    pub fn compared(&self, from: i64, to: i64) -> Result<LogicalPlan, LowerError> {
+        let nanos = || cast(ident(TIME), DataType::Int64);
+        let mut selected = nanos().gt_eq(lit(from)).and(nanos().lt(lit(to)));
+        if self.specification.calculations.first().is_some_and(|first| !first.filters.is_empty()) {
+            selected = selected.and(ident("k0"));
+        }
+        let groups = (0..self.group_types.len()).map(|place| ident(format!("g{place}")).alias(format!("c{place}")));
+        let columns = groups.chain([certainly(selected).alias("selected"), ident(WEIGHT).alias("weight")]);
+        Ok(LogicalPlanBuilder::from(self.rows.clone()).project(columns.collect::<Vec<_>>())?.build()?)
+    }
+
     pub fn total_series(&self) -> Result<LogicalPlan, LowerError> {
         self.over_time(self.rows.clone(), &[])
     }

@@ -79,14 +79,14 @@ const logs = createRoute({
 const errors = createRoute({
   getParentRoute: () => rootRoute,
   path: '/errors',
-  validateSearch: searchOf('q', 'service', 'receiver', 'sort', 'live'),
+  validateSearch: searchOf('q', 'service', 'receiver', 'status', 'level', 'environment', 'framework', 'assigned', 'sort', 'live'),
   component: lazyRouteComponent(() => import('./pages/errors/ErrorsPage'), 'ErrorsPage'),
 });
 
 const error = createRoute({
   getParentRoute: () => rootRoute,
   path: '/errors/$group',
-  validateSearch: searchOf('occurrence'),
+  validateSearch: searchOf('tab', 'occurrence', 'q'),
   component: lazyRouteComponent(() => import('./pages/error/ErrorPage'), 'ErrorPage'),
 });
 

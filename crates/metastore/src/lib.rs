@@ -1,6 +1,11 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
+<<<<<<< HEAD
+//! kept for how long and what was deleted, error items, whom they were given to and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
+//! API keeps, and what else AWS's APIs are told to keep.
+=======
 //! kept for how long and what was deleted, error items and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
 //! API keeps, what else AWS's APIs are told to keep, and what is delivered to others.
+>>>>>>> integ
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
@@ -14,6 +19,7 @@ mod deliveries;
 mod deploy_states;
 mod error;
 mod error_item_history;
+mod error_item_merge;
 mod error_item_occurrences;
 mod error_items;
 mod evaluations;
@@ -22,6 +28,7 @@ mod imports;
 mod log_groups;
 mod migrations;
 mod parts;
+mod people;
 mod project_settings;
 mod resource_policies;
 mod resources;
@@ -48,6 +55,7 @@ pub use log_groups::{
     LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,
 };
 pub use parts::{CatalogChanges, CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals, PartsChange};
+pub use people::Person;
 pub use project_settings::ProjectSetting;
 pub use resource_policies::ResourcePolicy;
 pub use resources::{Resource, ResourceKind, ResourcesMax};

@@ -406,19 +406,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Errors, grouped. */
+        /** Items that were seen in the range. */
         get: {
             parameters: {
                 query?: {
                     start?: string;
                     end?: string;
-                    /** @description Search language over the occurrences. */
+                    /** @description Search language over the occurrences, and words about items: `#12`, `is:resolved`, `has:comments`. */
                     q?: string;
                     service?: string;
                     receiver?: string;
+                    /**
+                     * @description `active`, `resolved`, `muted`, `archived`, `snoozed`, several with commas; `active` are those that are not snoozed. All
+                     *     when left out.
+                     */
+                    status?: string;
+                    /** @description `critical`, `error`, `warning`, `info`, `debug`, several with commas. */
+                    level?: string;
+                    /** @description Several with commas, as the next two. */
+                    environment?: string;
+                    framework?: string;
+                    /** @description Names, `assigned` or `unassigned`. */
+                    assigned?: string;
                     limit?: number;
                     cursor?: string;
-                    /** @description `last_seen` (default), `first_seen` or `count`. */
+                    /** @description `last_seen` (default), `first_seen`, `count`, `people`, `level` or `activated`. */
                     sort?: string;
                 };
                 header?: never;
@@ -453,6 +465,116 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/errors/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes items, each in its own history. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErrorsChange"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorsChanged"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes several items one: their occurrences, past and to come, their comments and history. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErrorsMerge"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorsChanged"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/errors/{group}": {
         parameters: {
             query?: never;
@@ -460,24 +582,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One error with its newest occurrences. */
+        /** One item with its newest occurrences. */
         get: {
             parameters: {
                 query?: {
                     start?: string;
                     end?: string;
-                    /** @description Search language over the occurrences. */
+                    /** @description Search language over the item's occurrences. */
                     q?: string;
-                    service?: string;
-                    receiver?: string;
-                    limit?: number;
-                    cursor?: string;
-                    /** @description `last_seen` (default), `first_seen` or `count`. */
-                    sort?: string;
                 };
                 header?: never;
                 path: {
-                    /** @description the fingerprint */
+                    /** @description one of the item's groups, or its number */
                     group: string;
                 };
                 cookie?: never;
@@ -489,7 +605,165 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["ErrorItem"];
+                        "application/json": components["schemas"]["ErrorAnswer"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says something about an item. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description one of the item's groups, or its number */
+                    group: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewComment"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CommentTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/occurrences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An item's occurrences, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    start?: string;
+                    end?: string;
+                    /** @description Search language over the item's occurrences. */
+                    q?: string;
+                    limit?: number;
+                    cursor?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description one of the item's groups, or its number */
+                    group: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Occurrences"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/occurrences/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One occurrence, with the vendor's document. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    group: string;
+                    /** @description the id of the log record */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Log"];
                     };
                 };
                 404: {
@@ -849,6 +1123,41 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who can be given an item. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["People"];
                     };
                 };
             };
@@ -2248,6 +2557,8 @@ export interface components {
         };
         Breakdown: {
             key: string;
+            /** @description Whether the key is a column that can be searched, or worked out from one. */
+            searchable: boolean;
             values: components["schemas"]["AttributeValue"][];
         };
         BubbleUp: {
@@ -2343,6 +2654,13 @@ export interface components {
             /** Format: int64 */
             plain: number;
         };
+        CommentTold: {
+            at_unix_nano: components["schemas"]["UnixNano"];
+            author: string;
+            body: string;
+            /** Format: int64 */
+            id: number;
+        };
         /** @description What became of datagrams: nobody else knows, because nothing is sent back. */
         DatagramCounts: {
             /**
@@ -2406,6 +2724,56 @@ export interface components {
             deploys: components["schemas"]["Deploy"][];
             stats: components["schemas"]["Stats"];
         };
+<<<<<<< HEAD
+        ErrorAnswer: {
+            breakdowns: components["schemas"]["Breakdown"][];
+            /** @description Oldest first. */
+            comments: components["schemas"]["CommentTold"][];
+            /** @description Over the range; a count of nothing when it was not seen in it. */
+            error: components["schemas"]["ErrorGroup"];
+            /** @description The groups whose occurrences are the item's: more than one when it was merged. */
+            groups: string[];
+            /** @description Newest first. */
+            history: components["schemas"]["EventTold"][];
+            item: components["schemas"]["ErrorItemTold"];
+            latest?: components["schemas"]["Log"] | null;
+            /**
+             * Format: int64
+             * @description How many different messages there are.
+             */
+            messages: number;
+            /** @description Newest first, a hundred at most, without the vendor's documents after the first. */
+            occurrences: components["schemas"]["Log"][];
+            stats: components["schemas"]["Stats"];
+            /** @description The messages it comes with, most frequent first. */
+            variants: components["schemas"]["Variant"][];
+            /** @description Where it was seen, ever, latest first. */
+            versions: components["schemas"]["VersionTold"][];
+        };
+        /** @description What is left out stays. */
+        ErrorChange: {
+            /** @description A name; the empty text takes the assignment away. */
+            assigned_to?: string | null;
+            /** @description `critical`, `error`, `warning`, `info` or `debug`. */
+            level?: string | null;
+            /** @description With the status `resolved`: occurrences in older versions do not make the item active again. */
+            resolved_in_version?: string | null;
+            /**
+             * Format: int32
+             * @description From now; 0 wakes it.
+             */
+            snooze_seconds?: number | null;
+            /** @description `active`, `resolved`, `muted` or `archived`. */
+            status?: string | null;
+            title?: string | null;
+        };
+        ErrorFacets: {
+            assigned: components["schemas"]["AttributeValue"][];
+            environment: components["schemas"]["AttributeValue"][];
+            framework: components["schemas"]["AttributeValue"][];
+            level: components["schemas"]["AttributeValue"][];
+            status: components["schemas"]["AttributeValue"][];
+=======
         Destination: {
             /** @description Beside those that the payload brings, over which they win. */
             headers?: {
@@ -2418,6 +2786,7 @@ export interface components {
             to: string[];
             /** @enum {string} */
             type: "email";
+>>>>>>> integ
         };
         /** @description All occurrences of one error over the asked range. */
         ErrorGroup: {
@@ -2442,13 +2811,43 @@ export interface components {
             traces: number;
             type: string;
         };
-        ErrorItem: {
-            breakdowns: components["schemas"]["Breakdown"][];
-            error: components["schemas"]["ErrorGroup"];
-            latest: components["schemas"]["Log"];
-            /** @description Newest first, at most a hundred. */
-            occurrences: components["schemas"]["Log"][];
-            stats: components["schemas"]["Stats"];
+        /** @description What is known of an item whatever the time range. */
+        ErrorItemTold: {
+            /** @description Whom it is given to. */
+            assigned_to?: string | null;
+            /**
+             * Format: int64
+             * @description By this number people speak of it.
+             */
+            counter: number;
+            environment: string;
+            /** @description Ever. */
+            first_seen_unix_nano: components["schemas"]["UnixNano"];
+            framework: string;
+            /** @description The first of its groups. */
+            group: string;
+            language: string;
+            last_activated_unix_nano: components["schemas"]["UnixNano"];
+            /** @description Ever. */
+            last_seen_unix_nano: components["schemas"]["UnixNano"];
+            /** @description `debug`, `info`, `warning`, `error` or `critical`. */
+            level: string;
+            /**
+             * Format: int64
+             * @description Since it was last activated.
+             */
+            occurrences: number;
+            platform: string;
+            resolved_at_unix_nano?: components["schemas"]["UnixNano"] | null;
+            resolved_in_version?: string | null;
+            snoozed_until_unix_nano?: components["schemas"]["UnixNano"] | null;
+            /** @description `active`, `resolved`, `muted` or `archived`. */
+            status: string;
+            title: string;
+        };
+        /** @description An item with its figures over the range. */
+        ErrorRow: components["schemas"]["ErrorGroup"] & {
+            item: components["schemas"]["ErrorItemTold"];
         };
         ErrorSeries: {
             counts: number[];
@@ -2457,9 +2856,44 @@ export interface components {
             step_seconds: number;
         };
         Errors: {
-            errors: components["schemas"]["ErrorGroup"][];
+            errors: components["schemas"]["ErrorRow"][];
+            /** @description Counts of items by each filter's values, with the other filters applied. */
+            facets: components["schemas"]["ErrorFacets"];
             next_cursor?: string | null;
             stats: components["schemas"]["Stats"];
+            /**
+             * Format: int64
+             * @description Items that match, on all pages.
+             */
+            total: number;
+        };
+        ErrorsChange: {
+            change: components["schemas"]["ErrorChange"];
+            /** @description The items' numbers. */
+            counters: number[];
+        };
+        ErrorsChanged: {
+            /** @description As they are now. */
+            items: components["schemas"]["ErrorItemTold"][];
+        };
+        ErrorsMerge: {
+            /** @description Those that become part of it. */
+            counters: number[];
+            /**
+             * Format: int64
+             * @description The number of the item that stays.
+             */
+            into: number;
+        };
+        EventTold: {
+            at_unix_nano: components["schemas"]["UnixNano"];
+            /** @description What was before, what is now. */
+            details: Record<string, unknown>;
+            /**
+             * @description `new`, `reactivated`, `reopened`, `resolved`, `muted`, `archived`, `level`, `title`, `assigned`, `snoozed`, `merged`,
+             *     `commented`.
+             */
+            kind: string;
         };
         ExceptionTold: {
             message: string;
@@ -2635,6 +3069,20 @@ export interface components {
         };
         /** @description RFC 3339, or unix milliseconds as a number or a text. */
         Moment: number | string;
+        NewComment: {
+            author?: string;
+            body: string;
+        };
+        /** @description A page of occurrences, newest first. */
+        Occurrences: {
+            next_cursor?: string | null;
+            occurrences: components["schemas"]["Log"][];
+            stats: components["schemas"]["Stats"];
+        };
+        People: {
+            /** @description Names of those who were given an item, or said something. */
+            people: string[];
+        };
         /** @description Every row on which one of the attributes has the value. */
         PersonRequest: {
             /**
@@ -3395,8 +3843,29 @@ export interface components {
          * @example 1795226742550000000
          */
         UnixNano: string;
+<<<<<<< HEAD
+        /** @description One of the messages that an error comes with. */
+        Variant: {
+            /** Format: double */
+            count: number;
+            first_seen_unix_nano: components["schemas"]["UnixNano"];
+            last_seen_unix_nano: components["schemas"]["UnixNano"];
+            message: string;
+            /** Format: int64 */
+            people: number;
+        };
+        VersionTold: {
+            environment: string;
+            first_seen_unix_nano: components["schemas"]["UnixNano"];
+            last_seen_unix_nano: components["schemas"]["UnixNano"];
+            /** Format: int64 */
+            occurrences: number;
+            version: string;
+        };
+=======
         /** Format: int64 */
         u64: number;
+>>>>>>> integ
     };
     responses: never;
     parameters: never;

@@ -27,9 +27,10 @@ export function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[
   ctx.font = font.replace('11px', `${10 * scale}px`);
   ctx.textBaseline = 'middle';
   ctx.textAlign = 'left';
-  for (const marker of markers) {
-    if (marker.ms < start || marker.ms > end) continue;
-    const x = Math.round(plot.valToPos(marker.ms, 'x', true));
+  const shown = markers.filter((marker) => marker.ms >= start && marker.ms <= end).sort((a, b) => a.ms - b.ms);
+  const place = (marker: { ms: number }) => Math.round(plot.valToPos(marker.ms, 'x', true));
+  shown.forEach((marker, i) => {
+    const x = place(marker);
     ctx.setLineDash([3 * scale, 3 * scale]);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top - 2 * scale);
@@ -43,8 +44,11 @@ export function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[
     ctx.fill();
     const width = ctx.measureText(marker.label).width;
     const right = x + width + 8 * scale > bbox.left + bbox.width;
+    // A label that would run into a mark is left out; its own mark stays.
+    const neighbour = right ? shown[i - 1] : shown[i + 1];
+    if (neighbour && Math.abs(place(neighbour) - x) < width + 13 * scale) return;
     ctx.fillText(marker.label, right ? x - width - 7 * scale : x + 7 * scale, bbox.top - 6 * scale);
-  }
+  });
   ctx.restore();
 }
 

@@ -5,14 +5,18 @@
 
 pub mod attributes;
 pub mod bubble_up;
+pub mod error_page;
 pub mod errors;
+pub mod explore;
 pub mod fault_windows;
 pub mod honeycomb;
 pub mod insights;
 pub mod log_events;
+pub mod log_patterns;
 pub mod logs;
 pub mod map;
 pub mod occurrences;
+pub mod rql;
 pub mod services;
 pub mod stored_spans;
 pub mod trace;

@@ -6,9 +6,11 @@ pub mod aws;
 mod bubble_up;
 mod deletions;
 mod errors;
+mod explore;
 mod filters;
 mod health;
 mod honeycomb;
+mod log_patterns;
 mod logs;
 mod map;
 mod openapi;
@@ -16,7 +18,7 @@ mod params;
 mod receivers_api;
 mod refusal;
 mod retention;
-mod rollbar;
+pub mod rollbar;
 mod sampling_rules;
 mod services_api;
 mod sql;
@@ -55,8 +57,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs", get(logs::list))
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
+        .route("/api/logs/patterns", get(log_patterns::patterns))
         .route("/api/errors", get(errors::list))
+        .route("/api/errors/change", post(errors::change))
+        .route("/api/errors/merge", post(errors::merge))
         .route("/api/errors/{group}", get(errors::one))
+        .route("/api/errors/{group}/occurrences", get(errors::occurrences))
+        .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
+        .route("/api/errors/{group}/comments", post(errors::comment))
+        .route("/api/people", get(errors::people))
         .route("/api/attributes", get(attributes::keys))
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
@@ -75,13 +84,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
+        .route("/api/explore/rows", post(explore::rows))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
         .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())
-        // A live tail must not wait for a compressor's buffer.
+        // What is told while it happens must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))
+        .route("/api/explore/query", post(explore::query))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(crate::own_metrics::metrics))

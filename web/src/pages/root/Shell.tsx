@@ -174,6 +174,18 @@ function Keys({ onClose }: { onClose: () => void }) {
         </dt>
         <dd>next, previous match in a trace</dd>
         <dt>
+          <kbd>x</kbd>
+        </dt>
+        <dd>choose an error; with Shift and a click, all between</dd>
+        <dt>
+          <kbd>e</kbd> <kbd>v</kbd> <kbd>o</kbd>
+        </dt>
+        <dd>resolve, resolve in a version, reopen an error</dd>
+        <dt>
+          <kbd>m</kbd> <kbd>s</kbd> <kbd>a</kbd>
+        </dt>
+        <dd>mute, snooze, assign an error</dd>
+        <dt>
           <kbd>r</kbd>
         </dt>
         <dd>ask again</dd>

@@ -1,11 +1,6 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
-<<<<<<< HEAD
-//! kept for how long and what was deleted, error items, whom they were given to and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
-//! API keeps, and what else AWS's APIs are told to keep.
-=======
-//! kept for how long and what was deleted, error items and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
-//! API keeps, what else AWS's APIs are told to keep, and what is delivered to others.
->>>>>>> integ
+//! kept for how long and what was deleted, error items, whom they were given to and how deploys went, X-Ray's groups and
+//! sampling rules, what Honeycomb's API keeps, what else AWS's APIs are told to keep, and what is delivered to others.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are

@@ -346,16 +346,6 @@ const MIGRATIONS: &[&[&str]] = &[
         "insert into sqlite_sequence (name, seq) values ('error_items', 1000000)",
     ],
     &[
-<<<<<<< HEAD
-        // People who were named, so that items can be theirs.
-        "create table people (
-            id integer primary key,
-            project text not null,
-            name text not null,
-            created_at bigint not null
-        )",
-        "create unique index people_by_name on people (project, lower(name))",
-=======
         // What is sent to others, and what came of it. Destination and payload are JSON.
         "create table deliveries (
             id integer primary key autoincrement,
@@ -382,7 +372,16 @@ const MIGRATIONS: &[&[&str]] = &[
             evaluated_at bigint not null,
             primary key (project, evaluator, subject)
         )",
->>>>>>> integ
+    ],
+    &[
+        // People who were named, so that items can be theirs.
+        "create table people (
+            id integer primary key,
+            project text not null,
+            name text not null,
+            created_at bigint not null
+        )",
+        "create unique index people_by_name on people (project, lower(name))",
     ],
 ];
 

@@ -2724,7 +2724,6 @@ export interface components {
             deploys: components["schemas"]["Deploy"][];
             stats: components["schemas"]["Stats"];
         };
-<<<<<<< HEAD
         ErrorAnswer: {
             breakdowns: components["schemas"]["Breakdown"][];
             /** @description Oldest first. */
@@ -2773,7 +2772,6 @@ export interface components {
             framework: components["schemas"]["AttributeValue"][];
             level: components["schemas"]["AttributeValue"][];
             status: components["schemas"]["AttributeValue"][];
-=======
         Destination: {
             /** @description Beside those that the payload brings, over which they win. */
             headers?: {
@@ -2786,7 +2784,6 @@ export interface components {
             to: string[];
             /** @enum {string} */
             type: "email";
->>>>>>> integ
         };
         /** @description All occurrences of one error over the asked range. */
         ErrorGroup: {
@@ -3843,7 +3840,6 @@ export interface components {
          * @example 1795226742550000000
          */
         UnixNano: string;
-<<<<<<< HEAD
         /** @description One of the messages that an error comes with. */
         Variant: {
             /** Format: double */
@@ -3862,10 +3858,8 @@ export interface components {
             occurrences: number;
             version: string;
         };
-=======
         /** Format: int64 */
         u64: number;
->>>>>>> integ
     };
     responses: never;
     parameters: never;

@@ -52,7 +52,6 @@ export interface Answer {
 
 export interface Progress {
   share: number;
-  rows_scanned: number;
   rows_total: number;
   elapsed_ms: number;
 }
@@ -116,9 +115,19 @@ function after(told: Told | null, event: Event): Told | null {
   if ('begin' in event) return { begin: event.begin, answer: null, progress: null, stats: null };
   if (told === null) return null;
   if ('progress' in event) return { ...told, progress: event.progress };
-  if ('partial' in event) return { ...told, answer: event.partial };
-  if ('answer' in event) return { ...told, answer: event.answer };
+  if ('partial' in event) return { ...told, answer: readAnswer(event.partial, told.begin) };
+  if ('answer' in event) return { ...told, answer: readAnswer(event.answer, told.begin) };
   return { ...told, stats: event.end, progress: null };
+}
+
+/** Buckets of heatmaps under the names the page has for them. */
+function readAnswer(answer: Answer, begin: Begin): Answer {
+  const heat = begin.calculations.map((one) => one.kind === 'heatmap');
+  if (!heat.includes(true)) return answer;
+  const buckets = (figure: Figure | undefined): Figure => (Array.isArray(figure) ? (figure as unknown as { lower: number; upper: number; count: number }[]).map(({ lower, upper, count }) => ({ low: lower, high: upper, count })) : (figure ?? null));
+  const read = <T extends Whole>(one: T): T => ({ ...one, values: one.values.map((value, i) => (heat[i] ? buckets(value) : value)), series: one.series?.map((list, i) => (heat[i] ? list.map(buckets) : list)) });
+  const { groups, total, other, compare } = answer;
+  return { ...answer, groups: groups.map(read), total: total && read(total), other: other && read(other), compare: compare && { ...compare, groups: compare.groups.map(read), total: compare.total && read(compare.total) } };
 }
 
 async function* lines(response: Response): AsyncGenerator<Event> {
@@ -159,10 +168,9 @@ function valuesIn(text: string): { value: Cell; count: number }[] {
 
 export interface BubbleUpField {
   column: string;
-  source: 'span' | 'resource' | 'event' | 'log';
+  source: 'span' | 'log' | 'both';
   kind: 'text' | 'number';
   score: number;
-  confidence: number;
   significant: boolean;
   selection_null_share: number;
   baseline_null_share: number;

@@ -7,6 +7,7 @@ mod bubble_up;
 mod deletions;
 mod errors;
 mod explore;
+mod explore_selection;
 mod filters;
 mod health;
 mod honeycomb;
@@ -85,6 +86,8 @@ pub fn router(services: Services) -> Router {
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/explore/rows", post(explore::rows))
+        .route("/api/explore/bubble-up", post(explore_selection::bubble_up))
+        .route("/api/explore/traces", post(explore_selection::traces))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))

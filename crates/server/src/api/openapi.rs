@@ -63,6 +63,8 @@ use utoipa::OpenApi;
         super::bubble_up::compare,
         super::explore::query,
         super::explore::rows,
+        super::explore_selection::bubble_up,
+        super::explore_selection::traces,
         super::store_api::state,
         super::store_api::settle,
     )

@@ -5,9 +5,9 @@
 //! milliseconds after the start of the range, an hour. Questions are `query` (a specification), `filter` (filters, one a line:
 //! which rows pass), and `fields` (expressions, one a line: what each is for every row).
 
+use parking_lot::Mutex;
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Mutex;
 
 use engine::ask::explore::{ExploreAnswer, ExploreBegin, ExploreEvent, ExploreGroup, ExploreQuestion};
 use engine::ask::honeycomb::{HoneycombAnswer, HoneycombError, HoneycombQuestion};
@@ -141,13 +141,13 @@ async fn explored(stage: &Stage, query: HoneycombQuestion, estimates: bool) -> O
     let told = Mutex::new((None, None, 0));
     let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: true, with_estimates: estimates };
     let listener = |event| match event {
-        ExploreEvent::Begin(begin) => told.lock().unwrap().0 = Some(begin),
-        ExploreEvent::Answer(answer) => told.lock().unwrap().1 = Some(answer),
-        ExploreEvent::Partial(_) => told.lock().unwrap().2 += 1,
+        ExploreEvent::Begin(begin) => told.lock().0 = Some(begin),
+        ExploreEvent::Answer(answer) => told.lock().1 = Some(answer),
+        ExploreEvent::Partial(_) => told.lock().2 += 1,
         _ => {}
     };
     stage.asker.explore(&question, &listener).await.ok()?;
-    let (begin, answer, partials) = told.into_inner().unwrap();
+    let (begin, answer, partials) = told.into_inner();
     Some((begin.unwrap(), answer.unwrap(), partials))
 }
 

@@ -192,7 +192,7 @@ function selected({ start, end, column, low, high, filters }: Selection) {
     ...(start === undefined ? {} : { start: String(Math.floor(start)) }),
     ...(end === undefined ? {} : { end: String(Math.ceil(end)) }),
     ...(column === undefined ? {} : { column, ...(low === undefined ? {} : { low }), ...(high === undefined ? {} : { high }) }),
-    ...(filters.length === 0 ? {} : { filters, filter_combination: 'AND' }),
+    ...(filters.length === 0 ? {} : { filters }),
   };
 }
 

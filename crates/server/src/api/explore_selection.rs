@@ -19,7 +19,7 @@ use crate::Services;
 pub struct ExploreSelected {
     start: Option<ExploreMoment>,
     end: Option<ExploreMoment>,
-    /// The field of a heatmap, whose values lie from `low` to below `high`.
+    /// The field of a heatmap, whose values lie from `low` to below `high`; rows without it are no part of the comparison.
     column: Option<String>,
     low: Option<f64>,
     high: Option<f64>,
@@ -125,7 +125,7 @@ impl ExploreSelected {
         let read = QuerySpecification::from_json(&json!({ "filters": self.filters })).map_err(HoneycombError::from)?;
         let mut filters = read.filters;
         filters.extend(of_group(&self.group));
-        let column = self.column.filter(|_| self.low.is_some() || self.high.is_some());
+        let column = self.column;
         if let Some(column) = &column {
             filters.extend(self.low.map(|low| bound(column, FilterOperator::GreaterOrEqual, low)));
             filters.extend(self.high.map(|high| bound(column, FilterOperator::Less, high)));

@@ -11,7 +11,7 @@ import { pictureOf, type Picture } from '../../lib/sqlchart';
 import { formatSql, sqlTokens } from '../../lib/sqltext';
 import { duration, plural } from '../../lib/units';
 import { Button, Choice } from '../../ui/Control';
-import { Editor } from '../../ui/Editor';
+import { CodeField } from '../../ui/CodeField';
 import { SeriesChart } from '../../ui/SeriesChart';
 import { Empty, Failure, Loading, StatsLine } from '../../ui/State';
 import { useSetSearch } from '../common/search';
@@ -105,7 +105,7 @@ export function SqlPage() {
           run();
         }}
       >
-        <Editor label="SQL" value={text} onChange={setText} onRun={run} draw={coloured} suggest={suggest} fault={fault} testId="sql" />
+        <CodeField label="SQL" value={text} onChange={setText} onRun={run} draw={coloured} suggest={suggest} fault={fault} testId="sql" />
         <div>
           {isFetching ? (
             <Button onClick={() => void client.cancelQueries({ queryKey: ['sql', query] })}>Stop</Button>

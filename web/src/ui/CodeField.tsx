@@ -1,7 +1,7 @@
 // A text of several lines that is coloured as it is written and completed at the caret. The text stands in a plain field;
 // the colours lie exactly beneath it.
 import { useEffect, useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
-import styles from './Editor.module.css';
+import styles from './CodeField.module.css';
 import type { TokenSuggestions } from './TokenField';
 
 interface Props {
@@ -20,7 +20,7 @@ interface Props {
 const SUGGEST_AFTER_MS = 90;
 const INDENT = '  ';
 
-export function Editor({ value, label, onChange, onRun, draw, suggest, fault, testId }: Props) {
+export function CodeField({ value, label, onChange, onRun, draw, suggest, fault, testId }: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
   const below = useRef<HTMLPreElement>(null);
   const caretMark = useRef<HTMLSpanElement>(null);
@@ -100,7 +100,7 @@ export function Editor({ value, label, onChange, onRun, draw, suggest, fault, te
   };
   const at = list?.start ?? 0;
   return (
-    <div className={styles.editor} data-fault={typeof fault === 'number'}>
+    <div className={styles.field} data-fault={typeof fault === 'number'}>
       <pre ref={below} className={styles.below} aria-hidden="true">
         {draw(value)}
         {'\n'}

@@ -238,3 +238,12 @@ pub const DELIVERIES_LISTED: u32 = 500;
 
 /// Bytes of one answer of a mail server; its list of extensions takes some hundred.
 pub const SMTP_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
+pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
+
+/// Of these, told at once.
+pub const ALERT_ENTRIES_TOLD: u32 = 500;
+
+/// Groups that a notice or an entry of a history names; more nobody reads.
+pub const ALERT_GROUPS_TOLD: usize = 50;

@@ -78,7 +78,7 @@ def test_awslogs_gets_and_watches(server, logs, group):
     assert subprocess.run(awslogs(server, "streams", group), **run).stdout.split() == ["web"]
     got = subprocess.run(awslogs(server, "get", group, "ALL", "--start=5m ago", "--no-color"), **run)
     assert got.returncode == 0, got.stderr
-    assert [line.split(" ", 2)[2] for line in got.stdout.splitlines()] == ["GET /cart 200", "GET /pay 500", "GET /cart 304"]
+    assert [line.split(None, 2)[2] for line in got.stdout.splitlines()] == ["GET /cart 200", "GET /pay 500", "GET /cart 304"]
     filtered = subprocess.run(awslogs(server, "get", group, "ALL", "--start=5m ago", "--filter-pattern=500", "--no-group", "--no-stream"), **run)
     assert filtered.stdout.splitlines() == ["GET /pay 500"]
     watching = subprocess.Popen(

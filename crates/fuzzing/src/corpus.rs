@@ -26,6 +26,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         }
         "language_filter_pattern" => questions("filter_pattern"),
         "language_insights" => questions("insights"),
+        "language_ppl" => questions("ppl"),
         "language_rql" => questions("rql"),
         "language_search" => questions("search"),
         "language_sql" => questions("sql"),

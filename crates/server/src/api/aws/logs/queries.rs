@@ -1,10 +1,9 @@
 //! Logs Insights' queries: started, asked about, stopped.
 //!
-//! Missing: PPL
 //! Quirks:  `SQL` is this store's own, over `logs`, `spans` and `metrics`
 
 use engine::EngineError;
-use engine::ask::insights::{self, EventSource, EventSources, InsightsFailure, InsightsQuestion};
+use engine::ask::insights::{self, EventSource, EventSources, InsightsFailure, InsightsQuestion, PipeLanguage};
 use languages::insights::{Command, CompileError};
 use receivers::aws::AwsError;
 use receivers::cloudwatch::tokens::PageToken;
@@ -29,8 +28,9 @@ impl LogsApi<'_> {
     pub(super) async fn start_query(&self) -> Answer {
         let language = self.input.text("queryLanguage").unwrap_or("CWLI");
         let text = self.input.required("queryString");
+        let pipe = if language == "PPL" { PipeLanguage::Ppl } else { PipeLanguage::Insights };
         let query = match language {
-            "CWLI" if !text.trim().is_empty() => Some(insights::check(text).map_err(|error| uncompiled(&error))?),
+            "CWLI" | "PPL" if !text.trim().is_empty() => Some(insights::check(pipe, text).map_err(|error| uncompiled(&error))?),
             _ => None,
         };
         let says_itself = query.as_ref().is_some_and(|query| matches!(query.commands.first(), Some(Command::Source(_))));
@@ -38,11 +38,8 @@ impl LogsApi<'_> {
         if text.trim().is_empty() {
             return Err(malformed("The query is empty."));
         }
-        if language == "PPL" {
-            return Err(malformed("Queries in PPL are not answered here yet; those in CWLI and SQL are."));
-        }
         let rows = self.input.integer("limit").unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX) as usize;
-        let mut question = InsightsQuestion { log_groups, rows_max: rows, ..InsightsQuestion::default() };
+        let mut question = InsightsQuestion { language: pipe, log_groups, rows_max: rows, ..InsightsQuestion::default() };
         if let Some(query) = &query {
             question.sources = self.written_sources(query, &question.log_groups).await?;
             question.tables = self.tables_of(query).await?;

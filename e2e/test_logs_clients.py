@@ -1,4 +1,4 @@
-"""CloudWatch Logs as people use it: awslogs, the AWS CLI and boto3 on a day of a shop's logs."""
+"""CloudWatch Logs as people use it: awslogs, both AWS CLIs, the log agent and boto3 on a day of a shop's logs."""
 
 import json
 import os
@@ -221,3 +221,80 @@ def test_only_some_may_see_what_is_protected(tmp_path):
         rows, _ = query(who, "fields @timestamp | unmask @message", group)
         assert rows[0]["@message"] == expected
     server.stop()
+
+
+def written(process) -> list[str]:
+    """The lines that a program prints, as they come."""
+    lines: list[str] = []
+    threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True).start()
+    return lines
+
+
+def running(server, *command, **environment):
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
+    kept |= server.environment("cli") | {"PYTHONUNBUFFERED": "1", "AWS_DISABLE_HOST_PREFIX_INJECTION": "true", "AWS_PAGER": ""}
+    return subprocess.Popen(command, env=kept | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_the_cli_tails_live(server, logs, group):
+    (described,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    endpoint = ["--endpoint-url", server.http, "--region", REGION]
+    tail = running(server, aws_program("aws"), *endpoint, "logs", "start-live-tail", "--log-group-identifiers", described["logGroupArn"])
+    lines = written(tail)
+    try:
+        def told():
+            put(logs, group, [(0, "seen live")])
+            time.sleep(0.5)
+            assert any("seen live" in line for line in lines)
+
+        eventually(told, 30)
+    finally:
+        tail.terminate()
+        tail.wait(10)
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/aws"), reason="the second version of the AWS CLI is no package of Python's")
+def test_the_second_cli_tails_and_follows(server, logs, group):
+    put(logs, group, [(30, "before"), (20, "just before")])
+    endpoint = ["--endpoint-url", server.http, "--region", REGION]
+    follow = running(server, "/usr/bin/aws", *endpoint, "logs", "tail", group, "--follow", "--format", "short")
+    lines = written(follow)
+    try:
+        eventually(lambda: lines[1], 30)
+        put(logs, group, [(0, "after")])
+        eventually(lambda: lines[2], 30)
+        assert [line.split(" ", 1)[1].strip() for line in lines] == ["before", "just before", "after"]
+    finally:
+        follow.terminate()
+        follow.wait(10)
+
+
+def test_the_agent_pushes_a_file(server, logs, service, tmp_path):
+    """CloudWatch's own agent for log files: it makes group and stream when they are missing, and sends gzip."""
+    group, file = f"/agent/{service}", tmp_path / "app.log"
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    file.write_text("".join(f"{stamp} line {at} of the app\n" for at in range(5)))
+    (tmp_path / "aws").write_text("[plugins]\ncwlogs = cwlogs\n")
+    (tmp_path / "agent").write_text(
+        f"[general]\nstate_file = {tmp_path}/state\n[app]\nfile = {file}\nlog_group_name = {group}\nlog_stream_name = host-1\n"
+        "datetime_format = %Y-%m-%d %H:%M:%S\ntime_zone = UTC\ninitial_position = start_of_file\nbuffer_duration = 5000\n")
+    endpoint = ["--endpoint-url", server.http, "--region", REGION]
+    agent = running(server, aws_program("aws"), *endpoint, "logs", "push", "--config-file", tmp_path / "agent", AWS_CONFIG_FILE=str(tmp_path / "aws"))
+    written(agent)
+    threading.Thread(target=agent.stderr.read, daemon=True).start()
+
+    def arrived(count: int):
+        try:
+            events = logs.filter_log_events(logGroupName=group)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            events = []
+        assert [event["message"] for event in events] == [f"{stamp} line {at} of the app" for at in range(count)]
+
+    try:
+        eventually(lambda: arrived(5), 40)
+        with file.open("a") as more:
+            more.write(f"{stamp} line 5 of the app\n")
+        eventually(lambda: arrived(6), 40)
+    finally:
+        agent.terminate()
+        agent.wait(20)

@@ -77,9 +77,9 @@ impl Sensitive {
                 r"(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}|\(\d{3}\) ?\d{3}[ .-]\d{4}|\b\d{3}[.-]\d{3}[.-]\d{4})\b"
             }
             Sensitive::SocialSecurityNumber => r"\b\d{3}-\d{2}-\d{4}\b",
-            Sensitive::PassportNumber => r"(?i)\bpassport[\w ]{0,12}[^\w]{0,5}(?<it>[A-Z0-9]*\d[A-Z0-9]{5,8})\b",
+            Sensitive::PassportNumber => r"(?i)\bpassport[\w ]{0,12}?[^\w]{0,5}(?<it>[A-Z0-9]*\d[A-Z0-9]{5,8})\b",
             Sensitive::DriversLicense => {
-                r"(?i)\bdriv(?:er|ing)'?s?[_\- ]?licen[cs]e[\w ]{0,12}[^\w]{0,5}(?<it>[A-Z0-9-]*\d[A-Z0-9-]{4,15})\b"
+                r"(?i)\bdriv(?:er|ing)'?s?[_\- ]?licen[cs]e[\w ]{0,12}?[^\w]{0,5}(?<it>[A-Z0-9-]*\d[A-Z0-9-]{4,15})\b"
             }
             Sensitive::ZipCode => r"(?i)\b(?:zip|postal)[_\- ]?(?:code)?[^\w]{0,5}(?<it>\d{5}(?:-\d{4})?)\b",
         }

@@ -152,3 +152,9 @@ pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
 
 /// Windows of one look for faults: a day by the minute, with the hour before it and somewhat behind.
 pub const FAULT_WINDOWS_MAX: usize = 1_600;
+
+/// CloudWatch metrics that one list can name, over all its pages: beyond it a namespace or a name has to be given.
+pub const METRIC_KEYS_MAX: usize = 100_000;
+
+/// Different values of a metric that are read for percentiles: those of a day at ten a second, in some 100 MB.
+pub const METRIC_ROWS_MAX: usize = 1_000_000;

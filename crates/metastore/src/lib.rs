@@ -6,6 +6,7 @@
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
 //! several nodes. This crate holds no telemetry: rows live in parts, which the store writes.
 
+mod alarm_history;
 mod attributes;
 mod code_version;
 mod database;
@@ -31,6 +32,7 @@ mod sampling_statistics;
 mod tags;
 mod xray_groups;
 
+pub use alarm_history::AlarmEvent;
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};
 pub use database::Metastore;

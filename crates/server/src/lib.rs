@@ -34,6 +34,7 @@ pub struct ServicesInner {
     pub xray: api::aws::XrayState,
     pub logs: api::aws::LogsState,
     pub outbox: alerting::Outbox,
+    pub alarms: api::aws::metrics::AlarmsState,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -79,6 +80,7 @@ impl Services {
             xray: api::aws::XrayState::default(),
             logs: api::aws::LogsState::default(),
             outbox,
+            alarms: api::aws::metrics::AlarmsState::default(),
             addresses,
             started: Instant::now(),
         })))

@@ -5,6 +5,7 @@
 
 pub mod attributes;
 pub mod bubble_up;
+pub mod cloudwatch_metrics;
 pub mod errors;
 pub mod fault_windows;
 pub mod honeycomb;

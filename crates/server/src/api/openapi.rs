@@ -50,6 +50,8 @@ use utoipa::OpenApi;
         super::sampling_rules::add,
         super::sampling_rules::change,
         super::sampling_rules::remove,
+        super::alarms::list,
+        super::alarms::history,
         super::alerting::deliveries,
         super::alerting::test,
         super::sql::query,

@@ -1,9 +1,13 @@
 """What botocore's model of a service says: its operations, whether an answer has its shape, and what is wrong input."""
 
+import itertools
 import re
 
 import botocore.loaders
 import botocore.model
+
+# Texts of which nearly every pattern forbids one.
+UNUSUAL = ("not ä/b?", "a:*b", "\x01")
 
 
 def service_model(service: str) -> botocore.model.ServiceModel:
@@ -91,7 +95,9 @@ def _beyond(shape):
         if getattr(shape, "enum", None):
             yield "is no word of its list", "nonsense"
         if bounds.get("pattern"):
-            yield "does not match its pattern", "not ä/b?"
+            pattern = _for_python(bounds["pattern"])
+            fits = (text for text in UNUSUAL if not re.fullmatch(pattern, text))
+            yield from (("does not match its pattern", text) for text in itertools.islice(fits, 1))
     elif shape.type_name in ("integer", "long", "double"):
         if "max" in bounds:
             yield "is too large", bounds["max"] + 1

@@ -103,6 +103,39 @@ def test_deploys_are_announced_and_go_on(server):
     assert rollbar.ask("PATCH", f"/deploy/{deploy}", {"status": "gone"})[0] == 422
 
 
+def test_rql_asks_about_occurrences_and_their_items(server, service):
+    rollbar = RollbarApi(server.http)
+    run(python_app("rollbar_app.py"), server.environment(service))
+
+    def rows(query: str):
+        job = rollbar.send("POST", "/rql/jobs/", {"query_string": query, "force_refresh": True})
+
+        def done():
+            told = rollbar.get(f"/rql/job/{job['id']}", expand="result")
+            assert told["status"] in ("success", "failed"), told
+            return told
+
+        told = eventually(done)
+        assert told["status"] == "success", told
+        return told["result"]["rows"]
+
+    here = f"body.trace.exception.message LIKE '%{service}' OR body.message.body LIKE '%{service}'"
+    by_level = rows(f"SELECT level, count(*) FROM item_occurrence WHERE {here} GROUP BY level ORDER BY 2 DESC, 1")
+    assert by_level[0] == ["error", 5] and sum(count for _, count in by_level) == 9
+    ((counter, title, people),) = rows(
+        "SELECT item.counter, item.title, count_distinct(person.id) FROM item_occurrence "
+        f"WHERE body.trace.exception.message LIKE '%{service}' AND person.id = 'u1' GROUP BY 1, 2")
+    assert people == 1 and title.startswith("ValueError: cannot charge")
+    amounts = rows(
+        "SELECT custom.amount, occurrence_id FROM item_occurrence "
+        f"WHERE item.counter = {counter} AND custom.amount > 6 AND timestamp > unix_timestamp() - 3600 ORDER BY timestamp DESC LIMIT 1")
+    assert amounts[0][0] == "70"
+    assert rollbar.get(f"/instance/{amounts[0][1]}")["data"]["custom"]["amount"] == 70
+    assert len(rows("SELECT * FROM item_occurrence LIMIT 2")) == 2
+    answered, told = rollbar.ask("POST", "/rql/jobs/", {"query_string": "SELECT level FROM items"})
+    assert answered == 422 and "expected item_occurrence or deploy" in told["message"]
+
+
 def test_what_is_wrong_is_said_in_rollbars_form(server):
     rollbar = RollbarApi(server.http)
     for path, status in [("/item/5", 404), ("/item/?counter=x", 422), ("/nothing/here", 404), ("/items/?status=gone", 422)]:

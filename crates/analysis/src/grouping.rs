@@ -11,7 +11,13 @@ use crate::stacktrace::{self, Frame, Language, Link};
 use crate::template::message_template;
 
 /// Kept in front of every fingerprint: a better algorithm gets a new number and applies to new errors only.
-pub const ALGORITHM_VERSION: u8 = 1;
+///
+/// 2: an error in a browser is not the server's of the same name; file names that say little are known in every language;
+/// calls are told apart as they are written down, so that what compilers add to a name is no difference.
+pub const ALGORITHM_VERSION: u8 = 2;
+
+/// Algorithms that made items which go on; see [`earlier_fingerprints`].
+const EARLIER_VERSIONS: [u8; 1] = [1];
 
 /// A client's fingerprint up to this length is used as it is; a longer one becomes its SHA-1, which has as many digits.
 /// Rollbar's rule.
@@ -20,7 +26,36 @@ pub const CLIENT_FINGERPRINT_CHARS_MAX: usize = 40;
 /// Calls that count, from the place that raised outwards. Recursion repeats frames, and repeated ones count once.
 const FRAMES_MAX: usize = 50;
 
-/// File names that say little without their folder.
+/// File names that say little without their folder, without their endings.
+const COMMON_FILE_STEMS: &[&str] = &[
+    "__init__",
+    "admin",
+    "base",
+    "controller",
+    "error",
+    "errors",
+    "forms",
+    "handler",
+    "handlers",
+    "helpers",
+    "index",
+    "layout",
+    "lib",
+    "mod",
+    "models",
+    "page",
+    "route",
+    "routes",
+    "serializers",
+    "service",
+    "tasks",
+    "types",
+    "util",
+    "utils",
+    "views",
+];
+
+/// Those that version 1 knew.
 const COMMON_FILE_NAMES: &[&str] = &[
     "__init__.py",
     "views.py",
@@ -59,35 +94,51 @@ const COMMON_FILE_NAMES: &[&str] = &[
 pub fn fingerprint(exception: &model::Exception<'_>, language_hint: Option<&str>) -> String {
     match exception.fingerprint.as_deref().map(str::trim) {
         Some(own) if !own.is_empty() => client_fingerprint(own),
-        _ => hash(&what_identifies(exception, language_hint)),
+        _ => of_version(ALGORITHM_VERSION, exception, language_hint),
     }
 }
 
-fn client_fingerprint(own: &str) -> String {
+/// What earlier algorithms made of an exception, latest first: an item of theirs keeps its occurrences. None where the
+/// client has a fingerprint of its own.
+pub fn earlier_fingerprints(exception: &model::Exception<'_>, language_hint: Option<&str>) -> Vec<String> {
+    if exception.fingerprint.as_deref().is_some_and(|own| !own.trim().is_empty()) {
+        return Vec::new();
+    }
+    EARLIER_VERSIONS.iter().map(|version| of_version(*version, exception, language_hint)).collect()
+}
+
+fn of_version(version: u8, exception: &model::Exception<'_>, language_hint: Option<&str>) -> String {
+    let identity = what_identifies(version, exception, language_hint);
+    format!("{version:02x}{:032x}", xxh3_128(identity.as_bytes()))
+}
+
+/// A fingerprint that somebody chose, as it is kept.
+pub fn client_fingerprint(own: &str) -> String {
     if own.chars().count() <= CLIENT_FINGERPRINT_CHARS_MAX {
         return own.to_owned();
     }
     Sha1::digest(own.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hash(identity: &str) -> String {
-    format!("{ALGORITHM_VERSION:02x}{:032x}", xxh3_128(identity.as_bytes()))
-}
-
 /// The text that is hashed: the type, then a line per call or the template of the message.
-fn what_identifies(exception: &model::Exception<'_>, language_hint: Option<&str>) -> String {
+fn what_identifies(version: u8, exception: &model::Exception<'_>, language_hint: Option<&str>) -> String {
     let parsed = stacktrace::parse(&exception.stacktrace, language_hint);
     let calls = calls_to_root_cause(&parsed.links);
-    let frames = calls_that_count(&calls);
+    let told = match version {
+        1 => calls_that_count(&calls).into_iter().map(|frame| call(version, parsed.language, frame)).collect(),
+        _ => different_calls(version, parsed.language, &calls),
+    };
     let (r#type, message) = root_cause(exception, &parsed.links);
     let mut identity = type_without_package(r#type).to_owned();
-    if frames.is_empty() {
+    if told.is_empty() {
         identity.push_str("\nmessage ");
         identity.push_str(&message_template(message));
+    } else if version > 1 && calls.iter().any(|frame| is_of_a_page(frame.file)) {
+        identity.push_str("\nin a page");
     }
-    for frame in frames {
+    for call in told {
         identity.push('\n');
-        identity.push_str(&call(parsed.language, frame));
+        identity.push_str(&call);
     }
     identity
 }
@@ -128,17 +179,35 @@ fn calls_that_count<'f, 'a>(calls: &'f [Frame<'a>]) -> Vec<&'f Frame<'a>> {
     counted
 }
 
+/// The same, told apart as they are written down: frames of recursion may differ in what a compiler added to their names.
+fn different_calls(version: u8, language: Language, calls: &[Frame<'_>]) -> Vec<String> {
+    let any_in_app = calls.iter().any(|frame| frame.in_app);
+    let mut told: Vec<String> = Vec::new();
+    for frame in calls.iter().rev().filter(|frame| frame.in_app || !any_in_app) {
+        let call = call(version, language, frame);
+        if told.len() < FRAMES_MAX && !told.contains(&call) {
+            told.push(call);
+        }
+    }
+    told
+}
+
+/// Whether a page loaded the file, rather than a server.
+fn is_of_a_page(file: &str) -> bool {
+    ["http://", "https://", "webpack-internal:", "blob:"].iter().any(|start| file.starts_with(start))
+}
+
 /// Some clients send `requests.exceptions.Timeout`, others `Timeout`.
 fn type_without_package(r#type: &str) -> &str {
     r#type.trim().rsplit(['.', ':', '\\', '/']).next().unwrap_or_default()
 }
 
 /// One call, the same in every client's spelling and after every deployment.
-fn call(language: Language, frame: &Frame<'_>) -> String {
+fn call(version: u8, language: Language, frame: &Frame<'_>) -> String {
     let function = function_name(language, frame.function);
     // The JVM's and .NET's names are whole, and their files are not always sent.
     let whole_name = matches!(language, Language::Java | Language::DotNet) && function.contains('.');
-    let file = if whole_name { String::new() } else { file_name(frame.file) };
+    let file = if whole_name { String::new() } else { file_name(version, frame.file) };
     format!("{file} {function}")
 }
 
@@ -207,13 +276,20 @@ fn without_numbers(name: &str) -> String {
 }
 
 /// The last part of a path, with its folder where the name alone says little, without the hashes of bundlers.
-fn file_name(file: &str) -> String {
+fn file_name(version: u8, file: &str) -> String {
     let path = file.split(['?', '#']).next().unwrap_or_default().replace('\\', "/");
     let mut parts = path.rsplit('/');
     let name = without_build_hash(parts.next().unwrap_or_default());
     match parts.next() {
-        Some(folder) if COMMON_FILE_NAMES.contains(&name.as_str()) => format!("{folder}/{name}"),
+        Some(folder) if is_common(version, &name) => format!("{folder}/{name}"),
         _ => name,
+    }
+}
+
+fn is_common(version: u8, name: &str) -> bool {
+    match version {
+        1 => COMMON_FILE_NAMES.contains(&name),
+        _ => COMMON_FILE_STEMS.contains(&name.split('.').next().unwrap_or_default()),
     }
 }
 
@@ -232,5 +308,7 @@ fn without_build_hash(name: &str) -> String {
     format!("{}.{extension}", kept.join("."))
 }
 
+#[cfg(test)]
+mod corpus_tests;
 #[cfg(test)]
 mod tests;

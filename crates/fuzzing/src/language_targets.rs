@@ -26,6 +26,29 @@ pub fn sql(input: &[u8]) {
     }
 }
 
+/// A query is read, printed and read as the same; what it asks of items and of time is told.
+pub fn rql(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let query = match languages::rql::parse(text) {
+        Ok(query) => query,
+        Err(error) => {
+            let position = error.position();
+            assert!(text.is_char_boundary(position), "byte {position} of {text:?} is no character's");
+            let _ = error.with_caret(text);
+            return;
+        }
+    };
+    let printed = query.to_string();
+    match languages::rql::parse(&printed) {
+        Ok(again) => assert_eq!(again, query, "{text:?} was printed as {printed:?}"),
+        Err(error) => assert!(printed.len() > languages::rql::RQL_BYTES_MAX, "{printed:?} was printed and is refused: {error}"),
+    }
+    assert!(languages::rql::item_columns_of(&query).len() <= languages::rql::ITEM_COLUMNS.len());
+    let (first, last) = languages::rql::time_bounds(&query, 1_795_226_742);
+    assert!(first.is_none_or(|first| first.checked_mul(1_000_000_000).is_some()), "{first:?}");
+    assert!(last.is_none_or(|last| last.checked_mul(1_000_000_000).is_some()), "{last:?}");
+}
+
 pub fn search(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let check = |error: &languages::search::SearchError| {

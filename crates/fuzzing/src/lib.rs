@@ -37,6 +37,7 @@ pub fn all() -> &'static [Target] {
             target("honeycomb_msgpack", receiver_targets::honeycomb_msgpack),
             target("language_filter_pattern", language_targets::filter_pattern),
             target("language_insights", language_targets::insights),
+            target("language_rql", language_targets::rql),
             target("language_search", language_targets::search),
             target("language_sql", language_targets::sql),
             target("language_xray_filter", language_targets::xray_filter),

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-const ANSWER_TAGS: [&str; 14] = [
+const ANSWER_TAGS: [&str; 15] = [
     "expr",
     "unknown",
     "error",
@@ -20,6 +20,7 @@ const ANSWER_TAGS: [&str; 14] = [
     "plan",
     "then",
     "unmasked",
+    "columns",
     "value",
 ];
 

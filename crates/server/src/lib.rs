@@ -33,6 +33,7 @@ pub struct ServicesInner {
     pub log_stream_activity: ingest::StreamActivity,
     pub xray: api::aws::XrayState,
     pub logs: api::aws::LogsState,
+    pub rql_jobs: api::rollbar::RqlJobs,
     pub outbox: alerting::Outbox,
     pub alarms: api::aws::metrics::AlarmsState,
     pub addresses: Addresses,
@@ -50,6 +51,8 @@ pub struct Settings {
     pub account_id: String,
     /// Who may call AWS's APIs; everybody while it is empty.
     pub aws_keys: AwsKeys,
+    /// Access key ids whose holders may read what is protected; everybody where it is not set.
+    pub aws_unmask_keys: Option<Vec<String>>,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
     /// How e-mail is sent, if it is.
@@ -79,6 +82,7 @@ impl Services {
             log_stream_activity: ingest::StreamActivity::default(),
             xray: api::aws::XrayState::default(),
             logs: api::aws::LogsState::default(),
+            rql_jobs: api::rollbar::RqlJobs::default(),
             outbox,
             alarms: api::aws::metrics::AlarmsState::default(),
             addresses,

@@ -181,6 +181,30 @@ pub const ROLLBAR_SEARCH_DAYS: i64 = 90;
 /// Bytes of a comment.
 pub const ROLLBAR_COMMENT_BYTES_MAX: usize = 64 * 1024;
 
+/// RQL jobs remembered with their rows, of which each has at most a thousand.
+pub const RQL_JOBS_REMEMBERED: usize = 100;
+
+/// RQL jobs at once; each is a question on the threads of all questions.
+pub const RQL_JOBS_RUNNING_MAX: usize = 10;
+
+/// Items that a query can be about: some kilobytes each while it runs.
+pub const RQL_ITEMS_MAX: u32 = 100_000;
+
+/// Items on one page of the list of errors when no number is asked for, and at most.
+pub const ERRORS_PAGE_DEFAULT: usize = 50;
+pub const ERRORS_PAGE_MAX: usize = 500;
+
+/// Occurrences that the page of an error shows at first.
+pub const ERROR_OCCURRENCES_SHOWN: usize = 100;
+
+/// Occurrences that a list reaches by going on; each page sorts all those before it.
+pub const ERROR_OCCURRENCES_REACHED_MAX: usize = 10_000;
+
+/// Items that one request changes, each in a transaction of its own.
+pub const ERRORS_CHANGED_AT_ONCE_MAX: usize = 500;
+
+/// Characters of a person's name.
+pub const PERSON_NAME_CHARS_MAX: usize = 100;
 /// How long the other side of a delivery may take to accept a connection.
 pub const DELIVERY_CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -232,3 +256,12 @@ pub const ALARM_LOOK: Duration = Duration::from_secs(10);
 
 /// Seconds that a period is over before it is judged, so that what was sent at its end has arrived.
 pub const ALARM_SETTLE_SECONDS: i64 = 3;
+
+/// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
+pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
+
+/// Of these, told at once.
+pub const ALERT_ENTRIES_TOLD: u32 = 500;
+
+/// Groups that a notice or an entry of a history names; more nobody reads.
+pub const ALERT_GROUPS_TOLD: usize = 50;

@@ -141,7 +141,7 @@ fn a_client_s_fingerprint_wins() {
 #[test]
 fn our_own_start_with_the_version_of_the_algorithm() {
     let own = group("E", "x", "");
-    assert_eq!((own.len(), &own[..2]), (34, "01"));
+    assert_eq!((own.len(), &own[..2]), (34, "02"));
     assert!(own.bytes().all(|byte| byte.is_ascii_hexdigit()));
 }
 
@@ -150,4 +150,21 @@ proptest::proptest! {
     fn never_panics(r#type in "\\PC{0,20}", message in "\\PC{0,80}", stack in "(    at \\PC{0,30}\n|  File \"\\PC{0,9}\", line 1, in \\PC{0,9}\n|\\PC{0,30}\n){0,9}") {
         let _ = group(&r#type, &message, &stack);
     }
+}
+
+#[test]
+fn items_of_the_first_algorithm_are_found_again() {
+    let exception = model::Exception {
+        r#type: "ValueError".into(),
+        message: "no".into(),
+        stacktrace: "Traceback (most recent call last):\n  File \"/app/shop.py\", line 3, in buy\nValueError: no\n".into(),
+        ..model::Exception::default()
+    };
+    let earlier = earlier_fingerprints(&exception, Some("python"));
+    assert_eq!(earlier.len(), EARLIER_VERSIONS.len());
+    // As version 1 wrote it, to the last digit: it stands in files and items.
+    assert_eq!(earlier[0], "010f00d1253a11537d7270063b4e1ef0c4");
+    assert_ne!(earlier[0], fingerprint(&exception, Some("python")));
+    let own = model::Exception { fingerprint: Some("own".into()), ..exception };
+    assert!(earlier_fingerprints(&own, None).is_empty());
 }

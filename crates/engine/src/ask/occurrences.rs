@@ -16,6 +16,7 @@ const GROUP: &str = "error.group";
 const UUID: &str = "rollbar.uuid";
 const ENVIRONMENT: &str = "deployment.environment.name";
 const VERSION: &str = "service.version";
+const PERSON: &str = "user.id";
 
 const NANOS_PER_MS: i64 = 1_000_000;
 
@@ -75,6 +76,20 @@ pub struct GroupReceived {
     pub first_number: i64,
     pub last_number: i64,
     pub count: f64,
+}
+
+/// Somebody whom errors hit, as occurrences tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PersonTold {
+    pub id: String,
+    pub username: String,
+    pub email: String,
+    /// Occurrences, weighted.
+    pub count: f64,
+    pub first_unix_nano: i64,
+    pub last_unix_nano: i64,
+    /// Of the errors that hit them, at most a few hundred.
+    pub groups: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -285,6 +300,51 @@ impl Asker {
             }
         });
         Ok(groups.collect())
+    }
+
+    /// People whom errors hit, last hit first; one of them if an id is given.
+    pub async fn people(&self, id: Option<&str>, offset: usize, limit: usize) -> Result<Vec<PersonTold>, EngineError> {
+        const GROUPS_TOLD: usize = 200;
+        let session = self.session(TimeRange::ALL).await?;
+        if !session.has(Signal::Logs, PERSON) {
+            return Ok(Vec::new());
+        }
+        session.define("l", Signal::Logs, Some(column(GROUP).is_not_null())).await?;
+        let text = |name: &str| format!("CAST({} AS VARCHAR)", session.column_or_null(Signal::Logs, name));
+        let condition = match id {
+            Some(id) => format!("{} = {}", text(PERSON), quote_text(id)),
+            None => format!("{} <> ''", text(PERSON)),
+        };
+        let answer = session
+            .ask(&format!(
+                r#"SELECT {} AS id, last_value({} ORDER BY time) AS username, last_value({} ORDER BY time) AS email,
+                   sum(sample_rate) AS n, min(time) AS first, max(time) AS last, array_agg(DISTINCT "error.group") AS groups
+                   FROM l WHERE {condition} GROUP BY 1 ORDER BY last DESC, 1 LIMIT {limit} OFFSET {offset}"#,
+                text(PERSON),
+                text("user.name"),
+                text("user.email"),
+            ))
+            .await?;
+        let people = answer.iter().map(|row| {
+            let groups = row.cells().find(|(name, _)| *name == "groups").and_then(|(_, value)| match value {
+                serde_json::Value::Array(groups) => Some(groups),
+                _ => None,
+            });
+            let mut groups: Vec<String> =
+                groups.unwrap_or_default().iter().filter_map(|group| group.as_str().map(str::to_owned)).collect();
+            groups.sort();
+            groups.truncate(GROUPS_TOLD);
+            PersonTold {
+                id: row.string("id").unwrap_or_default(),
+                username: row.string("username").unwrap_or_default(),
+                email: row.string("email").unwrap_or_default(),
+                count: row.f64("n").unwrap_or_default(),
+                first_unix_nano: row.i64("first").unwrap_or_default(),
+                last_unix_nano: row.i64("last").unwrap_or_default(),
+                groups,
+            }
+        });
+        Ok(people.collect())
     }
 
     /// Deploys that were announced, latest first; of one number if one is given, or of one version.

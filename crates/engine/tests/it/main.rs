@@ -10,6 +10,7 @@ mod limits;
 mod map;
 mod percentiles;
 mod rest;
+mod rql;
 mod scanning;
 mod sql;
 mod stage;

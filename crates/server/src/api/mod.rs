@@ -7,17 +7,21 @@ pub mod aws;
 mod bubble_up;
 mod deletions;
 mod errors;
+mod explore;
+mod explore_selection;
 mod filters;
 mod health;
-mod honeycomb;
+pub mod honeycomb;
+mod log_patterns;
 mod logs;
 mod map;
+mod metrics;
 mod openapi;
 mod params;
 mod receivers_api;
 mod refusal;
 mod retention;
-mod rollbar;
+pub mod rollbar;
 mod sampling_rules;
 mod services_api;
 mod sql;
@@ -56,8 +60,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs", get(logs::list))
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
+        .route("/api/logs/patterns", get(log_patterns::patterns))
         .route("/api/errors", get(errors::list))
+        .route("/api/errors/change", post(errors::change))
+        .route("/api/errors/merge", post(errors::merge))
         .route("/api/errors/{group}", get(errors::one))
+        .route("/api/errors/{group}/occurrences", get(errors::occurrences))
+        .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
+        .route("/api/errors/{group}/comments", post(errors::comment))
+        .route("/api/people", get(errors::people))
         .route("/api/attributes", get(attributes::keys))
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
@@ -72,19 +83,33 @@ pub fn router(services: Services) -> Router {
         .route("/api/trace-groups/{name}", put(trace_groups::change).delete(trace_groups::remove))
         .route("/api/sampling-rules", get(sampling_rules::list).post(sampling_rules::add))
         .route("/api/sampling-rules/{name}", put(sampling_rules::change).delete(sampling_rules::remove))
+        .route("/api/metrics", get(metrics::list))
+        .route("/api/metrics/query", get(metrics::query))
         .route("/api/alarms", get(alarms::list))
         .route("/api/alarms/{name}/history", get(alarms::history))
         .route("/api/alerting/deliveries", get(alerting::deliveries))
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
+        .route("/api/explore/rows", post(explore::rows))
+        .route("/api/triggers", get(honeycomb::own::triggers))
+        .route("/api/triggers/{id}", get(honeycomb::own::trigger))
+        .route("/api/triggers/{id}/test", post(honeycomb::own::test_trigger))
+        .route("/api/slos", get(honeycomb::own::slos))
+        .route("/api/slos/{id}", get(honeycomb::own::slo))
+        .route("/api/burn-alerts/{id}/test", post(honeycomb::own::test_burn_alert))
+        .route("/api/recipients", get(honeycomb::own::all_recipients))
+        .route("/api/recipients/{id}/test", post(honeycomb::own::test_recipient))
+        .route("/api/explore/bubble-up", post(explore_selection::bubble_up))
+        .route("/api/explore/traces", post(explore_selection::traces))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
         .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())
-        // A live tail must not wait for a compressor's buffer.
+        // What is told while it happens must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))
+        .route("/api/explore/query", post(explore::query))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(crate::own_metrics::metrics))

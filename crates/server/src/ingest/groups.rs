@@ -11,16 +11,27 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::limits::GROUPS_REMEMBERED;
 
 #[derive(Default)]
-pub struct Groups(Mutex<HashMap<u128, String>>);
+pub struct Groups(Mutex<HashMap<u128, Group>>);
+
+/// What an exception is grouped by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The value of `error.group`; see [`analysis::fingerprint`].
+    pub fingerprint: String,
+    /// What earlier algorithms called it.
+    pub earlier: Vec<String>,
+}
 
 impl Groups {
-    /// The value of `error.group`; see [`analysis::fingerprint`].
-    pub fn group_of(&self, exception: &Exception<'_>, language: Option<&str>) -> String {
+    pub fn group_of(&self, exception: &Exception<'_>, language: Option<&str>) -> Group {
         let key = key(exception, language);
         if let Some(group) = self.0.lock().get(&key) {
             return group.clone();
         }
-        let group = analysis::fingerprint(exception, language);
+        let group = Group {
+            fingerprint: analysis::fingerprint(exception, language),
+            earlier: analysis::earlier_fingerprints(exception, language),
+        };
         let mut known = self.0.lock();
         // Rarely more are alive at a time; then all begin again.
         if known.len() >= GROUPS_REMEMBERED {
@@ -53,8 +64,8 @@ mod tests {
             let exception = Exception { r#type, message: "failed".into(), ..Exception::default() };
             for language in [None, Some("python")] {
                 let expected = analysis::fingerprint(&exception, language);
-                assert_eq!(groups.group_of(&exception, language), expected);
-                assert_eq!(groups.group_of(&exception, language), expected);
+                assert_eq!(groups.group_of(&exception, language).fingerprint, expected);
+                assert_eq!(groups.group_of(&exception, language).fingerprint, expected);
             }
         }
         assert!(groups.0.lock().len() <= GROUPS_REMEMBERED);

@@ -42,8 +42,8 @@ impl<'a> Pipeline<'a> {
 
     fn grouped<'r>(&mut self, record: &LogRecord<'_>, exception: &Exception<'r>) -> Exception<'r> {
         let group = self.groups.group_of(exception, self.origin.language());
-        let exception = Exception { group: Some(Cow::Owned(group)), ..exception.clone() };
-        self.occurrences.push(occurrence(record, &exception, Vec::new(), &self.origin, self.received_at_unix_nano));
+        let exception = Exception { group: Some(Cow::Owned(group.fingerprint)), ..exception.clone() };
+        self.occurrences.push(occurrence(record, &exception, group.earlier, &self.origin, self.received_at_unix_nano));
         exception
     }
 }

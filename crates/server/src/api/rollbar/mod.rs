@@ -10,23 +10,27 @@ mod deploys;
 mod instances;
 mod items;
 mod payload;
+mod people;
 mod project;
 mod query;
 mod reports;
+mod rql;
 mod versions;
 
 use axum::Router;
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use http::StatusCode;
 
 use crate::Services;
 use call::{Call, Told, Wrong};
 
+pub use rql::RqlJobs;
+
 /// Rollbar numbers projects; here is one.
 const PROJECT_ID: i64 = 1;
 
 pub fn router() -> Router<Services> {
-    let paths: [(&str, MethodRouter<Services>); 34] = [
+    let paths: [(&str, MethodRouter<Services>); 38] = [
         ("/api/1/status/ping", get(project::ping)),
         ("/api/1/items", get(items::list)),
         ("/api/1/item", get(items::by_counter_parameter)),
@@ -47,6 +51,10 @@ pub fn router() -> Router<Services> {
         ("/api/1/reports/top_active_items", get(reports::top_active_items)),
         ("/api/1/reports/occurrence_counts", get(reports::occurrence_counts)),
         ("/api/1/reports/activated_counts", get(reports::activated_counts)),
+        ("/api/1/rql/jobs", get(rql::list).post(rql::create)),
+        ("/api/1/rql/job/{id}", get(rql::one)),
+        ("/api/1/rql/job/{id}/result", get(rql::result)),
+        ("/api/1/rql/job/{id}/cancel", post(rql::cancel)),
         ("/api/1/projects", get(project::projects)),
         ("/api/1/project/{id}", get(project::project)),
         ("/api/1/project/{id}/access_tokens", get(project::access_tokens)),
@@ -57,8 +65,8 @@ pub fn router() -> Router<Services> {
         ("/api/1/invites", get(project::none)),
         ("/api/1/service_links", get(project::none)),
         ("/api/1/notifications/{channel}/rules", get(project::none_of_channel)),
-        ("/api/1/people", get(project::people)),
-        ("/api/1/person/{id}", get(project::person)),
+        ("/api/1/people", get(people::list)),
+        ("/api/1/person/{id}", get(people::one).delete(people::delete)),
         ("/api/1/replays", get(project::none)),
         ("/api/1/{*rest}", any(unknown)),
     ];

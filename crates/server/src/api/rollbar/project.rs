@@ -1,7 +1,6 @@
 //! The project and who works on it: what Rollbar's account pages know, as far as it exists here.
 
 use axum::extract::Path;
-use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::PROJECT_ID;
@@ -69,17 +68,6 @@ pub(super) async fn none(_: Call) -> Told {
 /// `GET /notifications/{channel}/rules`.
 pub(super) async fn none_of_channel(_: Path<String>, call: Call) -> Told {
     none(call).await
-}
-
-/// `GET /people`: who was hit, by the text in the parameter `query`, is a question to the search.
-pub(super) async fn people(_: Call) -> Told {
-    let message = "people are attributes of occurrences: search items by user_id:, username: or email:, or ask with RQL";
-    Err(Wrong::new(StatusCode::NOT_IMPLEMENTED, message))
-}
-
-/// `GET /person/{id}`.
-pub(super) async fn person(_: Path<String>, call: Call) -> Told {
-    people(call).await
 }
 
 fn is_ours(text: &str) -> Result<(), Wrong> {

@@ -144,11 +144,11 @@ impl Buckets {
         // Clients tell whole seconds: those of this one are to be counted.
         let end = end.unwrap_or(now + 1);
         let start = start.unwrap_or_else(|| end.saturating_sub(if size == 86_400 { 30 * 86_400 } else { 86_400 }));
-        let whole = Buckets { start: start.div_euclid(size) * size, end, size };
-        if start >= end || whole.count() > ROLLBAR_BUCKETS_MAX || end > i64::MAX / SECOND - size || start < 0 {
+        let whole = || Buckets { start: start.div_euclid(size) * size, end, size };
+        if start < 0 || start >= end || end > i64::MAX / SECOND - size || whole().count() > ROLLBAR_BUCKETS_MAX {
             return Err(Wrong::invalid(format!("expected min_time before max_time, and at most {ROLLBAR_BUCKETS_MAX} buckets")));
         }
-        Ok(whole)
+        Ok(whole())
     }
 
     fn count(&self) -> i64 {

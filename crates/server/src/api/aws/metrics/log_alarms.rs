@@ -1,9 +1,9 @@
 //! Alarms on what a Logs Insights query finds: asked on a schedule, judged like values of a metric.
 //!
-//! Missing: log lines in notifications, contributors; schedules finer than the clock's period
+//! Missing: log lines in notifications, contributors; lookup tables; what a policy protects counts as it is
 //! Quirks:  the aggregation is put behind the query as its last `stats`; of several rows the one that breaches most counts
 
-use engine::ask::insights::{self, InsightsQuestion};
+use engine::ask::insights::{self, EventSource, EventSources, InsightsQuestion};
 use receivers::cloudwatch::wire;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ use crate::Services;
 use crate::alerting::EvaluationError;
 use crate::api::aws::schedule::Schedule;
 
-/// Groups of one query that are looked at.
+/// Rows of one answer that are looked at.
 const ROWS_MAX: usize = 500;
 
 /// How far back a query looks, where it does not say.
@@ -65,17 +65,20 @@ pub async fn look(alarm: &Alarm, services: &Services, now_unix_nano: i64) -> Res
     for identifier in query["LogGroupIdentifiers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier).map_err(|error| failed(&error))?;
         if let Some(group) = services.metastore.log_group(&services.settings.project, name).await? {
-            log_groups.push((group.name, group.created_at_unix_nano));
+            log_groups.push(EventSource::Group { name: group.name, since_unix_nano: group.created_at_unix_nano });
         }
     }
     let question = InsightsQuestion {
-        log_groups,
-        start_unix_nano: (due - from) * 1_000_000_000,
-        end_unix_nano: (due - to) * 1_000_000_000,
+        log_groups: EventSources {
+            of: log_groups,
+            start_unix_nano: (due - from) * 1_000_000_000,
+            end_unix_nano: (due - to) * 1_000_000_000,
+        },
         rows_max: ROWS_MAX,
+        ..InsightsQuestion::default()
     };
     let answer = services.asker.insights(&query_text(query), &question).await.map_err(|error| failed(&error))?;
-    let rows = answer.json_rows()?;
+    let rows = answer.answer.json_rows()?;
     let values = rows.iter().filter_map(|row| row.iter().rev().find_map(Value::as_f64));
     let is_low = condition.sign().starts_with('<');
     let value = values.reduce(|left, right| if is_low { left.min(right) } else { left.max(right) });

@@ -374,6 +374,19 @@ const MIGRATIONS: &[&[&str]] = &[
         )",
     ],
     &[
+        // What happened to alarms; data is JSON.
+        "create table alarm_history (
+            id integer primary key autoincrement,
+            project text not null,
+            alarm text not null,
+            at bigint not null,
+            kind text not null,
+            summary text not null,
+            data text not null
+        )",
+        "create index alarm_history_by_alarm on alarm_history (project, alarm, id)",
+    ],
+    &[
         // People who were named, so that items can be theirs.
         "create table people (
             id integer primary key,

@@ -35,6 +35,7 @@ pub struct ServicesInner {
     pub logs: api::aws::LogsState,
     pub rql_jobs: api::rollbar::RqlJobs,
     pub outbox: alerting::Outbox,
+    pub alarms: api::aws::metrics::AlarmsState,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -83,6 +84,7 @@ impl Services {
             logs: api::aws::LogsState::default(),
             rql_jobs: api::rollbar::RqlJobs::default(),
             outbox,
+            alarms: api::aws::metrics::AlarmsState::default(),
             addresses,
             started: Instant::now(),
         })))

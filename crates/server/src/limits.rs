@@ -239,6 +239,24 @@ pub const DELIVERIES_LISTED: u32 = 500;
 /// Bytes of one answer of a mail server; its list of extensions takes some hundred.
 pub const SMTP_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
+/// Queries of one call of GetMetricData; AWS's bound.
+pub const METRIC_QUERIES_MAX: usize = 500;
+
+/// Series that one SEARCH of metric math finds; AWS's bound.
+pub const METRIC_SEARCH_SERIES_MAX: usize = 500;
+
+/// Alarms of a project; each is looked at when one of its periods is over, some milliseconds each.
+pub const ALARMS_MAX: u32 = 5_000;
+
+/// Events of alarms that are remembered, over all of them: for 5,000 alarms some that changed twice.
+pub const ALARM_EVENTS_KEPT: u32 = 10_000;
+
+/// How often alarms are looked at: AWS's shortest period.
+pub const ALARM_LOOK: Duration = Duration::from_secs(10);
+
+/// Seconds that a period is over before it is judged, so that what was sent at its end has arrived.
+pub const ALARM_SETTLE_SECONDS: i64 = 3;
+
 /// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
 pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
 

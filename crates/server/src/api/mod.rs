@@ -1,5 +1,6 @@
 //! The journey out: our own REST API under `/api`, the vendors' read APIs at their own paths, health and metrics.
 
+mod alarms;
 mod alerting;
 mod attributes;
 pub mod aws;
@@ -14,6 +15,7 @@ pub mod honeycomb;
 mod log_patterns;
 mod logs;
 mod map;
+mod metrics;
 mod openapi;
 mod params;
 mod receivers_api;
@@ -81,6 +83,10 @@ pub fn router(services: Services) -> Router {
         .route("/api/trace-groups/{name}", put(trace_groups::change).delete(trace_groups::remove))
         .route("/api/sampling-rules", get(sampling_rules::list).post(sampling_rules::add))
         .route("/api/sampling-rules/{name}", put(sampling_rules::change).delete(sampling_rules::remove))
+        .route("/api/metrics", get(metrics::list))
+        .route("/api/metrics/query", get(metrics::query))
+        .route("/api/alarms", get(alarms::list))
+        .route("/api/alarms/{name}/history", get(alarms::history))
         .route("/api/alerting/deliveries", get(alerting::deliveries))
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))

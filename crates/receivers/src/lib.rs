@@ -19,6 +19,8 @@ pub mod limits;
 mod otlp;
 mod receiver;
 pub mod rollbar;
+mod sentry;
+mod stack_text;
 #[cfg(test)]
 mod testing;
 pub mod xray;

@@ -373,6 +373,12 @@ const MIGRATIONS: &[&[&str]] = &[
             primary key (project, evaluator, subject)
         )",
     ],
+    &[
+        // Items that people put together: the members point at the group's item, whose their fingerprints are meanwhile.
+        "alter table error_items add column group_item bigint",
+        "create index error_items_by_group on error_items (group_item) where group_item is not null",
+        "alter table error_item_fingerprints add column member bigint",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -223,3 +223,21 @@ pub const DELIVERIES_LISTED: u32 = 500;
 
 /// Bytes of one answer of a mail server; its list of extensions takes some hundred.
 pub const SMTP_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Sets of grouping rules that are remembered: what the log may hold was told apart by the last one or two.
+pub const RULE_SETS_REMEMBERED: usize = 20;
+
+/// Occurrences that rules are tried on.
+pub const RULES_TRIED_ON: usize = 50;
+
+/// Items that one request merges.
+pub const ITEMS_MERGED_MAX: usize = 500;
+
+/// Notification rules of all channels; each is looked at every few seconds.
+pub const NOTIFICATION_RULES_MAX: u32 = 500;
+
+/// Events of items, and deploys, that one look tells; the next follows after seconds.
+pub const NOTIFICATION_EVENTS_MAX: u32 = 200;
+
+/// Items that one look counts, those seen last first.
+pub const NOTIFICATION_ITEMS_MAX: u64 = 500;

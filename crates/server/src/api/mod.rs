@@ -5,6 +5,7 @@ mod attributes;
 pub mod aws;
 mod bubble_up;
 mod deletions;
+mod error_rules;
 mod errors;
 mod filters;
 mod health;
@@ -31,6 +32,7 @@ use axum::routing::{delete, get, post, put};
 use tower_http::compression::CompressionLayer;
 
 pub use openapi::document;
+pub use refusal::not_found;
 
 use crate::Services;
 
@@ -57,6 +59,12 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs/around", get(logs::around))
         .route("/api/errors", get(errors::list))
         .route("/api/errors/{group}", get(errors::one))
+        .route("/api/error-rules", get(error_rules::list).put(error_rules::put))
+        .route("/api/error-rules/try", post(error_rules::try_out))
+        .route("/api/error-items/merge", post(error_rules::merge))
+        .route("/api/error-items/{id}/unmerge", post(error_rules::unmerge))
+        .route("/api/error-items/{id}/members", get(error_rules::members))
+        .route("/api/error-items/{id}/split", post(error_rules::split))
         .route("/api/attributes", get(attributes::keys))
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
@@ -78,7 +86,6 @@ pub fn router(services: Services) -> Router {
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
-        .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())
         // A live tail must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))

@@ -39,8 +39,11 @@ def add(shapes: dict, shape) -> str:
 
 
 def text() -> str:
+    return text_of(request_model())
+
+
+def text_of(told: dict) -> str:
     """One line an operation and a shape: a new release of the model is read as a diff."""
-    told = request_model()
     parts = [f' "{part}": {{\n' + ",\n".join(f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in told[part].items()) + "\n }" for part in ("operations", "shapes")]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 

@@ -20,7 +20,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}-fuzz"
 host="$(rustc -vV | sed -n 's/^host: //p')"
 cargo +nightly fuzz build --release --sanitizer none --fuzz-dir .
 built="$CARGO_TARGET_DIR/$host/release"
-"$built/seeds"
+"$built/seeds" -runs=0 2>/dev/null
 
 found=0
 for target in "${targets[@]}"; do

@@ -7,7 +7,7 @@ const api = process.env.CUPOLA_API ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({
   plugins: [react()],
-  server: { host: '127.0.0.1', port: 5173, proxy: { '/api': api } },
+  server: { host: '127.0.0.1', port: 5173, proxy: { '/api': api, '/1': api } },
   build: {
     target: 'es2022',
     // A source map is as large as all the scripts together and the server embeds what is here.

@@ -41,6 +41,34 @@ const map = createRoute({
   component: lazyRouteComponent(() => import('./pages/map/MapPage'), 'MapPage'),
 });
 
+const explore = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/explore',
+  validateSearch: searchOf('calc', 'where', 'by', 'having', 'order', 'limit', 'step', 'compare', 'let', 'dataset', 'tab', 'draw', 'scale', 'marks', 'sel', 'selv', 'selw', 'row', 'live'),
+  component: lazyRouteComponent(() => import('./pages/explore/ExplorePage'), 'ExplorePage'),
+});
+
+const boards = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/boards',
+  validateSearch: searchOf('q'),
+  component: lazyRouteComponent(() => import('./pages/boards/BoardsPage'), 'BoardsPage'),
+});
+
+const board = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/boards/$board',
+  validateSearch: searchOf('where', 'full', 'live', 'edit', 'own'),
+  component: lazyRouteComponent(() => import('./pages/boards/BoardPage'), 'BoardPage'),
+});
+
+const schema = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/schema',
+  validateSearch: searchOf('q', 'tab', 'signal', 'hidden', 'field'),
+  component: lazyRouteComponent(() => import('./pages/schema/SchemaPage'), 'SchemaPage'),
+});
+
 const logs = createRoute({
   getParentRoute: () => rootRoute,
   path: '/logs',
@@ -51,14 +79,14 @@ const logs = createRoute({
 const errors = createRoute({
   getParentRoute: () => rootRoute,
   path: '/errors',
-  validateSearch: searchOf('q', 'service', 'receiver', 'sort', 'live'),
+  validateSearch: searchOf('q', 'service', 'receiver', 'status', 'level', 'environment', 'framework', 'assigned', 'sort', 'live'),
   component: lazyRouteComponent(() => import('./pages/errors/ErrorsPage'), 'ErrorsPage'),
 });
 
 const error = createRoute({
   getParentRoute: () => rootRoute,
   path: '/errors/$group',
-  validateSearch: searchOf('occurrence'),
+  validateSearch: searchOf('tab', 'occurrence', 'q'),
   component: lazyRouteComponent(() => import('./pages/error/ErrorPage'), 'ErrorPage'),
 });
 
@@ -72,7 +100,7 @@ const connect = createRoute({
 const sql = createRoute({
   getParentRoute: () => rootRoute,
   path: '/sql',
-  validateSearch: searchOf('query'),
+  validateSearch: searchOf('query', 'view'),
   component: lazyRouteComponent(() => import('./pages/sql/SqlPage'), 'SqlPage'),
 });
 
@@ -83,7 +111,7 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings/SettingsPage'), 'SettingsPage'),
 });
 
-const routeTree = rootRoute.addChildren([home, traces, trace, map, logs, errors, error, connect, sql, settings]);
+const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, connect, sql, settings]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

@@ -75,6 +75,11 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_AWS_KEYS", value_name = "ID=SECRET,...", hide_env_values = true, value_parser = server::AwsKeys::parse)]
     pub aws_keys: Option<server::AwsKeys>,
 
+    /// The access key ids whose holders may read what data protection policies mask, several joined by commas. Without any,
+    /// every caller who asks for it may.
+    #[arg(long, env = "CUPOLA_AWS_UNMASK_KEYS", value_name = "ID,...", value_delimiter = ',')]
+    pub aws_unmask_keys: Vec<String>,
+
     /// Rows in memory become a part when they take this many megabytes.
     #[arg(long, env = "CUPOLA_FLUSH_MEGABYTES", value_name = "MB", default_value_t = 64)]
     pub flush_megabytes: usize,

@@ -184,6 +184,7 @@ fn server_settings(settings: &Settings) -> server::Settings {
         region: settings.aws_region.clone(),
         account_id: settings.aws_account_id.clone(),
         aws_keys: settings.aws_keys.clone().unwrap_or_default(),
+        aws_unmask_keys: (!settings.aws_unmask_keys.is_empty()).then(|| settings.aws_unmask_keys.clone()),
         mail: mail_settings(settings),
         web_dir: Some(PathBuf::from(&settings.web_dir)),
         body_bytes_max: settings.memory_megabytes * 1024 * 1024 / server::limits::BODY_SHARE_OF_MEMORY,

@@ -28,6 +28,8 @@ pub struct QueryStats {
     pub elapsed: Duration,
     /// Rows read from parts and memory.
     pub rows_scanned: u64,
+    /// Bytes read from files, and of the rows in memory.
+    pub bytes_scanned: u64,
     /// Rows that lay in the time range's parts and in memory.
     pub rows_total: u64,
     /// The newest row the snapshot had.
@@ -43,6 +45,7 @@ impl QueryStats {
         QueryStats {
             elapsed: self.elapsed + other.elapsed,
             rows_scanned: self.rows_scanned + other.rows_scanned,
+            bytes_scanned: self.bytes_scanned + other.bytes_scanned,
             rows_total: self.rows_total.max(other.rows_total),
             newest_unix_nano: self.newest_unix_nano.max(other.newest_unix_nano),
             damaged_parts: self.damaged_parts.max(other.damaged_parts),

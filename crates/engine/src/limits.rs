@@ -47,6 +47,9 @@ pub const TRACE_LOGS_MAX: usize = 10_000;
 /// Rows of one page of any list.
 pub const PAGE_ROWS_MAX: usize = 1_000;
 
+/// Errors that a list is sorted and counted over; a project with more has one that is told apart by what varies.
+pub const ERROR_GROUPS_MAX: usize = 10_000;
+
 /// Points of one chart: more than a wide screen has pixels for bars.
 pub const CHART_BUCKETS_MAX: i64 = 240;
 
@@ -152,3 +155,9 @@ pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
 
 /// Windows of one look for faults: a day by the minute, with the hour before it and somewhat behind.
 pub const FAULT_WINDOWS_MAX: usize = 1_600;
+
+/// Rows that the first estimate of a query rests on: read within a tenth of a second. The next rests on eight times as many.
+pub const EXPLORE_ESTIMATE_ROWS: u64 = 100_000;
+
+/// No further estimate is begun after this long; the whole is worked on then.
+pub const EXPLORE_ESTIMATES_TIME_MAX: Duration = Duration::from_millis(400);

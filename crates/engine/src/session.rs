@@ -263,7 +263,8 @@ impl Session {
             return Err(EngineError::OutOfTime { seconds: time_max.as_secs() });
         };
         let (physical, batches) = outcome?;
-        let stats = QueryStats { elapsed: started.elapsed(), rows_scanned: rows_scanned(&physical), ..self.seen() };
+        let (rows_scanned, bytes_scanned) = (rows_scanned(&physical), bytes_scanned(&physical));
+        let stats = QueryStats { elapsed: started.elapsed(), rows_scanned, bytes_scanned, ..self.seen() };
         Ok(Answer { schema: physical.schema(), batches, stats, truncated: None })
     }
 
@@ -326,6 +327,21 @@ pub(crate) fn rows_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
         return (metrics.output_rows().unwrap_or(0) + held_back) as u64;
     }
     children.into_iter().map(rows_scanned).sum()
+}
+
+/// Bytes that a plan's scans read from files, and those of rows in memory.
+fn bytes_scanned(plan: &Arc<dyn ExecutionPlan>) -> u64 {
+    let children = plan.children();
+    if !children.is_empty() {
+        return children.into_iter().map(bytes_scanned).sum();
+    }
+    let in_memory = plan.downcast_ref::<DataSourceExec>().and_then(|scan| {
+        let batches = scan.data_source().downcast_ref::<MemorySourceConfig>()?.partitions();
+        let columns = batches.iter().flatten().flat_map(|batch| batch.columns());
+        Some(columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64).sum())
+    });
+    let read = || plan.metrics()?.sum_by_name("bytes_scanned").map(|value| value.as_usize() as u64);
+    in_memory.or_else(read).unwrap_or(0)
 }
 
 /// The rows that a scan of memory gives; it keeps no count of its own.

@@ -7,6 +7,7 @@ mod caret;
 pub mod filter_pattern;
 pub mod honeycomb;
 pub mod insights;
+pub mod metric_math;
 pub mod rql;
 pub mod search;
 pub mod sql;

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-const ANSWER_TAGS: [&str; 14] = [
+const ANSWER_TAGS: [&str; 15] = [
     "expr",
     "unknown",
     "error",
@@ -21,6 +21,7 @@ const ANSWER_TAGS: [&str; 14] = [
     "then",
     "unmasked",
     "columns",
+    "value",
 ];
 
 enum Piece {

@@ -144,12 +144,9 @@ impl Metastore {
 
     /// Newest first.
     pub async fn error_item_comments(&self, item: i64) -> Result<Vec<ItemComment>, MetastoreError> {
-        let rows =
-            sqlx::query("select id, item, at, author, body from error_item_comments where item = $1 order by id desc limit $2")
-                .bind(item)
-                .bind(HISTORY_TOLD_MAX)
-                .fetch_all(self.readers())
-                .await?;
+        let query = "select id, item, at, author, body from error_item_comments
+             where item = $1 or item in (select id from error_items where group_item = $1) order by id desc limit $2";
+        let rows = sqlx::query(query).bind(item).bind(HISTORY_TOLD_MAX).fetch_all(self.readers()).await?;
         rows.iter().map(comment).collect()
     }
 

@@ -1,9 +1,11 @@
 //! Items put together by people, and taken apart again.
 //!
 //! A group is an item of its own. Its members keep their fingerprints: while they are members, occurrences of those are the
-//! group's; taken out, a member has them back.
+//! group's; taken out, a member has them back. Comments of
+//! members are the group's too.
 
 use serde_json::json;
+use sqlx::Row;
 
 use crate::database::{Metastore, signed};
 use crate::error::MetastoreError;
@@ -44,6 +46,27 @@ impl Metastore {
         Ok(group)
     }
 
+    /// Makes several items one: the others become members of `into`, which stays what it is. Tells how it is now.
+    pub async fn merge_error_items_into(
+        &self,
+        project: &str,
+        into: i64,
+        others: &[i64],
+        now_unix_nano: i64,
+    ) -> Result<ErrorItem, MetastoreError> {
+        let mut writing = self.write().await?;
+        let group = one(&mut writing, project, into).await?;
+        for id in others.iter().filter(|id| **id != into) {
+            let member = one(&mut writing, project, *id).await?;
+            if member.group_item != Some(into) {
+                join(&mut writing, project, &member, &group, now_unix_nano).await?;
+            }
+        }
+        let group = one(&mut writing, project, into).await?;
+        writing.commit().await?;
+        Ok(group)
+    }
+
     /// Takes members out of a group; all of them when none is named. Tells whom. A group without members is archived.
     pub async fn unmerge_error_items(
         &self,
@@ -73,7 +96,9 @@ impl Metastore {
                 note(&mut writing, project, id, now_unix_nano, ItemEventKind::Unmerged, &details).await?;
             }
         }
-        let is_empty = !leaving.is_empty() && leaving.len() == members.len();
+        // An item that others were merged into goes on; one that was made for them does not.
+        let is_made = before.fingerprint.starts_with(GROUP_ITEM);
+        let is_empty = is_made && !leaving.is_empty() && leaving.len() == members.len();
         let left: u64 = leaving.iter().map(|member| member.occurrences).sum();
         sqlx::query("update error_items set status = $2, occurrences = $3, changed_at = $4 where id = $1")
             .bind(group)
@@ -84,6 +109,14 @@ impl Metastore {
             .await?;
         writing.commit().await?;
         Ok(leaving)
+    }
+
+    /// The environments that items were seen in: pairs of item and environment.
+    pub async fn error_item_environments(&self, project: &str) -> Result<Vec<(i64, String)>, MetastoreError> {
+        let query = "select distinct v.item as item, v.environment as environment from error_item_versions v
+             join error_items i on i.id = v.item where i.project = $1 and v.environment <> ''";
+        let rows = sqlx::query(query).bind(project).fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok((row.try_get("item")?, row.try_get("environment")?))).collect()
     }
 
     /// The items that were merged into one.
@@ -184,7 +217,8 @@ async fn join(
     .execute(&mut **writing)
     .await?;
     sqlx::query(
-        "update error_items set occurrences = occurrences + $2, first_seen = min(first_seen, $3), last_occurrence =
+        "update error_items set occurrences = occurrences + $2, level = max(level, $6), first_occurrence =
+            case when $3 < first_seen then $7 else first_occurrence end, first_seen = min(first_seen, $3), last_occurrence =
             case when $4 > last_seen then $5 else last_occurrence end, last_seen = max(last_seen, $4) where id = $1",
     )
     .bind(group.id)
@@ -192,6 +226,8 @@ async fn join(
     .bind(member.first_seen_unix_nano)
     .bind(member.last_seen_unix_nano)
     .bind(member.last_occurrence)
+    .bind(member.level)
+    .bind(member.first_occurrence)
     .execute(&mut **writing)
     .await?;
     for id in [group.id, member.id] {
@@ -259,5 +295,61 @@ mod tests {
         assert_eq!(metastore.count_error_items("p", &is_group).await.unwrap(), 0);
         let kinds: Vec<&str> = metastore.error_item_events(ids[0]).await.unwrap().iter().map(|event| event.kind.name()).collect();
         assert_eq!(kinds, ["unmerged", "merged", "new"]);
+    }
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn seen_in(fingerprint: &str, version: &str, level: i64, second: i64) -> OccurrencesSeen {
+        OccurrencesSeen {
+            fingerprint: fingerprint.into(),
+            level,
+            title: fingerprint.into(),
+            environment: "production".into(),
+            version: version.into(),
+            first_seen_unix_nano: second * SECOND,
+            last_seen_unix_nano: second * SECOND,
+            first_occurrence: second,
+            last_occurrence: second,
+            count: 2,
+            ..OccurrencesSeen::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_others_had_goes_to_the_one_that_stays() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        let seen_all = [seen_in("a", "1", 30, 100), seen_in("b", "1", 40, 50), seen_in("c", "2", 20, 300)];
+        metastore.record_occurrences("default", &seen_all, 400 * SECOND).await.unwrap();
+        let all = ErrorItemFilter::default();
+        let list = || metastore.error_items("default", &all, ErrorItemOrder::Counter, 0, 9);
+        let mut items = list().await.unwrap();
+        items.sort_by_key(|item| item.counter);
+        let [a, b, c] = [items[0].id, items[1].id, items[2].id];
+        metastore.add_error_item_comment("default", b, "ada", "same as the first", 410 * SECOND).await.unwrap();
+        assert!(
+            metastore.merge_error_items_into("default", a, &[b, 7], 420 * SECOND).await.is_err(),
+            "and nothing is half merged"
+        );
+        assert_eq!(list().await.unwrap().len(), 3);
+
+        let merged = metastore.merge_error_items_into("default", a, &[b, c, a], 420 * SECOND).await.unwrap();
+        assert_eq!((merged.id, merged.counter, merged.title.as_str()), (a, 1, "a"));
+        assert_eq!((merged.occurrences, merged.level), (6, 40));
+        assert_eq!((merged.first_occurrence, merged.last_occurrence), (50, 300));
+        assert_eq!(list().await.unwrap(), [merged]);
+        assert_eq!(metastore.error_item_fingerprints(a).await.unwrap(), ["a", "b", "c"]);
+        let versions = metastore.error_item_versions(a).await.unwrap();
+        let versions: Vec<_> = versions.iter().map(|one| (one.version.as_str(), one.occurrences)).collect();
+        assert_eq!(versions, [("2", 2), ("1", 4)]);
+        assert_eq!(metastore.error_item_comments(a).await.unwrap().len(), 1);
+        assert_eq!(metastore.error_item_environments("default").await.unwrap(), [(a, "production".to_owned())]);
+
+        metastore.record_occurrences("default", &[seen_in("c", "2", 20, 500)], 501 * SECOND).await.unwrap();
+        assert_eq!(list().await.unwrap()[0].occurrences, 8);
+        metastore.unmerge_error_items("default", a, &[], 600 * SECOND).await.unwrap();
+        let mut counters: Vec<_> = list().await.unwrap().into_iter().map(|item| (item.counter, item.occurrences)).collect();
+        counters.sort_unstable();
+        assert_eq!(counters, [(1, 4), (2, 2), (3, 2)], "what came meanwhile stays");
+        assert!(metastore.error_item_comments(a).await.unwrap().is_empty());
     }
 }

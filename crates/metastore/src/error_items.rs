@@ -227,12 +227,11 @@ impl Metastore {
             "select f.fingerprint as told, {} from error_item_fingerprints f join error_items i on i.id = f.item where f.project = ",
             COLUMNS.split(", ").map(|column| format!("i.{}", column.trim())).collect::<Vec<_>>().join(", ")
         ));
-        query.push_bind(project.to_owned()).push(" and f.fingerprint in (");
-        let mut names = query.separated(", ");
-        for fingerprint in fingerprints {
-            names.push_bind(fingerprint.clone());
+        query.push_bind(project.to_owned());
+        if fingerprints.is_empty() {
+            return Ok(Vec::new());
         }
-        query.push(")");
+        push_in(&mut query, "f.fingerprint", fingerprints);
         let rows = query.build().fetch_all(self.readers()).await?;
         rows.iter().map(|row| Ok((row.try_get("told")?, item(row)?))).collect()
     }

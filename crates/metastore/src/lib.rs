@@ -1,11 +1,12 @@
 //! Relational state: the catalog of parts, the registry of attributes, imported files, log groups and streams, what is
-//! kept for how long and what was deleted, error items and how deploys went, X-Ray's groups and sampling rules, what Honeycomb's
-//! API keeps, what else AWS's APIs are told to keep, and what is delivered to others.
+//! kept for how long and what was deleted, error items, whom they were given to and how deploys went, X-Ray's groups and
+//! sampling rules, what Honeycomb's API keeps, what else AWS's APIs are told to keep, and what is delivered to others.
 //!
 //! [`Metastore`] is one SQLite database (write-ahead log, `synchronous = FULL`): what a call wrote is durable when it
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
 //! several nodes. This crate holds no telemetry: rows live in parts, which the store writes.
 
+mod alert_history;
 mod attributes;
 mod code_version;
 mod database;
@@ -23,15 +24,18 @@ mod imports;
 mod log_groups;
 mod migrations;
 mod parts;
+mod people;
 mod project_settings;
 mod resource_policies;
 mod resources;
 mod retention;
 mod sampling_rules;
 mod sampling_statistics;
+mod slo_counts;
 mod tags;
 mod xray_groups;
 
+pub use alert_history::AlertEntry;
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};
 pub use database::Metastore;
@@ -49,6 +53,7 @@ pub use log_groups::{
     LogGroup, LogGroupFilter, LogStream, LogStreamActivity, LogStreamFilter, LogStreamOrder, Page, RETENTION_DAYS_ALLOWED,
 };
 pub use parts::{CatalogChanges, CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals, PartsChange};
+pub use people::Person;
 pub use project_settings::ProjectSetting;
 pub use resource_policies::ResourcePolicy;
 pub use resources::{Resource, ResourceKind, ResourcesMax};
@@ -57,4 +62,5 @@ pub use sampling_rules::{
     DEFAULT_SAMPLING_PRIORITY, DEFAULT_SAMPLING_RULE, SamplingBoostPolicy, SamplingRule, SamplingRuleUpdate, SamplingRules,
 };
 pub use sampling_statistics::SamplingWindow;
+pub use slo_counts::SloMinute;
 pub use xray_groups::{XrayGroup, XrayGroupUpdate};

@@ -379,6 +379,34 @@ const MIGRATIONS: &[&[&str]] = &[
         "create index error_items_by_group on error_items (group_item) where group_item is not null",
         "alter table error_item_fingerprints add column member bigint",
     ],
+    &[
+        // People who were named, so that items can be theirs.
+        "create table people (
+            id integer primary key,
+            project text not null,
+            name text not null,
+            created_at bigint not null
+        )",
+        "create unique index people_by_name on people (project, lower(name))",
+    ],
+    // Objectives and what evaluations found.
+    &[
+        "create table slo_counts (
+            project text not null,
+            slo text not null,
+            minute bigint not null,
+            good real not null,
+            total real not null,
+            primary key (project, slo, minute)
+        ) without rowid",
+        "create table alert_history (
+            project text not null,
+            subject text not null,
+            at bigint not null,
+            entry text not null,
+            primary key (project, subject, at)
+        ) without rowid",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

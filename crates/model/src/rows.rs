@@ -236,7 +236,7 @@ pub struct DataPoint<'a> {
     pub min: Option<f64>,
     pub max: Option<f64>,
     /// JSON: `{"bounds":[…],"counts":[…]}`; `{"scale","zero_count","zero_threshold","positive":{"offset","counts"},"negative":…}`;
-    /// `{"quantiles":[[q,v],…]}`; empty for gauges and sums.
+    /// `{"quantiles":[[q,v],…]}`; `{"values":[…],"counts":[…]}` of a summary whose values are known; empty for gauges and sums.
     pub buckets: Cow<'a, str>,
     /// JSON array of `{"time_unix_nano","value","trace_id","span_id","attributes"}`; empty when none.
     pub exemplars: Cow<'a, str>,

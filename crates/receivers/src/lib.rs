@@ -8,6 +8,7 @@
 //! To add a receiver: copy the smallest folder, rename, add its line to [`all`], and follow the compiler.
 
 pub mod aws;
+pub mod aws_protocol;
 mod body;
 pub mod cloudwatch;
 mod envelope;

@@ -50,6 +50,8 @@ pub struct Settings {
     pub account_id: String,
     /// Who may call AWS's APIs; everybody while it is empty.
     pub aws_keys: AwsKeys,
+    /// Access key ids whose holders may read what is protected; everybody where it is not set.
+    pub aws_unmask_keys: Option<Vec<String>>,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
     /// How e-mail is sent, if it is.

@@ -190,6 +190,21 @@ pub const RQL_JOBS_RUNNING_MAX: usize = 10;
 /// Items that a query can be about: some kilobytes each while it runs.
 pub const RQL_ITEMS_MAX: u32 = 100_000;
 
+/// Items on one page of the list of errors when no number is asked for, and at most.
+pub const ERRORS_PAGE_DEFAULT: usize = 50;
+pub const ERRORS_PAGE_MAX: usize = 500;
+
+/// Occurrences that the page of an error shows at first.
+pub const ERROR_OCCURRENCES_SHOWN: usize = 100;
+
+/// Occurrences that a list reaches by going on; each page sorts all those before it.
+pub const ERROR_OCCURRENCES_REACHED_MAX: usize = 10_000;
+
+/// Items that one request changes, each in a transaction of its own.
+pub const ERRORS_CHANGED_AT_ONCE_MAX: usize = 500;
+
+/// Characters of a person's name.
+pub const PERSON_NAME_CHARS_MAX: usize = 100;
 /// How long the other side of a delivery may take to accept a connection.
 pub const DELIVERY_CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -241,3 +256,12 @@ pub const NOTIFICATION_EVENTS_MAX: u32 = 200;
 
 /// Items that one look counts, those seen last first.
 pub const NOTIFICATION_ITEMS_MAX: u64 = 500;
+
+/// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
+pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
+
+/// Of these, told at once.
+pub const ALERT_ENTRIES_TOLD: u32 = 500;
+
+/// Groups that a notice or an entry of a history names; more nobody reads.
+pub const ALERT_GROUPS_TOLD: usize = 50;

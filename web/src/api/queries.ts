@@ -171,32 +171,7 @@ export const logsAround = (log: { id: string; time_unix_nano: string; service: s
 export const errors = (time: Time, filters: ErrorFilters, sort: string, limit: number, live = false) =>
   queryOptions({
     queryKey: ['errors', 'list', time, filters, sort, limit],
-    queryFn: ({ signal }) => answerOf(api.GET('/api/errors', { params: { query: { ...within(time), ...filters, sort, limit } }, signal })),
-    refetchInterval: every(live),
-    placeholderData: keepPreviousData,
-  });
-
-export const errorsPaged = (time: Time, filters: ErrorFilters, sort: string, live = false) =>
-  infiniteQueryOptions({
-    queryKey: ['errors', 'paged', time, filters, sort],
-    queryFn: async ({ pageParam, signal }) => {
-      const asked = pageOf(pageParam, time);
-      const answer = await answerOf(api.GET('/api/errors', { params: { query: { ...asked, ...filters, sort, limit: 50 } }, signal }));
-      return { ...answer, asked };
-    },
-    initialPageParam: firstPage,
-    getNextPageParam: (last): Page | undefined =>
-      last.next_cursor === null || last.next_cursor === undefined
-        ? undefined
-        : { start: last.asked.start, end: last.asked.end, cursor: last.next_cursor },
-    refetchInterval: every(live),
-    placeholderData: keepPreviousData,
-  });
-
-export const error = (group: string, time: Time, live = false) =>
-  queryOptions({
-    queryKey: ['errors', 'item', group, time],
-    queryFn: ({ signal }) => answerOf(api.GET('/api/errors/{group}', { params: { path: { group }, query: within(time) }, signal })),
+    queryFn: ({ signal }) => answerOf(api.GET('/api/errors', { params: { query: { ...within(time), ...filters, status: 'active', sort, limit } }, signal })),
     refetchInterval: every(live),
     placeholderData: keepPreviousData,
   });

@@ -406,19 +406,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Errors, grouped. */
+        /** Items that were seen in the range. */
         get: {
             parameters: {
                 query?: {
                     start?: string;
                     end?: string;
-                    /** @description Search language over the occurrences. */
+                    /** @description Search language over the occurrences, and words about items: `#12`, `is:resolved`, `has:comments`. */
                     q?: string;
                     service?: string;
                     receiver?: string;
+                    /**
+                     * @description `active`, `resolved`, `muted`, `archived`, `snoozed`, several with commas; `active` are those that are not snoozed. All
+                     *     when left out.
+                     */
+                    status?: string;
+                    /** @description `critical`, `error`, `warning`, `info`, `debug`, several with commas. */
+                    level?: string;
+                    /** @description Several with commas, as the next two. */
+                    environment?: string;
+                    framework?: string;
+                    /** @description Names, `assigned` or `unassigned`. */
+                    assigned?: string;
                     limit?: number;
                     cursor?: string;
-                    /** @description `last_seen` (default), `first_seen` or `count`. */
+                    /** @description `last_seen` (default), `first_seen`, `count`, `people`, `level` or `activated`. */
                     sort?: string;
                 };
                 header?: never;
@@ -453,6 +465,116 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/errors/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes items, each in its own history. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErrorsChange"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorsChanged"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes several items one: their occurrences, past and to come, their comments and history. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErrorsMerge"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorsChanged"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/errors/{group}": {
         parameters: {
             query?: never;
@@ -460,24 +582,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One error with its newest occurrences. */
+        /** One item with its newest occurrences. */
         get: {
             parameters: {
                 query?: {
                     start?: string;
                     end?: string;
-                    /** @description Search language over the occurrences. */
+                    /** @description Search language over the item's occurrences. */
                     q?: string;
-                    service?: string;
-                    receiver?: string;
-                    limit?: number;
-                    cursor?: string;
-                    /** @description `last_seen` (default), `first_seen` or `count`. */
-                    sort?: string;
                 };
                 header?: never;
                 path: {
-                    /** @description the fingerprint */
+                    /** @description one of the item's groups, or its number */
                     group: string;
                 };
                 cookie?: never;
@@ -489,7 +605,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["ErrorItem"];
+                        "application/json": components["schemas"]["ErrorAnswer"];
                     };
                 };
                 404: {
@@ -504,6 +620,352 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says something about an item. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description one of the item's groups, or its number */
+                    group: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewComment"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CommentTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/occurrences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An item's occurrences, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    start?: string;
+                    end?: string;
+                    /** @description Search language over the item's occurrences. */
+                    q?: string;
+                    limit?: number;
+                    cursor?: string;
+                };
+                header?: never;
+                path: {
+                    /** @description one of the item's groups, or its number */
+                    group: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Occurrences"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/occurrences/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One occurrence, with the vendor's document. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    group: string;
+                    /** @description the id of the log record */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Log"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/bubble-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares the selected rows of a query with its others, field by field. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreBubbleUpQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreBubbleUp"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a query specification, telling progress and estimates over the newest rows on the way. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": components["schemas"]["ExploreEvent"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The newest rows that a query is about, under Honeycomb's names. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreRowsQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreRows"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The traces of a query's rows in which a field is largest, each once. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreTracesQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreTraces"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -755,6 +1217,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logs/patterns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Patterns of the log records that match, those with most records first: counts, trend, severity, a sample, and what changes. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language: words, `key = value`, AND, OR, NOT, parentheses. */
+                    q?: string;
+                    service?: string;
+                    receiver?: string;
+                    /** @description OpenTelemetry severity number: 9 info, 13 warn, 17 error. */
+                    severity_min?: number;
+                    trace_id?: string;
+                    log_group?: string;
+                    log_stream?: string;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `oldest`. */
+                    order?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogPatternsFound"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/tail": {
         parameters: {
             query?: never;
@@ -849,6 +1373,41 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who can be given an item. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["People"];
                     };
                 };
             };
@@ -2248,6 +2807,8 @@ export interface components {
         };
         Breakdown: {
             key: string;
+            /** @description Whether the key is a column that can be searched, or worked out from one. */
+            searchable: boolean;
             values: components["schemas"]["AttributeValue"][];
         };
         BubbleUp: {
@@ -2343,6 +2904,13 @@ export interface components {
             /** Format: int64 */
             plain: number;
         };
+        CommentTold: {
+            at_unix_nano: components["schemas"]["UnixNano"];
+            author: string;
+            body: string;
+            /** Format: int64 */
+            id: number;
+        };
         /** @description What became of datagrams: nobody else knows, because nothing is sent back. */
         DatagramCounts: {
             /**
@@ -2419,6 +2987,55 @@ export interface components {
             /** @enum {string} */
             type: "email";
         };
+        ErrorAnswer: {
+            breakdowns: components["schemas"]["Breakdown"][];
+            /** @description Oldest first. */
+            comments: components["schemas"]["CommentTold"][];
+            /** @description Over the range; a count of nothing when it was not seen in it. */
+            error: components["schemas"]["ErrorGroup"];
+            /** @description The groups whose occurrences are the item's: more than one when it was merged. */
+            groups: string[];
+            /** @description Newest first. */
+            history: components["schemas"]["EventTold"][];
+            item: components["schemas"]["ErrorItemTold"];
+            latest?: components["schemas"]["Log"] | null;
+            /**
+             * Format: int64
+             * @description How many different messages there are.
+             */
+            messages: number;
+            /** @description Newest first, a hundred at most, without the vendor's documents after the first. */
+            occurrences: components["schemas"]["Log"][];
+            stats: components["schemas"]["Stats"];
+            /** @description The messages it comes with, most frequent first. */
+            variants: components["schemas"]["Variant"][];
+            /** @description Where it was seen, ever, latest first. */
+            versions: components["schemas"]["VersionTold"][];
+        };
+        /** @description What is left out stays. */
+        ErrorChange: {
+            /** @description A name; the empty text takes the assignment away. */
+            assigned_to?: string | null;
+            /** @description `critical`, `error`, `warning`, `info` or `debug`. */
+            level?: string | null;
+            /** @description With the status `resolved`: occurrences in older versions do not make the item active again. */
+            resolved_in_version?: string | null;
+            /**
+             * Format: int32
+             * @description From now; 0 wakes it.
+             */
+            snooze_seconds?: number | null;
+            /** @description `active`, `resolved`, `muted` or `archived`. */
+            status?: string | null;
+            title?: string | null;
+        };
+        ErrorFacets: {
+            assigned: components["schemas"]["AttributeValue"][];
+            environment: components["schemas"]["AttributeValue"][];
+            framework: components["schemas"]["AttributeValue"][];
+            level: components["schemas"]["AttributeValue"][];
+            status: components["schemas"]["AttributeValue"][];
+        };
         /** @description All occurrences of one error over the asked range. */
         ErrorGroup: {
             /**
@@ -2442,13 +3059,43 @@ export interface components {
             traces: number;
             type: string;
         };
-        ErrorItem: {
-            breakdowns: components["schemas"]["Breakdown"][];
-            error: components["schemas"]["ErrorGroup"];
-            latest: components["schemas"]["Log"];
-            /** @description Newest first, at most a hundred. */
-            occurrences: components["schemas"]["Log"][];
-            stats: components["schemas"]["Stats"];
+        /** @description What is known of an item whatever the time range. */
+        ErrorItemTold: {
+            /** @description Whom it is given to. */
+            assigned_to?: string | null;
+            /**
+             * Format: int64
+             * @description By this number people speak of it.
+             */
+            counter: number;
+            environment: string;
+            /** @description Ever. */
+            first_seen_unix_nano: components["schemas"]["UnixNano"];
+            framework: string;
+            /** @description The first of its groups. */
+            group: string;
+            language: string;
+            last_activated_unix_nano: components["schemas"]["UnixNano"];
+            /** @description Ever. */
+            last_seen_unix_nano: components["schemas"]["UnixNano"];
+            /** @description `debug`, `info`, `warning`, `error` or `critical`. */
+            level: string;
+            /**
+             * Format: int64
+             * @description Since it was last activated.
+             */
+            occurrences: number;
+            platform: string;
+            resolved_at_unix_nano?: components["schemas"]["UnixNano"] | null;
+            resolved_in_version?: string | null;
+            snoozed_until_unix_nano?: components["schemas"]["UnixNano"] | null;
+            /** @description `active`, `resolved`, `muted` or `archived`. */
+            status: string;
+            title: string;
+        };
+        /** @description An item with its figures over the range. */
+        ErrorRow: components["schemas"]["ErrorGroup"] & {
+            item: components["schemas"]["ErrorItemTold"];
         };
         ErrorSeries: {
             counts: number[];
@@ -2457,14 +3104,271 @@ export interface components {
             step_seconds: number;
         };
         Errors: {
-            errors: components["schemas"]["ErrorGroup"][];
+            errors: components["schemas"]["ErrorRow"][];
+            /** @description Counts of items by each filter's values, with the other filters applied. */
+            facets: components["schemas"]["ErrorFacets"];
             next_cursor?: string | null;
             stats: components["schemas"]["Stats"];
+            /**
+             * Format: int64
+             * @description Items that match, on all pages.
+             */
+            total: number;
+        };
+        ErrorsChange: {
+            change: components["schemas"]["ErrorChange"];
+            /** @description The items' numbers. */
+            counters: number[];
+        };
+        ErrorsChanged: {
+            /** @description As they are now. */
+            items: components["schemas"]["ErrorItemTold"][];
+        };
+        ErrorsMerge: {
+            /** @description Those that become part of it. */
+            counters: number[];
+            /**
+             * Format: int64
+             * @description The number of the item that stays.
+             */
+            into: number;
+        };
+        EventTold: {
+            at_unix_nano: components["schemas"]["UnixNano"];
+            /** @description What was before, what is now. */
+            details: Record<string, unknown>;
+            /**
+             * @description `new`, `reactivated`, `reopened`, `resolved`, `muted`, `archived`, `level`, `title`, `assigned`, `snoozed`, `merged`,
+             *     `commented`.
+             */
+            kind: string;
         };
         ExceptionTold: {
             message: string;
             stacktrace: string;
             type: string;
+        };
+        /** @description Groups in order, with TOTAL, OTHER and the time before. */
+        ExploreAnswer: {
+            compare?: components["schemas"]["ExploreCompare"] | null;
+            /** @description From when on rows were looked at. */
+            covered_from_unix_nano: components["schemas"]["UnixNano"];
+            groups: components["schemas"]["ExploreGroup"][];
+            is_whole: boolean;
+            other?: components["schemas"]["ExploreGroup"] | null;
+            total?: components["schemas"]["ExploreGroup"] | null;
+        };
+        /** @description What is asked, as it was understood. */
+        ExploreBegin: {
+            breakdowns: string[];
+            /** @description One for each entry of `values`. */
+            calculations: components["schemas"]["ExploreCalculation"][];
+            end_unix_nano: components["schemas"]["UnixNano"];
+            /** @description Where the first step begins, which may be before the range does. */
+            first_step_unix_nano: components["schemas"]["UnixNano"];
+            /** @description The summary in SQL. */
+            sql?: string | null;
+            start_unix_nano: components["schemas"]["UnixNano"];
+            /** Format: int64 */
+            step_ns: number;
+            /** Format: int64 */
+            steps: number;
+        };
+        /** @description Fields of selected rows beside those of the query's other rows. */
+        ExploreBubbleUp: {
+            baseline: components["schemas"]["ExploreCompared"];
+            /** @description Most different first; those that differ no more than chance makes them come last. */
+            fields: components["schemas"]["ExploreField"][];
+            sampled: boolean;
+            selection: components["schemas"]["ExploreCompared"];
+            stats: components["schemas"]["Stats"];
+        };
+        ExploreBubbleUpQuery: {
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Fields told, 40 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            selection: components["schemas"]["ExploreSelected"];
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        ExploreCalculation: {
+            column?: string | null;
+            /** @description `value`, `heatmap` or `formula`. */
+            kind: string;
+            /** @description As Honeycomb's results call it. */
+            label: string;
+            /** @description `formula` for formulas. */
+            op: string;
+            /** @description `ms` where it is known. */
+            unit?: string | null;
+        };
+        /** @description The same groups an offset earlier; step for step beside those of the answer. */
+        ExploreCompare: {
+            /** @description In the order of the answer's; without values where a group had no rows then. */
+            groups: components["schemas"]["ExploreGroup"][];
+            /** Format: int64 */
+            offset_seconds: number;
+            total?: components["schemas"]["ExploreGroup"] | null;
+        };
+        ExploreCompared: {
+            /** Format: int64 */
+            rows: number;
+            /**
+             * Format: double
+             * @description What the rows stand for.
+             */
+            weight: number;
+        };
+        /** @description What happens while a query is worked on. The last is `End`, unless it failed. */
+        ExploreEvent: {
+            begin: components["schemas"]["ExploreBegin"];
+        } | {
+            progress: components["schemas"]["ExploreProgress"];
+        } | {
+            /** @description Over the newest rows so far; takes the place of the one before. */
+            partial: components["schemas"]["ExploreAnswer"];
+        } | {
+            /** @description The whole, once. */
+            answer: components["schemas"]["ExploreAnswer"];
+        } | {
+            end: components["schemas"]["Stats"];
+        };
+        ExploreField: {
+            /** Format: double */
+            baseline_null_share: number;
+            column: string;
+            histogram?: components["schemas"]["ExploreHistogram"] | null;
+            /** @description `text` or `number`. */
+            kind: string;
+            /**
+             * Format: double
+             * @description From 0, alike, to 1, no value in common; what chance alone makes of it is taken off.
+             */
+            score: number;
+            /** Format: double */
+            selection_null_share: number;
+            significant: boolean;
+            /** @description `span`, `log`, or `both` for what spans and log records tell. */
+            source: string;
+            /** @description Those whose shares differ most; of texts. */
+            values: components["schemas"]["ExploreFieldValue"][];
+        };
+        ExploreFieldValue: {
+            /** Format: double */
+            baseline_count: number;
+            /** Format: double */
+            baseline_share: number;
+            /** Format: double */
+            selection_count: number;
+            /** Format: double */
+            selection_share: number;
+            value?: string | null;
+        };
+        ExploreGroup: {
+            /** @description Cells of the breakdowns. */
+            key: Record<string, unknown>[];
+            /** @description For each calculation one for each step, null where there are no rows. */
+            series: Record<string, unknown>[][];
+            /** @description One for each calculation. */
+            values: Record<string, unknown>[];
+        };
+        /** @description Shares of ranges, one fewer than there are edges. */
+        ExploreHistogram: {
+            baseline: number[];
+            edges: number[];
+            selection: number[];
+        };
+        /** @description RFC 3339, or unix milliseconds. */
+        ExploreMoment: number | string;
+        ExploreProgress: {
+            /** Format: double */
+            elapsed_ms: number;
+            /** Format: int64 */
+            rows_total: number;
+            /**
+             * Format: double
+             * @description Between 0 and 1.
+             */
+            share: number;
+        };
+        /** @description What is asked, in Honeycomb's words, and of what. */
+        ExploreQuery: {
+            /** @description A service; all of them by default. */
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            other?: boolean;
+            /** @description A query specification: `calculations`, `filters`, `breakdowns`, `orders`, `havings`, `limit`, times and the rest. */
+            query: Record<string, unknown>;
+            /** @description Whether the answer has them; true by default. */
+            series?: boolean;
+            sql?: boolean;
+            start?: components["schemas"]["ExploreMoment"] | null;
+            stream?: boolean;
+            total?: boolean;
+        };
+        /** @description Rows themselves. */
+        ExploreRows: {
+            columns: string[];
+            rows: Record<string, unknown>[][];
+            stats: components["schemas"]["Stats"];
+        };
+        ExploreRowsQuery: {
+            /** @description Fields of each row; by default what most rows have and what the query names. */
+            columns?: string[] | null;
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Rows told, 100 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        /** @description A box of a heatmap, a range of a chart, a group: whatever is given holds together. */
+        ExploreSelected: {
+            /** @description The field of a heatmap, whose values lie from `low` to below `high`. */
+            column?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description As in a query specification. */
+            filters?: Record<string, unknown>[];
+            /** @description Values of the query's breakdowns. */
+            group?: Record<string, unknown>;
+            /** Format: double */
+            high?: number | null;
+            /** Format: double */
+            low?: number | null;
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        /** @description A trace, by the row of it that a query is about. */
+        ExploreTrace: {
+            name?: string | null;
+            service?: string | null;
+            span_id?: string | null;
+            time_unix_nano: string;
+            trace_id: string;
+            /** Format: double */
+            value?: number | null;
+        };
+        ExploreTraces: {
+            stats: components["schemas"]["Stats"];
+            /** @description Largest value first, each trace once. */
+            traces: components["schemas"]["ExploreTrace"][];
+        };
+        ExploreTracesQuery: {
+            /**
+             * Format: double
+             * @description Values above it are left out: the point of a line that was clicked.
+             */
+            below?: number | null;
+            /** @description The field whose largest values come first, `duration_ms` by default. */
+            column?: string | null;
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Values of the query's breakdowns. */
+            group?: Record<string, unknown>;
+            /** @description Traces told, 20 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            start?: components["schemas"]["ExploreMoment"] | null;
         };
         /** @description A word of the language. Annotations are not listed: they are the keys of `/api/attributes`. */
         FilterKeyword: {
@@ -2548,6 +3452,49 @@ export interface components {
             stats: components["schemas"]["Stats"];
             /** Format: int64 */
             step_seconds: number;
+        };
+        /** @description Lines of one text but for what changes. */
+        LogPatternTold: {
+            /** Format: double */
+            count: number;
+            /** @description A regular expression that its lines match. */
+            expression: string;
+            first_unix_nano: components["schemas"]["UnixNano"];
+            /** @description Stable for one pattern. */
+            id: string;
+            last_unix_nano: components["schemas"]["UnixNano"];
+            /** @description With `<Number-1>` in place of what changes. */
+            pattern: string;
+            /** @description The newest of its lines. */
+            sample: string;
+            /**
+             * Format: int32
+             * @description That of most of its lines; 0 when that is not known.
+             */
+            severity_number: number;
+            /**
+             * Format: double
+             * @description Of all lines, from 0 to 1.
+             */
+            share: number;
+            tokens: components["schemas"]["PatternTokenTold"][];
+            /** @description Lines in each step of time. */
+            trend: number[];
+        };
+        /** @description What log lines have in common, those with most lines first. */
+        LogPatternsFound: {
+            /**
+             * Format: double
+             * @description Lines that were looked at, each as many as it stands for.
+             */
+            lines: number;
+            patterns: components["schemas"]["LogPatternTold"][];
+            start_unix_nano: components["schemas"]["UnixNano"];
+            stats: components["schemas"]["Stats"];
+            /** Format: int64 */
+            step_seconds: number;
+            /** @description Patterns there are, told or not. */
+            total: number;
         };
         Logs: {
             logs: components["schemas"]["Log"][];
@@ -2635,6 +3582,31 @@ export interface components {
         };
         /** @description RFC 3339, or unix milliseconds as a number or a text. */
         Moment: number | string;
+        NewComment: {
+            author?: string;
+            body: string;
+        };
+        /** @description A page of occurrences, newest first. */
+        Occurrences: {
+            next_cursor?: string | null;
+            occurrences: components["schemas"]["Log"][];
+            stats: components["schemas"]["Stats"];
+        };
+        /** @description A part that changes. */
+        PatternTokenTold: {
+            /** @description As it stands in the pattern: `Number-1`. */
+            name: string;
+            /**
+             * Format: double
+             * @description Lines with values that are not told.
+             */
+            others: number;
+            values: components["schemas"]["TokenValue"][];
+        };
+        People: {
+            /** @description Names of those who were given an item, or said something. */
+            people: string[];
+        };
         /** @description Every row on which one of the attributes has the value. */
         PersonRequest: {
             /**
@@ -3198,6 +4170,11 @@ export interface components {
             start_unix_nano: components["schemas"]["UnixNano"];
             thinned_at_unix_nano: components["schemas"]["UnixNano"];
         };
+        TokenValue: {
+            /** Format: double */
+            count: number;
+            value: string;
+        };
         /** @description A delivery as it is told to people: where to without what is secret about it. */
         ToldDelivery: {
             /** @description What came of the last attempt, in words. */
@@ -3395,6 +4372,24 @@ export interface components {
          * @example 1795226742550000000
          */
         UnixNano: string;
+        /** @description One of the messages that an error comes with. */
+        Variant: {
+            /** Format: double */
+            count: number;
+            first_seen_unix_nano: components["schemas"]["UnixNano"];
+            last_seen_unix_nano: components["schemas"]["UnixNano"];
+            message: string;
+            /** Format: int64 */
+            people: number;
+        };
+        VersionTold: {
+            environment: string;
+            first_seen_unix_nano: components["schemas"]["UnixNano"];
+            last_seen_unix_nano: components["schemas"]["UnixNano"];
+            /** Format: int64 */
+            occurrences: number;
+            version: string;
+        };
         /** Format: int64 */
         u64: number;
     };

@@ -18,7 +18,6 @@ export type Log = Schemas['Log'];
 export type LogsHistogram = Schemas['LogHistogram'];
 export type RawDocument = Schemas['TraceDocument'];
 export type ErrorGroup = Schemas['ErrorGroup'];
-export type ErrorAnswer = Schemas['ErrorItem'];
 export type ReceiverState = Schemas['ReceiverActivity'];
 export type ReceiversAnswer = Schemas['Receivers'];
 export type Addresses = Schemas['AddressesTold'];

@@ -127,3 +127,14 @@ export function axisLabel(ms: number, spanMs: number): string {
   if (spanMs <= 2 * DAY_MS) return `${two(d.getHours())}:${two(d.getMinutes())}`;
   return d.getHours() === 0 ? day(ms) : `${day(ms)} ${two(d.getHours())}:${two(d.getMinutes())}`;
 }
+
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
+
+/** Round moments in local time, at most as many as wanted. */
+export function timeTicks(start: number, end: number, wanted: number): number[] {
+  const step = (STEPS_S.find((one) => (end - start) / 1000 / one <= wanted) ?? 604_800) * 1000;
+  const shift = new Date(start).getTimezoneOffset() * 60_000;
+  const out: number[] = [];
+  for (let at = Math.ceil((start - shift) / step) * step + shift; at < end; at += step) out.push(at);
+  return out;
+}

@@ -13,8 +13,8 @@ export function stringifySearch(search: Record<string, unknown>): string {
   for (const [key, value] of Object.entries(search)) {
     if (value !== undefined && value !== null && value !== '') params.set(key, String(value));
   }
-  // Colons, commas and slashes are allowed in a query and read better as themselves.
-  const text = params.toString().replace(/%3A/g, ':').replace(/%2C/g, ',').replace(/%2F/g, '/');
+  // Colons, commas, slashes and parentheses are allowed in a query and read better as themselves.
+  const text = params.toString().replace(/%3A/g, ':').replace(/%2C/g, ',').replace(/%2F/g, '/').replace(/%28/g, '(').replace(/%29/g, ')');
   return text === '' ? '' : `?${text}`;
 }
 

@@ -5,6 +5,7 @@ import 'uplot/dist/uPlot.min.css';
 import { axisLabel, localTime } from '../lib/time';
 import type { ChartProps } from './Chart';
 import styles from './Chart.module.css';
+import { alone, drawMarkers, escape, stack } from './plotParts';
 import { resolveColour, useThemeKey } from './theme';
 
 const DRAG_LEAST_PX = 5;
@@ -115,52 +116,3 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
     </>
   );
 }
-
-/** Values without a neighbour, which no line would show. */
-function alone(plot: uPlot, series: number): number[] {
-  const values = [...(plot.data[series] ?? [])];
-  const is = (i: number) => values[i] !== null && values[i] !== undefined;
-  return values.flatMap((_, i) => (is(i) && !is(i - 1) && !is(i + 1) ? [i] : []));
-}
-
-function stack(values: (number | null | undefined)[][]): number[][] {
-  const out: number[][] = [];
-  for (const one of values) {
-    const below = out[out.length - 1];
-    out.push(one.map((value, i) => (value ?? 0) + (below?.[i] ?? 0)));
-  }
-  return out;
-}
-
-function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[], start: number, end: number, colour: string, font: string) {
-  const { ctx, bbox } = plot;
-  const scale = devicePixelRatio;
-  ctx.save();
-  ctx.strokeStyle = colour;
-  ctx.fillStyle = colour;
-  ctx.lineWidth = scale;
-  ctx.font = font.replace('11px', `${10 * scale}px`);
-  ctx.textBaseline = 'middle';
-  ctx.textAlign = 'left';
-  for (const marker of markers) {
-    if (marker.ms < start || marker.ms > end) continue;
-    const x = Math.round(plot.valToPos(marker.ms, 'x', true));
-    ctx.setLineDash([3 * scale, 3 * scale]);
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top - 2 * scale);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    ctx.setLineDash([]);
-    ctx.beginPath();
-    ctx.moveTo(x - 4 * scale, bbox.top - 8 * scale);
-    ctx.lineTo(x + 4 * scale, bbox.top - 8 * scale);
-    ctx.lineTo(x, bbox.top - 2 * scale);
-    ctx.fill();
-    const width = ctx.measureText(marker.label).width;
-    const right = x + width + 8 * scale > bbox.left + bbox.width;
-    ctx.fillText(marker.label, right ? x - width - 7 * scale : x + 7 * scale, bbox.top - 6 * scale);
-  }
-  ctx.restore();
-}
-
-const escape = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);

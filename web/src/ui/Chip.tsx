@@ -39,7 +39,7 @@ export function HttpStatus({ code }: { code: number }) {
   );
 }
 
-export function Badge({ tone = 'fault', children, title, testId }: { tone?: 'fault' | 'note' | 'quiet'; children: ReactNode; title?: string; testId?: string }) {
+export function Badge({ tone = 'fault', children, title, testId }: { tone?: 'fault' | 'note' | 'quiet' | 'new'; children: ReactNode; title?: string; testId?: string }) {
   return (
     <span className={`${styles.badge} ${tone === 'fault' ? '' : styles[tone]}`} title={title} data-testid={testId}>
       {children}

@@ -68,3 +68,31 @@ export function RangeFacet({ title, min, max, onChange }: { title: string; min: 
     </section>
   );
 }
+
+/** A facet in which several values may be chosen; each click takes one in or out. */
+export function ManyFacet({ title, options, chosen, onChange, testId }: { title: string; options: FacetOption[] | undefined; chosen: string[]; onChange: (chosen: string[]) => void; testId?: string }) {
+  const [all, setAll] = useState(false);
+  const missing = chosen.filter((value) => options && !options.some((option) => option.value === value)).map((value): FacetOption => ({ value, count: 0 }));
+  const list = options && [...missing, ...options];
+  const shown = all ? list : list?.slice(0, SHOWN);
+  return (
+    <section className={styles.facet} data-testid={testId}>
+      <h3>{title}</h3>
+      {shown?.map((option) => {
+        const pressed = chosen.includes(option.value);
+        return (
+          <button key={option.value} type="button" className={styles.option} aria-pressed={pressed} title={option.value} onClick={() => onChange(pressed ? chosen.filter((value) => value !== option.value) : [...chosen, option.value])}>
+            <span className={styles.name}>{option.label ?? option.value}</span>
+            {option.count !== undefined && <span className={styles.n}>{figure(option.count)}</span>}
+          </button>
+        );
+      })}
+      {list?.length === 0 && <div className={styles.none}>none in this range</div>}
+      {list && list.length > SHOWN && (
+        <button type="button" className={styles.more} onClick={() => setAll(!all)}>
+          {all ? 'fewer' : `${list.length - SHOWN} more`}
+        </button>
+      )}
+    </section>
+  );
+}

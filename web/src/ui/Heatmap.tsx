@@ -2,7 +2,7 @@
 // chooses a time and a range of durations. Failed requests are a mark in the corner of their cell.
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { boxRange, cellAt, logShare, logTicks, strength, type Box, type HeatAxes, type HeatRange } from '../lib/brush';
-import { axisLabel, localTime } from '../lib/time';
+import { axisLabel, localTime, timeTicks } from '../lib/time';
 import { count, duration, durationTick } from '../lib/units';
 import styles from './Heatmap.module.css';
 import { resolveColour, useThemeKey } from './theme';
@@ -201,14 +201,4 @@ function snapped(drag: Box, width: number, height: number, axes: HeatAxes) {
   const now = Date.now();
   const durations = range.min_ns === null && range.max_ns === null ? 'any duration' : range.max_ns === null ? `≥ ${duration(range.min_ns ?? 0)}` : range.min_ns === null ? `≤ ${duration(range.max_ns)}` : `${duration(range.min_ns)} – ${duration(range.max_ns)}`;
   return { style: { left, top, width: right - left, height: bottom - top }, left, top, bottom, text: `${localTime(range.start, now, false)} – ${localTime(range.end, now, false)} · ${durations}` };
-}
-
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
-
-function timeTicks(start: number, end: number, wanted: number): number[] {
-  const step = (STEPS_S.find((one) => (end - start) / 1000 / one <= wanted) ?? 604_800) * 1000;
-  const shift = new Date(start).getTimezoneOffset() * 60_000;
-  const out: number[] = [];
-  for (let at = Math.ceil((start - shift) / step) * step + shift; at < end; at += step) out.push(at);
-  return out;
 }

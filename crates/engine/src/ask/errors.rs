@@ -1,4 +1,4 @@
-//! Errors: occurrences of one group told as one item.
+//! Errors: occurrences told as what they are occurrences of. A caller says which groups are one item.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,28 @@ use serde::Serialize;
 use store::TimeRange;
 use utoipa::ToSchema;
 
-use super::attributes::AttributeValue;
-use super::logs::{Log, tell};
 use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, is, search_filter};
 use crate::engine::{quote, quote_text};
 use crate::error::EngineError;
-use crate::limits::PAGE_ROWS_MAX;
+use crate::limits::ERROR_GROUPS_MAX;
 use crate::session::Session;
 
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Errors {
-    pub errors: Vec<ErrorGroup>,
-    pub next_cursor: Option<String>,
+/// The groups that were seen in a range.
+#[derive(Clone, Debug)]
+pub struct GroupsSeen {
+    pub groups: Vec<GroupSeen>,
     pub stats: Stats,
+}
+
+/// What a list is sorted by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupSeen {
+    pub group: String,
+    /// Weighted.
+    pub count: f64,
+    pub people: u64,
+    pub first_unix_nano: i64,
+    pub last_unix_nano: i64,
 }
 
 /// All occurrences of one error over the asked range.
@@ -51,22 +60,6 @@ pub struct ErrorSeries {
     pub counts: Vec<f64>,
 }
 
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ErrorItem {
-    pub error: ErrorGroup,
-    pub latest: Log,
-    /// Newest first, at most a hundred.
-    pub occurrences: Vec<Log>,
-    pub breakdowns: Vec<Breakdown>,
-    pub stats: Stats,
-}
-
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Breakdown {
-    pub key: String,
-    pub values: Vec<AttributeValue>,
-}
-
 #[derive(Clone, Debug, Default)]
 pub struct ErrorFilter {
     pub q: String,
@@ -74,117 +67,123 @@ pub struct ErrorFilter {
     pub receiver: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ErrorSort {
-    #[default]
-    LastSeen,
-    FirstSeen,
-    Count,
-}
-
-/// Occurrences shown on the page of one error.
-const OCCURRENCES_SHOWN: usize = 100;
-
-/// Keys by which people ask who is hit; those that exist are broken down.
-const BREAKDOWN_KEYS: [&str; 10] = [
-    "service.name",
-    "receiver",
-    "deployment.environment.name",
-    "service.version",
-    "host.name",
-    "http.route",
-    "url.path",
-    "rollbar.context",
-    "user.id",
-    "rollbar.framework",
-];
-
-/// Values of one breakdown.
-const BREAKDOWN_VALUES: usize = 10;
-
-const PERSON: [&str; 2] = ["user.id", "enduser.id"];
+pub(super) const PERSON: [&str; 2] = ["user.id", "enduser.id"];
 
 impl Asker {
-    pub async fn errors(
+    /// Every group with an occurrence that matches, latest seen first.
+    pub async fn error_groups(&self, range: TimeRange, filter: &ErrorFilter) -> Result<GroupsSeen, EngineError> {
+        let session = self.session(range).await?;
+        session.define("l", Signal::Logs, condition(&session, filter, None).await?).await?;
+        let answer = session
+            .ask(&format!(
+                r#"SELECT "error.group" AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last,
+                   count(DISTINCT {}) AS people, max(sample_rate) AS weight FROM l GROUP BY 1 ORDER BY last DESC, 1 LIMIT {}"#,
+                person(&session),
+                ERROR_GROUPS_MAX + 1
+            ))
+            .await?;
+        let mut sampled = false;
+        let mut groups: Vec<GroupSeen> = answer
+            .iter()
+            .map(|row| {
+                sampled |= row.f64("weight").is_some_and(|weight| weight != 1.0);
+                GroupSeen {
+                    group: row.string("g").unwrap_or_default(),
+                    count: row.f64("n").unwrap_or_default(),
+                    people: row.i64("people").unwrap_or_default().unsigned_abs(),
+                    first_unix_nano: row.i64("first").unwrap_or_default(),
+                    last_unix_nano: row.i64("last").unwrap_or_default(),
+                }
+            })
+            .collect();
+        let mut stats: Stats = answer.stats.into();
+        stats.sampled = sampled;
+        if groups.len() > ERROR_GROUPS_MAX {
+            groups.truncate(ERROR_GROUPS_MAX);
+            stats.truncated = Some(format!("more than {ERROR_GROUPS_MAX} errors; those seen latest are told"));
+        }
+        Ok(GroupsSeen { groups, stats })
+    }
+
+    /// The figures of some items, in their order; the groups of each are given. Of an item without an occurrence that
+    /// matches there are none.
+    pub async fn error_figures(
         &self,
         range: TimeRange,
         filter: &ErrorFilter,
-        sort: ErrorSort,
-        limit: usize,
-        cursor: Option<&str>,
-    ) -> Result<Errors, EngineError> {
-        let offset: usize = match cursor {
-            Some(text) => text
-                .parse()
-                .map_err(|_| EngineError::invalid(format!("cannot read cursor {text:?}: expected one from an earlier answer")))?,
-            None => 0,
-        };
-        let limit = limit.clamp(1, PAGE_ROWS_MAX);
+        items: &[Vec<String>],
+    ) -> Result<Vec<Option<ErrorGroup>>, EngineError> {
         let session = self.session(range).await?;
-        let condition = all_of([
-            Some(datafusion::logical_expr::Expr::Column(datafusion::common::Column::from_name("error.group")).is_not_null()),
-            search_filter(&session, Signal::Logs, &filter.q, WordMatch::Anywhere).await?,
-            filter.service.as_deref().map(|service| is("service.name", service)),
-            filter.receiver.as_deref().map(|receiver| is("receiver", receiver)),
-        ]);
-        session.define("l", Signal::Logs, condition).await?;
-        let order = match sort {
-            ErrorSort::LastSeen => "last DESC",
-            ErrorSort::FirstSeen => "first DESC",
-            ErrorSort::Count => "n DESC",
-        };
-        let mut groups =
-            groups(&session, &format!(r#"ORDER BY {order}, "error.group" LIMIT {} OFFSET {offset}"#, limit + 1)).await?;
-        let more = groups.errors.len() > limit;
-        groups.errors.truncate(limit);
-        add_series(&session, range, &mut groups.errors).await?;
-        groups.next_cursor = more.then(|| (offset + limit).to_string());
-        Ok(groups)
-    }
-
-    /// One error; `None` when the range has no occurrence of it.
-    pub async fn error(&self, range: TimeRange, group: &str) -> Result<Option<ErrorItem>, EngineError> {
-        let session = self.session(range).await?;
-        session.define("l", Signal::Logs, Some(is("error.group", group))).await?;
-        let mut told = groups(&session, "LIMIT 1").await?;
-        add_series(&session, range, &mut told.errors).await?;
-        let Some(error) = told.errors.pop() else { return Ok(None) };
-        let newest = session.first_rows("l", &[("time", true)], OCCURRENCES_SHOWN).await?;
-        let occurrences: Vec<Log> = newest.iter().map(|row| tell(row, true)).collect();
-        let Some(latest) = occurrences.first().cloned() else { return Ok(None) };
-        let mut breakdowns = Vec::new();
-        for key in BREAKDOWN_KEYS.into_iter().filter(|key| session.has(Signal::Logs, key)) {
-            let answer = session
-                .ask(&format!(
-                    "SELECT CAST({key} AS VARCHAR) AS value, sum(sample_rate) AS n FROM l WHERE {key} IS NOT NULL GROUP BY 1 ORDER BY n DESC LIMIT {BREAKDOWN_VALUES}",
-                    key = quote(key)
-                ))
-                .await?;
-            let values: Vec<AttributeValue> = answer
-                .iter()
-                .filter_map(|row| Some(AttributeValue { value: row.string("value")?, count: row.f64("n")? }))
-                .collect();
-            if !values.is_empty() {
-                breakdowns.push(Breakdown { key: key.to_owned(), values });
-            }
+        let all: Vec<String> = items.iter().flatten().cloned().collect();
+        if all.is_empty() {
+            return Ok(vec![None; items.len()]);
         }
-        Ok(Some(ErrorItem { error, latest, occurrences, breakdowns, stats: newest.stats.into() }))
+        session.define("l", Signal::Logs, condition(&session, filter, Some(&all)).await?).await?;
+        let mut found = figures(&session, range, items).await?;
+        Ok(items
+            .iter()
+            .map(|groups| {
+                let name = groups.first()?;
+                found.iter_mut().find(|figures| figures.group == *name).map(std::mem::take)
+            })
+            .collect())
     }
 }
 
-async fn groups(session: &Session, order: &str) -> Result<Errors, EngineError> {
+/// Occurrences of these groups, or of any, that match.
+pub(super) async fn condition(
+    session: &Session,
+    filter: &ErrorFilter,
+    groups: Option<&[String]>,
+) -> Result<Option<datafusion::logical_expr::Expr>, EngineError> {
+    use datafusion::logical_expr::{Expr, lit};
+    let group = Expr::Column(datafusion::common::Column::from_name("error.group"));
+    Ok(all_of([
+        Some(match groups {
+            None => group.is_not_null(),
+            Some([]) => lit(false),
+            Some(groups) => group.in_list(groups.iter().map(|group| lit(group.as_str())).collect(), false),
+        }),
+        search_filter(session, Signal::Logs, &filter.q, WordMatch::Anywhere).await?,
+        filter.service.as_deref().map(|service| is("service.name", service)),
+        filter.receiver.as_deref().map(|receiver| is("receiver", receiver)),
+    ]))
+}
+
+pub(super) fn person(session: &Session) -> String {
+    format!("coalesce({})", PERSON.map(|key| session.column_or_null(Signal::Logs, key)).join(", "))
+}
+
+/// SQL for the item of a row, named by the first of its groups.
+fn item_sql(items: &[Vec<String>]) -> String {
+    let merged = items.iter().filter(|groups| groups.len() > 1);
+    let cases: Vec<String> = merged
+        .map(|groups| {
+            let all: Vec<String> = groups.iter().map(|group| quote_text(group)).collect();
+            format!(r#"WHEN "error.group" IN ({}) THEN {}"#, all.join(", "), all[0])
+        })
+        .collect();
+    if cases.is_empty() {
+        return quote("error.group");
+    }
+    format!(r#"CASE {} ELSE "error.group" END"#, cases.join(" "))
+}
+
+/// Figures of the items that `l` has occurrences of, each named by the first of its groups.
+pub(super) async fn figures(session: &Session, range: TimeRange, items: &[Vec<String>]) -> Result<Vec<ErrorGroup>, EngineError> {
     let environment = session.column_or_null(Signal::Logs, "deployment.environment.name");
-    let person = PERSON.map(|key| session.column_or_null(Signal::Logs, key)).join(", ");
     let answer = session
         .ask(&format!(
-            r#"SELECT "error.group", sum(sample_rate) AS n, min(time) AS first, max(time) AS last,
+            r#"SELECT {} AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last,
                max(severity_number) AS severity,
                last_value("exception.type" ORDER BY time) AS type, last_value("exception.message" ORDER BY time) AS message,
                array_agg(DISTINCT "service.name") AS services, array_agg(DISTINCT receiver) AS receivers,
                array_agg(DISTINCT {environment}) AS environments,
-               count(DISTINCT coalesce({person})) AS people,
+               count(DISTINCT {}) AS people,
                count(DISTINCT coalesce(trace_id, request_trace_id)) AS traces
-               FROM l GROUP BY 1 {order}"#
+               FROM l GROUP BY 1"#,
+            item_sql(items),
+            person(session)
         ))
         .await?;
     let list = |cells: &BTreeMap<&str, serde_json::Value>, name: &str| -> Vec<String> {
@@ -198,12 +197,12 @@ async fn groups(session: &Session, order: &str) -> Result<Errors, EngineError> {
         values.sort();
         values
     };
-    let errors = answer
+    let mut figures: Vec<ErrorGroup> = answer
         .iter()
         .map(|row| {
             let cells: BTreeMap<&str, serde_json::Value> = row.cells().collect();
             ErrorGroup {
-                group: row.string("error.group").unwrap_or_default(),
+                group: row.string("g").unwrap_or_default(),
                 r#type: row.string("type").unwrap_or_default(),
                 message: row.string("message").unwrap_or_default(),
                 level: level(row.i64("severity").unwrap_or_default()).to_owned(),
@@ -219,24 +218,25 @@ async fn groups(session: &Session, order: &str) -> Result<Errors, EngineError> {
             }
         })
         .collect();
-    Ok(Errors { errors, next_cursor: None, stats: answer.stats.into() })
+    add_series(session, range, items, &mut figures).await?;
+    Ok(figures)
 }
 
 /// Steps of the trend beside an error.
 const TREND_STEPS: i64 = 40;
 
-async fn add_series(session: &Session, range: TimeRange, errors: &mut [ErrorGroup]) -> Result<(), EngineError> {
+async fn add_series(
+    session: &Session,
+    range: TimeRange,
+    items: &[Vec<String>],
+    errors: &mut [ErrorGroup],
+) -> Result<(), EngineError> {
     if errors.is_empty() {
         return Ok(());
     }
     let steps = Steps::over(range, TREND_STEPS);
-    let wanted: Vec<String> = errors.iter().map(|error| quote_text(&error.group)).collect();
     let answer = session
-        .ask(&format!(
-            r#"SELECT "error.group", {} AS step, sum(sample_rate) AS n FROM l WHERE "error.group" IN ({}) GROUP BY 1, 2"#,
-            steps.sql(),
-            wanted.join(", ")
-        ))
+        .ask(&format!("SELECT {} AS g, {} AS step, sum(sample_rate) AS n FROM l GROUP BY 1, 2", item_sql(items), steps.sql()))
         .await?;
     for error in errors.iter_mut() {
         error.series = ErrorSeries {
@@ -246,7 +246,7 @@ async fn add_series(session: &Session, range: TimeRange, errors: &mut [ErrorGrou
         };
     }
     for row in answer.iter() {
-        let (Some(group), Some(place)) = (row.str("error.group"), steps.place(row.i64("step"))) else { continue };
+        let (Some(group), Some(place)) = (row.str("g"), steps.place(row.i64("step"))) else { continue };
         if let Some(error) = errors.iter_mut().find(|error| error.group == group) {
             error.series.counts[place] = row.f64("n").unwrap_or_default();
         }

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::ScalarValue;
 use languages::honeycomb::{
     CalculatedField, LIMIT_DEFAULT, LIMIT_MAX, LowerContext, LowerError, Lowered, OutputColumn, QuerySpecification,
-    SpecificationError, Times, lower, names_used,
+    SpecificationError, Times, Window, lower, names_used,
 };
 use model::Signal;
 use serde_json::{Map, Number, Value};
@@ -142,7 +142,7 @@ impl Asker {
     }
 }
 
-async fn context<'a>(
+pub(super) async fn context<'a>(
     session: &Session,
     state: &'a datafusion::execution::session_state::SessionState,
     question: &'a HoneycombQuestion,
@@ -155,6 +155,8 @@ async fn context<'a>(
         calculated_fields: &question.calculated_fields,
         now_unix_seconds: question.now_unix_seconds,
         weighted: question.weighted,
+        narrowed: &[],
+        window: Window::WHOLE,
     })
 }
 
@@ -230,7 +232,7 @@ fn rows(answer: &Answer, columns: &[OutputColumn]) -> Result<Vec<Cells>, EngineE
     Ok(told)
 }
 
-fn group_keys(answer: &Answer, groups: &[OutputColumn]) -> Result<Vec<Vec<ScalarValue>>, EngineError> {
+pub(super) fn group_keys(answer: &Answer, groups: &[OutputColumn]) -> Result<Vec<Vec<ScalarValue>>, EngineError> {
     let mut keys = Vec::with_capacity(answer.rows());
     for batch in &answer.batches {
         for row in 0..batch.num_rows() {
@@ -276,7 +278,7 @@ fn points(
 }
 
 /// Whole floats are told as whole numbers: a weighted count is one nearly always. Histograms are lists of objects.
-fn cell(array: &dyn Array, row: usize) -> Result<Value, EngineError> {
+pub(super) fn cell(array: &dyn Array, row: usize) -> Result<Value, EngineError> {
     if array.is_null(row) {
         return Ok(Value::Null);
     }

@@ -279,7 +279,7 @@ fn has_words(q: &str) -> bool {
 const SCANNED: &str =
     "no record has these as whole words; these have them within longer ones, and every record was read to find them";
 
-async fn log_condition(
+pub(super) async fn log_condition(
     session: &Session,
     filter: &LogFilter,
     word_match: WordMatch,

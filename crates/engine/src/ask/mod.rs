@@ -5,11 +5,15 @@
 
 pub mod attributes;
 pub mod bubble_up;
+pub mod error_page;
 pub mod errors;
+pub mod explore;
+pub mod explore_selection;
 pub mod fault_windows;
 pub mod honeycomb;
 pub mod insights;
 pub mod log_events;
+pub mod log_patterns;
 pub mod logs;
 pub mod map;
 pub mod occurrences;

@@ -7,6 +7,7 @@ pub(crate) mod attribute;
 pub(crate) mod has_token;
 pub(crate) mod id_text;
 pub(crate) mod log_buckets;
+pub(crate) mod log_patterns;
 pub(crate) mod rollbar;
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use crate::union_sort::SortThroughUnion;
 
 /// The state with every function and rule of ours.
 pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
-    let aggregates = [log_buckets::percentile(), log_buckets::shared_percentiles(), log_buckets::histogram()];
+    let aggregates =
+        [log_buckets::percentile(), log_buckets::shared_percentiles(), log_buckets::histogram(), log_patterns::udaf()];
     state.aggregate_functions().get_or_insert_default().extend(aggregates.map(Arc::new));
     let scalars = [log_buckets::log_bucket(), log_buckets::time_bucket()];
     let functions = state.scalar_functions().get_or_insert_default();

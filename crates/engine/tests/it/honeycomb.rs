@@ -5,15 +5,17 @@
 //! milliseconds after the start of the range, an hour. Questions are `query` (a specification), `filter` (filters, one a line:
 //! which rows pass), and `fields` (expressions, one a line: what each is for every row).
 
+use parking_lot::Mutex;
 use std::fmt::Write;
 use std::path::Path;
 
+use engine::ask::explore::{ExploreAnswer, ExploreBegin, ExploreEvent, ExploreGroup, ExploreQuestion};
 use engine::ask::honeycomb::{HoneycombAnswer, HoneycombError, HoneycombQuestion};
 use languages::honeycomb::QuerySpecification;
 use model::{Attribute, LogRecord, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId, Value};
 use serde_json::{Value as Json, json};
 
-use crate::stage::{SECOND, START, Stage, stage};
+use crate::stage::{PROJECT, SECOND, START, Stage, stage};
 
 #[tokio::test]
 async fn the_manual_is_true() {
@@ -88,7 +90,11 @@ async fn run(text: &str, cases: &mut usize) -> String {
     out
 }
 
-async fn asked(stage: &Stage, mut query: Json) -> Result<HoneycombAnswer, HoneycombError> {
+async fn asked(stage: &Stage, query: Json) -> Result<HoneycombAnswer, HoneycombError> {
+    stage.asker.honeycomb(&question(query)?).await
+}
+
+fn question(mut query: Json) -> Result<HoneycombQuestion, HoneycombError> {
     let object = query.as_object_mut().unwrap();
     let option = |object: &mut serde_json::Map<String, Json>, name: &str| object.remove(name);
     let raw = option(object, "raw").is_some();
@@ -98,13 +104,114 @@ async fn asked(stage: &Stage, mut query: Json) -> Result<HoneycombAnswer, Honeyc
         object.insert("time_range".into(), json!(3_600));
     }
     let specification = QuerySpecification::from_json(&query)?;
-    let question = HoneycombQuestion {
+    Ok(HoneycombQuestion {
         dataset,
         weighted: !raw,
         with_series: series,
         ..HoneycombQuestion::new(specification, START / SECOND + 3_600)
+    })
+}
+
+/// The manual's queries, each with the rows that it is about.
+async fn each_query(mut look: impl AsyncFnMut(&Stage, HoneycombQuestion, &str)) {
+    for file in std::fs::read_dir("../../fixtures/queries/honeycomb").unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let mut stage = stage().await;
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let Some(tag) = line.strip_prefix("```") else { continue };
+            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            match tag {
+                "rows" => {
+                    stage = self::stage().await;
+                    put(&stage, &body).await;
+                }
+                "query" => {
+                    let text = body.join("\n");
+                    let Ok(question) = question(serde_json::from_str(&text).unwrap()) else { continue };
+                    look(&stage, question, &text).await;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+async fn explored(stage: &Stage, query: HoneycombQuestion, estimates: bool) -> Option<(ExploreBegin, ExploreAnswer, usize)> {
+    let told = Mutex::new((None, None, 0));
+    let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: true, with_estimates: estimates };
+    let listener = |event| match event {
+        ExploreEvent::Begin(begin) => told.lock().0 = Some(begin),
+        ExploreEvent::Answer(answer) => told.lock().1 = Some(answer),
+        ExploreEvent::Partial(_) => told.lock().2 += 1,
+        _ => {}
     };
-    stage.asker.honeycomb(&question).await
+    stage.asker.explore(&question, &listener).await.ok()?;
+    let (begin, answer, partials) = told.into_inner();
+    Some((begin.unwrap(), answer.unwrap(), partials))
+}
+
+/// Floats that were added in another order differ in their last digits.
+fn rounded(value: &Json) -> Json {
+    match value {
+        Json::Number(number) if number.is_f64() => {
+            let number = number.as_f64().unwrap();
+            if number.fract() == 0.0 { json!(number as i64) } else { json!(format!("{number:.9e}")) }
+        }
+        Json::Array(items) => items.iter().map(rounded).collect(),
+        Json::Object(_) => json!(value.to_string()),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test]
+async fn the_sql_of_a_query_gives_its_rows() {
+    let mut told = 0;
+    each_query(async |stage, question, text| {
+        let Some((begin, answer, _)) = explored(stage, question, false).await else { return };
+        let sql = begin.sql.unwrap_or_else(|| panic!("no SQL for {text}"));
+        let found = stage.asker.engine.sql(PROJECT, &sql, 10_000).await;
+        let found = found.unwrap_or_else(|error| panic!("{error}\n{text}\n{sql}")).json_rows().unwrap();
+        if begin.calculations.iter().any(|one| one.kind == "heatmap") {
+            assert_eq!(found.len(), answer.groups.len(), "{text}\n{sql}");
+            return;
+        }
+        let rows: Vec<Json> = found.into_iter().map(|row| rounded(&Json::Array(row))).collect();
+        let expected: Vec<Json> =
+            answer.groups.iter().map(|one| rounded(&Json::Array([one.key.clone(), one.values.clone()].concat()))).collect();
+        assert_eq!(rows, expected, "{text}\n{sql}");
+        told += 1;
+    })
+    .await;
+    assert!(told >= 40, "{told} queries");
+}
+
+#[tokio::test]
+async fn what_is_told_on_the_way_ends_with_what_the_vendors_api_tells() {
+    each_query(async |stage, mut question, text| {
+        question.with_series = true;
+        let Ok(known) = stage.asker.honeycomb(&question).await else { return };
+        let Some((begin, answer, _)) = explored(stage, question, true).await else { panic!("no answer to {text}") };
+        let label = |at: usize| begin.calculations[at].label.clone();
+        let of = |group: &ExploreGroup| -> serde_json::Map<String, Json> {
+            let keys = begin.breakdowns.iter().cloned().zip(group.key.iter().cloned());
+            keys.chain(group.values.iter().cloned().enumerate().map(|(at, value)| (label(at), value))).collect()
+        };
+        assert_eq!(answer.groups.iter().map(of).collect::<Vec<_>>(), known.results, "{text}");
+        assert_eq!(answer.other.as_ref().map(of).is_some(), known.other.is_some(), "{text}");
+        for point in &known.series {
+            let step = ((point.time_unix_nano - begin.first_step_unix_nano.0) / begin.step_ns) as usize;
+            let group = answer
+                .groups
+                .iter()
+                .find(|group| begin.breakdowns.iter().zip(&group.key).all(|(name, cell)| point.data.get(name) == Some(cell)));
+            let group = group.unwrap();
+            for at in 0..begin.calculations.len() {
+                assert_eq!(group.series[at][step], point.data[&label(at)], "{text}");
+            }
+        }
+    })
+    .await;
 }
 
 fn told(answer: &HoneycombAnswer) -> String {
@@ -247,4 +354,47 @@ fn words(line: &str) -> Vec<String> {
     }
     words.retain(|word| !word.is_empty());
     words
+}
+
+#[tokio::test]
+async fn what_is_different_about_a_selection_and_its_traces() {
+    use engine::ask::explore_selection::ExploreSelection;
+    let stage = stage().await;
+    let mut lines: Vec<String> = Vec::new();
+    for n in 1..=60_u64 {
+        // The slow ones are of one customer; everything else is alike.
+        let (customer, duration) = if n % 6 == 0 { ("big", 900 + n) } else { ("small", 20) };
+        let mode = if n % 2 == 0 { "even" } else { "odd" };
+        let of_mode = if n % 12 == 0 { "odd" } else { mode };
+        lines.push(format!("span r{n} shop pay trace={n} span={n} @{n} {duration}ms customer={customer} mode={of_mode}"));
+        lines.push(format!("log l{n} shop paid trace={n} parent={n} @{n} customer={customer}"));
+    }
+    put(&stage, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let query = question(json!({ "filters": [{ "column": "service.name", "op": "=", "value": "shop" }] })).unwrap();
+    let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: false, with_estimates: false };
+    let slow =
+        QuerySpecification::from_json(&json!({ "filters": [{ "column": "duration_ms", "op": ">=", "value": 500 }] })).unwrap();
+    let selection =
+        ExploreSelection { filters: slow.filters, column: Some("duration_ms".to_owned()), ..ExploreSelection::default() };
+
+    let told = stage.asker.explore_bubble_up(&question, &selection, 40).await.unwrap();
+    assert_eq!((told.selection.rows, told.baseline.rows), (10, 50), "log lines have no duration and are no part of it");
+    let field = |name: &str| told.fields.iter().find(|field| field.column == name).unwrap();
+    let customer = field("customer");
+    assert!(customer.significant && customer.score > 0.9, "{customer:?}");
+    let big = customer.values.iter().find(|value| value.value.as_deref() == Some("big")).unwrap();
+    assert_eq!((big.selection_share, big.baseline_share), (1.0, 0.0));
+    assert!(!field("mode").significant, "{:?}", field("mode"));
+    assert_eq!(field("duration_ms").kind, "number");
+    assert!(told.fields.iter().all(|field| field.column != "body" && !field.column.starts_with("trace.")));
+
+    let within = ExploreSelection { start: Some(START), end: Some(START + 12_000_000), ..selection.clone() };
+    let told = stage.asker.explore_bubble_up(&question, &within, 40).await.unwrap();
+    assert_eq!((told.selection.rows, told.baseline.rows), (1, 59), "a time chooses among the rows of the question");
+
+    let told = stage.asker.explore_traces(&question, "duration_ms", 3).await.unwrap();
+    let values: Vec<_> = told.traces.iter().map(|trace| trace.value).collect();
+    assert_eq!(values, [Some(960.0), Some(954.0), Some(948.0)]);
+    assert_eq!(told.traces[0].service.as_deref(), Some("shop"));
+    assert_eq!(told.traces[0].time_unix_nano, (START + 60_000_000).to_string());
 }

@@ -84,6 +84,11 @@ impl Times {
         Ok(Times { start, end, step, first_step: start.div_euclid(step) * step })
     }
 
+    /// The same range and steps, so many nanoseconds before.
+    fn earlier(self, by: i64) -> Times {
+        Times { start: self.start - by, end: self.end - by, first_step: self.first_step - by, ..self }
+    }
+
     pub fn steps(&self) -> i64 {
         (self.end - self.first_step + self.step - 1) / self.step
     }
@@ -105,7 +110,7 @@ pub struct Lowered<'a> {
 ///
 /// Fields that no row has are null. Refuses: what [`Times::of`] does, and expressions that cannot be read or do not fit.
 pub fn lower<'a>(specification: &'a QuerySpecification, context: LowerContext<'a>) -> Result<Lowered<'a>, LowerError> {
-    let times = Times::of(specification, context.now_unix_seconds)?;
+    let times = Times::of(specification, context.now_unix_seconds)?.earlier(context.window.earlier_by);
     let names = Names::read(&specification.calculated_fields, context.calculated_fields)?;
     let mut formulas = Vec::new();
     for (at, formula) in specification.formulas.iter().enumerate() {
@@ -122,10 +127,11 @@ pub fn lower<'a>(specification: &'a QuerySpecification, context: LowerContext<'a
 pub fn names_used(specification: &QuerySpecification, context: &LowerContext<'_>) -> Result<Vec<String>, SpecificationError> {
     let names = Names::read(&specification.calculated_fields, context.calculated_fields)?;
     let mut used = Vec::new();
-    for name in wanted(specification) {
+    for name in wanted(specification, context.narrowed) {
         names.stored(name, &mut used, 0);
     }
-    let relational = specification.filters.iter().map(|filter| &filter.column).chain(&specification.breakdowns);
+    let filters = specification.filters.iter().chain(context.narrowed);
+    let relational = filters.map(|filter| &filter.column).chain(&specification.breakdowns);
     for (_, field) in relational.filter_map(|column| Relation::split(column)) {
         names.stored(field, &mut used, 0);
     }
@@ -133,10 +139,10 @@ pub fn names_used(specification: &QuerySpecification, context: &LowerContext<'_>
 }
 
 /// The fields of a row that the query looks at.
-fn wanted(specification: &QuerySpecification) -> Vec<&str> {
+fn wanted<'q>(specification: &'q QuerySpecification, narrowed: &'q [Filter]) -> Vec<&'q str> {
     let of_rows = |column: &&String| Relation::split(column).is_none();
     let mut wanted: Vec<&str> = specification.breakdowns.iter().filter(of_rows).map(String::as_str).collect();
-    let filters = specification.filters.iter().map(|filter| &filter.column).filter(of_rows);
+    let filters = specification.filters.iter().chain(narrowed).map(|filter| &filter.column).filter(of_rows);
     wanted.extend(filters.map(String::as_str));
     for calculation in &specification.calculations {
         wanted.extend(calculation.column.as_deref());
@@ -155,8 +161,9 @@ fn rows(
     times: &Times,
 ) -> Result<(LogicalPlan, Vec<Type>, Vec<Type>), LowerError> {
     let signals = [Signal::Spans, Signal::Logs];
-    let range = (times.start, times.end);
-    let events = Events::over(context, &signals, context.dataset, range, &wanted(specification), names)?;
+    let range = (times.start.max(context.window.from), times.end.min(context.window.to));
+    let wanted = wanted(specification, context.narrowed);
+    let events = Events::over(context, &signals, context.dataset, range, &wanted, names)?;
     let mut plan = events.plan.clone();
     let (relational, plain): (Vec<&Filter>, Vec<&Filter>) =
         specification.filters.iter().partition(|filter| Relation::split(&filter.column).is_some());
@@ -164,6 +171,10 @@ fn rows(
     let is_relational = !relational.is_empty();
     let combination = if is_relational { Combination::And } else { specification.filter_combination };
     if let Some(condition) = all(&events, plain.into_iter(), combination)? {
+        plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
+    }
+    let narrowed = context.narrowed.iter().filter(|filter| Relation::split(&filter.column).is_none());
+    if let Some(condition) = all(&events, narrowed, Combination::And)? {
         plan = LogicalPlanBuilder::from(plan).filter(condition)?.build()?;
     }
     let (plan, relation_types) = relations::join(context, specification, names, range, plan)?;
@@ -293,6 +304,14 @@ impl Lowered<'_> {
         Ok(plan.limit(0, Some(limit + 1))?.build()?)
     }
 
+    /// The same as a person wants to see it: as many rows as the limit allows, under Honeycomb's names.
+    pub fn named_results(&self, limit: usize) -> Result<LogicalPlan, LowerError> {
+        let columns = self.groups().into_iter().chain(self.values());
+        let named = columns.map(|column| ident(column.column).alias(column.label));
+        let results = LogicalPlanBuilder::from(self.results(limit)?).limit(0, Some(limit))?;
+        Ok(results.project(named.collect::<Vec<_>>())?.build()?)
+    }
+
     /// One row over all that the query is about.
     pub fn total(&self) -> Result<LogicalPlan, LowerError> {
         self.summary(self.rows.clone(), &[])
@@ -312,6 +331,41 @@ impl Lowered<'_> {
             false => (self.placed(groups, JoinType::Inner)?, vec![PLACE.to_owned()]),
         };
         self.over_time(rows, &keys)
+    }
+
+    /// One row for each of `groups` that has rows; `place` is the group's in `groups`.
+    pub fn results_of(&self, groups: &[Vec<ScalarValue>]) -> Result<LogicalPlan, LowerError> {
+        match self.group_types.is_empty() {
+            true => self.summary(self.rows.clone(), &[]),
+            false => self.summary(self.placed(groups, JoinType::Inner)?, &[PLACE.to_owned()]),
+        }
+    }
+
+    /// The newest rows themselves: their time, what they stand for, and breakdowns.
+    pub fn newest(&self, limit: usize) -> Result<LogicalPlan, LowerError> {
+        let sorted = LogicalPlanBuilder::from(self.rows.clone()).sort([ident(TIME).sort(false, false)])?;
+        Ok(sorted.limit(0, Some(limit))?.build()?)
+    }
+
+    /// The rows whose breakdown at `place` is largest, as [`Lowered::newest`] tells them.
+    pub fn largest(&self, place: usize, limit: usize) -> Result<LogicalPlan, LowerError> {
+        let value = ident(format!("g{place}"));
+        let there = LogicalPlanBuilder::from(self.rows.clone()).filter(value.clone().is_not_null())?;
+        let sorted = there.sort([value.sort(false, false), ident(TIME).sort(false, false)])?;
+        Ok(sorted.limit(0, Some(limit))?.build()?)
+    }
+
+    /// Every row: breakdowns `c0…`, whether the first calculation looks at it and it lies between `from` and `to`, its weight.
+    pub fn selected(&self, from: i64, to: i64) -> Result<LogicalPlan, LowerError> {
+        let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
+        let mut selected = ident(TIME).gt_eq(at(from)).and(ident(TIME).lt(at(to)));
+        if self.specification.calculations.first().is_some_and(|one| !one.filters.is_empty()) {
+            selected = selected.and(ident("k0"));
+        }
+        let groups = (0..self.group_types.len()).map(|place| ident(format!("g{place}")).alias(format!("c{place}")));
+        let selected = call(self.context.functions, "coalesce", vec![selected, lit(false)])?.alias("selected");
+        let columns: Vec<Expr> = groups.chain([selected, ident(WEIGHT).alias("weight")]).collect();
+        Ok(LogicalPlanBuilder::from(self.rows.clone()).project(columns)?.build()?)
     }
 
     pub fn total_series(&self) -> Result<LogicalPlan, LowerError> {

@@ -34,7 +34,7 @@ pub fn join(
     mut plan: LogicalPlan,
 ) -> Result<(LogicalPlan, BTreeMap<usize, Type>), LowerError> {
     let mut asked: BTreeMap<Relation, Asked<'_>> = BTreeMap::new();
-    for filter in &specification.filters {
+    for filter in specification.filters.iter().chain(context.narrowed) {
         if let Some((relation, field)) = Relation::split(&filter.column) {
             asked.entry(relation).or_default().filters.push((filter, field));
         }

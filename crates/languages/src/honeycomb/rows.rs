@@ -8,7 +8,7 @@ use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource, ident, lit};
 use model::Signal;
 
-use super::ast::CalculatedField;
+use super::ast::{CalculatedField, Filter};
 use super::calculated::{Node, parse};
 use super::error::SpecificationError;
 use super::expression::{RECEIVED_AT, Scope, TIME, Unlowered};
@@ -58,6 +58,26 @@ pub struct LowerContext<'a> {
     pub now_unix_seconds: i64,
     /// Whether a row stands for as many as its sample rate says.
     pub weighted: bool,
+    /// Filters that hold beside the query's own, whatever those are joined by.
+    pub narrowed: &'a [Filter],
+    /// The rows that are looked at; the query's range and steps stay what they are.
+    pub window: Window,
+}
+
+/// A part of a query's range, or a range before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Nanoseconds since 1970 that rows do not lie before.
+    pub from: i64,
+    /// Nanoseconds that rows lie before.
+    pub to: i64,
+    /// By how many nanoseconds the range and all of its steps are earlier than the query says.
+    pub earlier_by: i64,
+}
+
+impl Window {
+    /// All of the range.
+    pub const WHOLE: Window = Window { from: i64::MIN, to: i64::MAX, earlier_by: 0 };
 }
 
 /// The fields that a query may name: calculated ones, read, and all others.
@@ -202,9 +222,10 @@ fn branch(
         _ => (no_span(), ident("span_id")),
     };
     let weight = if context.weighted { ident("sample_rate") } else { lit(1.0) };
+    // Without another name the table's would stand before the columns of one branch, and not of the other.
     let mut columns: Vec<Expr> = vec![
-        ident(TIME),
-        ident(RECEIVED_AT),
+        ident(TIME).alias(TIME),
+        ident(RECEIVED_AT).alias(RECEIVED_AT),
         weight.alias(WEIGHT),
         ident("trace_id").alias(TRACE),
         span.alias(SPAN),
@@ -213,12 +234,5 @@ fn branch(
     for (place, (field, r#type)) in fields.into_iter().zip(types).enumerate() {
         columns.push(field.unwrap_or_else(Typed::null).widened(*r#type).alias(format!("f{place}")));
     }
-    let scan = LogicalPlanBuilder::scan(signal.table(), Arc::clone(source), None)?.filter(filter)?.project(columns)?;
-    // The table's name would stand before the columns of one branch, and not of the other.
-    let schema = Arc::clone(scan.schema());
-    let plain = schema.iter().map(|(qualifier, field)| {
-        let column = datafusion_common::Column::new(qualifier.cloned(), field.name());
-        Expr::Column(column).alias(field.name())
-    });
-    scan.project(plain.collect::<Vec<_>>())?.build()
+    LogicalPlanBuilder::scan(signal.table(), Arc::clone(source), None)?.filter(filter)?.project(columns)?.build()
 }

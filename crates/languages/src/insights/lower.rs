@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use datafusion_common::DataFusionError;
 use datafusion_expr::expr::Sort;
-use datafusion_expr::{Expr as Plan, JoinType, LogicalPlan, lit};
+use datafusion_expr::{Expr as Plan, JoinType, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::ast::{Command, Expr, Join, Lookup, Output, ParsePattern, Period, Place, Query, SortKey, Source};
 use super::error::InsightsError;
@@ -26,6 +26,8 @@ pub struct LowerContext<'a> {
     pub names: &'a [(&'a str, &'a str)],
     /// The column of messages, in which documents are.
     pub message: &'a str,
+    /// An uploaded table of texts; one row for each value of the columns that are its keys.
+    pub table: &'a (dyn Fn(&Lookup) -> Result<LogicalPlan, DataFusionError> + Sync),
     /// The events of a subquery's groups; of those of the query itself when it names none.
     pub events: &'a (dyn Fn(Option<&Source>) -> Result<LogicalPlan, DataFusionError> + Sync),
     /// What is told where the query has no limit.
@@ -54,13 +56,16 @@ pub(super) type Lowered<T> = Result<T, LowerError>;
 /// A query as the engine runs it.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Without stages, its columns are what is shown, under the names that are shown. With them, it has all that it had, and
-    /// `shown` says what would be.
+    /// Its columns are what is shown, under the names that are shown, in order, and no more than are told.
+    ///
+    /// Before [`Stage::Pattern`] it has all that it had instead.
     pub plan: LogicalPlan,
     /// Names and what they stand for in the plan.
     pub shown: Vec<(String, Plan)>,
     /// What happens to the rows then, in this order.
     pub then: Vec<Stage>,
+    /// The log events that meet the query's filters, before anything else is done with them.
+    pub matched: LogicalPlan,
     /// Fields for which what is protected is told in the clear.
     pub unmasked: Vec<String>,
     /// Fields that nothing has, in the order of the query.
@@ -76,8 +81,6 @@ pub enum Stage {
     Diff(Period),
     /// Patterns that are unusual.
     Anomaly,
-    /// Columns of an uploaded table, by exact equality with fields.
-    Lookup { lookup: Lookup, fields: Vec<Plan> },
     /// A row of the sums of columns, below all others.
     ColumnTotals { fields: Vec<String> },
     /// Columns of other rows, row by row.
@@ -110,8 +113,28 @@ pub(super) struct Lowering<'a> {
 impl Lowering<'_> {
     fn pipeline(&self, commands: &[Command], mut scope: Scope) -> Lowered<Pipeline> {
         let mut then = Vec::new();
+        let mut matched = None;
         for (place, command) in commands.iter().enumerate() {
-            if let Some(stage) = self.stage(command, &mut scope)? {
+            let keeps_events = matches!(
+                command,
+                Command::Source(_)
+                    | Command::Fields(_)
+                    | Command::Display(_)
+                    | Command::Filter(_)
+                    | Command::FilterIndex(_)
+                    | Command::Parse { .. }
+                    | Command::Unmask(_)
+            );
+            if !keeps_events && matched.is_none() {
+                matched = Some(scope.plan.clone());
+            }
+            let is_of_patterns = matches!(command, Command::Diff(_) | Command::Anomaly);
+            let is_next = then.is_empty() || is_of_patterns && matches!(then.first(), Some(Stage::Pattern { .. }));
+            if is_next && let Some(stage) = self.stage(command, &mut scope)? {
+                // Both are of patterns, whether they are asked for or not.
+                if is_of_patterns && then.is_empty() {
+                    then.push(Stage::Pattern { field: scope.field("@message", self.context) });
+                }
                 then.push(stage);
                 continue;
             }
@@ -121,7 +144,8 @@ impl Lowering<'_> {
             }
             self.command(command, &mut scope)?;
         }
-        self.finished(scope, then)
+        let matched = matched.unwrap_or_else(|| scope.plan.clone());
+        self.finished(scope, then, matched)
     }
 
     /// The command as a stage, if it is no relation.
@@ -130,10 +154,6 @@ impl Lowering<'_> {
             Command::Pattern(field) => Stage::Pattern { field: self.text_of(field, scope)? },
             Command::Diff(period) => Stage::Diff(*period),
             Command::Anomaly => Stage::Anomaly,
-            Command::Lookup(lookup) => {
-                let fields = lookup.keys.iter().map(|(_, field)| self.text_of(field, scope));
-                Stage::Lookup { fields: fields.collect::<Lowered<_>>()?, lookup: lookup.clone() }
-            }
             Command::AddTotals(totals) if totals.col => {
                 if totals.row {
                     self.row_totals(&totals.field_name, &totals.fields, scope)?;
@@ -164,7 +184,7 @@ impl Lowering<'_> {
             }
             Command::Unmask(outputs) => {
                 scope.unmasked.extend(outputs.iter().map(Output::name));
-                self.outputs(outputs, scope)
+                self.unmask(outputs, scope)
             }
             Command::Filter(condition) | Command::FilterIndex(condition) => {
                 let condition = self.expr(condition, scope)?;
@@ -183,11 +203,12 @@ impl Lowering<'_> {
             Command::Dedup(fields) => self.dedup(fields, scope),
             Command::Unnest { list, into } => self.unnest(list, into, scope),
             Command::Join(join) => self.join(join, scope),
+            Command::Lookup(lookup) => self.lookup(lookup, scope),
             Command::AddTotals(totals) => match totals.row {
                 true => self.row_totals(&totals.field_name, &totals.fields, scope),
                 false => Ok(()),
             },
-            Command::Pattern(_) | Command::Diff(_) | Command::Anomaly | Command::Lookup(_) | Command::AppendCols(_) => Ok(()),
+            Command::Pattern(_) | Command::Diff(_) | Command::Anomaly | Command::AppendCols(_) => Ok(()),
         }
     }
 
@@ -202,6 +223,61 @@ impl Lowering<'_> {
             scope.show(&name);
         }
         Ok(())
+    }
+
+    /// As `fields`, of what is protected as it was sent.
+    fn unmask(&self, outputs: &[Output], scope: &mut Scope) -> Lowered<()> {
+        scope.is_raw = true;
+        for output in outputs {
+            let name = output.name();
+            let expr = self.expr(&output.expr, scope)?;
+            scope.define(&name, expr)?;
+            scope.show(&name);
+        }
+        scope.is_raw = false;
+        Ok(())
+    }
+
+    /// Columns of a table beside each row; the first of those whose keys are equal, and nothing where none is.
+    fn lookup(&self, lookup: &Lookup, scope: &mut Scope) -> Lowered<()> {
+        let table = (self.context.table)(lookup)?;
+        let mut columns: Vec<&str> = lookup.keys.iter().map(|(column, _)| column.as_str()).collect();
+        columns.extend(lookup.outputs.iter().map(|(column, _)| column.as_str()));
+        columns.sort_unstable();
+        columns.dedup();
+        let mut names = Vec::new();
+        for column in columns {
+            if table.schema().fields().iter().all(|field| field.name() != column) {
+                let message = format!("the lookup table {} has no column {column}", lookup.table);
+                return Err(DataFusionError::Plan(message).into());
+            }
+            names.push((column, scope.free_name(&format!("{}.{column}", lookup.table))));
+        }
+        let free = |column: &str| {
+            let name = names.iter().find(|(known, _)| *known == column).map_or(column, |(_, name)| name);
+            datafusion_common::Column::from_name(name)
+        };
+        let told =
+            names.iter().map(|(column, name)| Plan::Column(datafusion_common::Column::from_name(*column)).alias(name.clone()));
+        let table = LogicalPlanBuilder::new(table).project(told.collect::<Vec<_>>())?.build()?;
+        let mut on = Vec::new();
+        for (column, field) in &lookup.keys {
+            on.push(self.text_of(field, scope)?.eq(Plan::Column(free(column))));
+        }
+        scope.replace(|builder| builder.join_on(table, JoinType::Left, on))?;
+        for (column, alias) in &lookup.outputs {
+            let name = alias.as_deref().unwrap_or(column);
+            scope.defined.retain(|(defined, _)| defined != name);
+            scope.defined.push((name.to_owned(), free(column)));
+            match scope.shown.is_empty() || scope.is_display {
+                true => scope.extracted.push(name.to_owned()),
+                false => scope.show(name),
+            }
+        }
+        match scope.order.clone() {
+            Some(order) => self.reorder(order, scope),
+            None => Ok(()),
+        }
     }
 
     fn parse(&self, from: Option<&Expr>, pattern: &ParsePattern, scope: &mut Scope) -> Lowered<()> {
@@ -338,7 +414,7 @@ impl Lowering<'_> {
         let mut scope = Scope::of_events((self.context.events)(source)?);
         for command in &query.commands {
             if self.stage(command, &mut scope)?.is_some() {
-                let expected = "no pattern, diff, anomaly, lookup, appendcols or totals of columns in a subquery";
+                let expected = "no pattern, diff, anomaly, appendcols or totals of columns in a subquery";
                 return Err(self.refused(place, expected, "one of them"));
             }
             self.command(command, &mut scope)?;
@@ -387,13 +463,14 @@ impl Lowering<'_> {
     }
 
     /// With the default order and limit, and what is shown.
-    fn finished(&self, mut scope: Scope, then: Vec<Stage>) -> Lowered<Pipeline> {
+    fn finished(&self, mut scope: Scope, then: Vec<Stage>, matched: LogicalPlan) -> Lowered<Pipeline> {
+        let is_whole = matches!(then.first(), Some(Stage::Pattern { .. }));
         let mut names = self.shown_names(&scope);
         let has_pointer = scope.has_events() && scope.known_field("@ptr", self.context).is_some();
         if has_pointer && !names.iter().any(|name| name == "@ptr") {
             names.push("@ptr".to_owned());
         }
-        if then.is_empty() {
+        if !is_whole {
             self.ordered(&mut scope)?;
             if !scope.is_limited {
                 let limit = self.context.limit;
@@ -407,11 +484,11 @@ impl Lowering<'_> {
                 shown.push((name, expr));
             }
         }
-        if then.is_empty() && !shown.is_empty() {
+        if !is_whole && !shown.is_empty() {
             let exprs: Vec<Plan> = shown.iter().map(|(name, expr)| expr.clone().alias(name.clone())).collect();
             scope.replace(|builder| builder.project(exprs))?;
         }
-        Ok(Pipeline { plan: scope.plan, shown, then, unmasked: scope.unmasked, unknown_fields: scope.unknown_fields })
+        Ok(Pipeline { plan: scope.plan, shown, then, matched, unmasked: scope.unmasked, unknown_fields: scope.unknown_fields })
     }
 
     pub(super) fn text_of(&self, expr: &Expr, scope: &mut Scope) -> Lowered<Plan> {

@@ -22,6 +22,7 @@ mod stubs;
 #[cfg(test)]
 mod tests;
 mod values;
+mod visit;
 
 pub use ast::{
     AddTotals, AppendCols, Command, Criterion, Expr, Function, Join, LikePattern, Lookup, Operator, Output, ParsePattern, Period,
@@ -34,4 +35,5 @@ pub use parse::{
     APPENDED_ROWS_MAX, COMMAND_WORDS, COMMANDS_MAX, EXPRESSIONS_MAX, NESTING_DEPTH_MAX, QUERY_CHARS_MAX, REGEX_BYTES_MAX,
     ROWS_MAX, parse,
 };
+pub use scope::RAW_PREFIX;
 pub use seams::{AggregateSeam, InsightsFunctions, ScalarSeam};

@@ -12,6 +12,12 @@ use super::seams::ScalarSeam;
 /// What columns of attributes begin with that are called as a fixed column is.
 const ATTRIBUTE_PREFIX: &str = "attributes.";
 
+/// What columns begin with that hold what another one, whose values are protected, was sent with.
+pub const RAW_PREFIX: &str = "@raw.";
+
+/// How the documents of spans and of log records call their attributes, which are columns without it.
+const DOCUMENT_PREFIXES: [&str; 2] = ["resource.attributes.", "attributes."];
+
 /// The rows of one side of a join, or of a query without any.
 #[derive(Clone, Debug)]
 pub(super) struct Side {
@@ -38,6 +44,8 @@ pub(super) struct Scope {
     pub shows_groups: bool,
     pub order: Option<Vec<Sort>>,
     pub is_limited: bool,
+    /// Whether what is protected is meant as it was sent.
+    pub is_raw: bool,
     pub unmasked: Vec<String>,
     pub unknown_fields: Vec<String>,
     next_column: usize,
@@ -68,6 +76,7 @@ impl Scope {
             shows_groups: false,
             order: None,
             is_limited: false,
+            is_raw: false,
             unmasked: Vec::new(),
             unknown_fields: Vec::new(),
             next_column: 0,
@@ -124,7 +133,9 @@ impl Scope {
         if let Some((_, column)) = context.names.iter().find(|(known, _)| *known == name) {
             return self.column(side, column);
         }
-        self.column(side, &format!("{ATTRIBUTE_PREFIX}{name}")).or_else(|| self.column(side, name))
+        let own = self.column(side, &format!("{ATTRIBUTE_PREFIX}{name}")).or_else(|| self.column(side, name));
+        let mut bare = DOCUMENT_PREFIXES.iter().filter_map(|prefix| name.strip_prefix(prefix));
+        own.or_else(|| bare.find_map(|bare| self.column(side, bare)))
     }
 
     /// Whose field it is, and what it is called there.
@@ -139,6 +150,11 @@ impl Scope {
     }
 
     fn column(&self, side: &Side, name: &str) -> Option<Expr> {
+        let raw = self.is_raw.then(|| self.exact_column(side, &format!("{RAW_PREFIX}{name}"))).flatten();
+        raw.or_else(|| self.exact_column(side, name))
+    }
+
+    fn exact_column(&self, side: &Side, name: &str) -> Option<Expr> {
         let columns = self.plan.schema().columns();
         let is_of_side = |column: &Column| match (&side.alias, &column.relation) {
             (Some(alias), Some(relation)) => relation.table() == alias,

@@ -24,6 +24,17 @@ fn events(schema: &Schema, source: Option<&Source>) -> Result<LogicalPlan, DataF
     table_scan(Some(datafusion_common::TableReference::bare(name)), schema, None)?.build()
 }
 
+/// Every table has the columns that are asked for.
+fn uploaded(lookup: &Lookup) -> Result<LogicalPlan, DataFusionError> {
+    use datafusion_common::arrow::datatypes::{DataType, Field};
+    let mut names: Vec<&String> = lookup.keys.iter().map(|(column, _)| column).collect();
+    names.extend(lookup.outputs.iter().map(|(column, _)| column));
+    names.sort();
+    names.dedup();
+    let fields: Vec<Field> = names.into_iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+    table_scan(Some(datafusion_common::TableReference::bare(lookup.table.clone())), &Schema::new(fields), None)?.build()
+}
+
 fn lowered(text: &str, schema: &Schema) -> Vec<(&'static str, String)> {
     let query = match parse(text) {
         Ok(query) => query,
@@ -33,6 +44,7 @@ fn lowered(text: &str, schema: &Schema) -> Vec<(&'static str, String)> {
         functions: &Stubs,
         names: NAMES,
         message: "body",
+        table: &uploaded,
         events: &|source| events(schema, source),
         limit: ROWS_DEFAULT,
     };
@@ -80,10 +92,6 @@ fn extracted(text: &str, data: &[String]) -> Vec<(&'static str, String)> {
 fn stage(stage: &Stage) -> String {
     match stage {
         Stage::Pattern { field } => format!("pattern of {field}"),
-        Stage::Lookup { lookup, fields } => {
-            let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
-            format!("{lookup} by {}", fields.join(", "))
-        }
         Stage::AppendCols { overrides, max, pipeline } => {
             format!("append columns, override {overrides}, at most {max} rows, of\n{}", pipeline.plan.display_indent())
         }

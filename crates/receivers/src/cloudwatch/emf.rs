@@ -4,10 +4,11 @@
 //!
 //! Spec: docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use model::{Attribute, DataPoint, DataPointType, Refusal, RowSink, Signal, Temporality};
+use model::{Attribute, Refusal, RowSink, Signal};
 
+use super::metric_data;
 use crate::aws::integer;
 use crate::json_tree::{Map, Value};
 
@@ -43,7 +44,8 @@ pub fn push_metrics(event: &Map<'_>, time_unix_nano: i64, left: &mut usize, sink
     for directive in list(metadata, "CloudWatchMetrics").take(DIRECTIVES_MAX).filter_map(Value::as_object) {
         let namespace = directive.get("Namespace").and_then(Value::as_str).unwrap_or_default();
         for dimensions in dimension_sets(directive) {
-            let attributes = attributes(event, namespace, dimensions);
+            let dimensions = dimensions_of(event, dimensions);
+            let attributes = metric_data::attributes(namespace, &dimensions);
             for metric in list(directive, "Metrics").take(METRICS_PER_DIRECTIVE_MAX).filter_map(Value::as_object) {
                 match left.checked_sub(1) {
                     Some(fewer) => *left = fewer,
@@ -68,50 +70,26 @@ fn dimension_sets<'a>(directive: &'a Map<'a>) -> Vec<&'a [Value<'a>]> {
     if sets.is_empty() { vec![&[]] } else { sets }
 }
 
-fn attributes<'a>(event: &'a Map<'a>, namespace: &'a str, dimensions: &'a [Value<'a>]) -> Vec<Attribute<'a>> {
-    let mut out = vec![Attribute::str("aws.cloudwatch.namespace", namespace)];
-    for name in dimensions.iter().filter_map(Value::as_str) {
-        if let Some(value) = event.get(name).and_then(crate::aws::attribute_value) {
-            out.push(Attribute::new(name, value));
-        }
-    }
-    out
+/// Dimensions are root members with a value; those that are not there make no dimension.
+fn dimensions_of(event: &Map<'_>, names: &[Value<'_>]) -> BTreeMap<String, String> {
+    let of = |name: &str| Some((name.to_owned(), event.get(name).and_then(crate::aws::attribute_value)?.to_text().into_owned()));
+    names.iter().filter_map(Value::as_str).filter_map(of).collect()
 }
 
 fn push_metric(event: &Map<'_>, metric: &Map<'_>, attributes: &[Attribute<'_>], time_unix_nano: i64, sink: &mut dyn RowSink) {
     let text = |member: &str| metric.get(member).and_then(Value::as_str).unwrap_or_default();
-    let point = DataPoint {
-        metric: text("Name"),
-        description: "",
-        unit: unit(text("Unit")),
-        r#type: DataPointType::Gauge,
-        temporality: Temporality::Unspecified,
-        is_monotonic: false,
-        start_time_unix_nano: 0,
-        time_unix_nano,
-        flags: 0,
-        value: None,
-        count: None,
-        sum: None,
-        min: None,
-        max: None,
-        buckets: Cow::Borrowed(""),
-        exemplars: Cow::Borrowed(""),
-        attributes,
-    };
+    let mut point = metric_data::point(text("Name"), text("Unit"), time_unix_nano, attributes);
     match event.get(point.metric).filter(|_| !point.metric.is_empty()) {
-        Some(Value::Number(number)) => sink.data_point(&DataPoint { value: number.as_f64(), ..point }),
+        Some(Value::Number(number)) => {
+            point.value = number.as_f64();
+            sink.data_point(&point);
+        }
         Some(Value::Array(values)) => {
-            let values: Vec<f64> = values.iter().take(VALUES_MAX).filter_map(Value::as_f64).collect();
+            let values: Vec<(f64, f64)> =
+                values.iter().take(VALUES_MAX).filter_map(Value::as_f64).map(|value| (value, 1.0)).collect();
             if !values.is_empty() {
-                sink.data_point(&DataPoint {
-                    r#type: DataPointType::Summary,
-                    count: Some(values.len() as u64),
-                    sum: Some(values.iter().sum()),
-                    min: values.iter().copied().reduce(f64::min),
-                    max: values.iter().copied().reduce(f64::max),
-                    ..point
-                });
+                metric_data::summarise(&mut point, &values);
+                sink.data_point(&point);
             }
         }
         _ => {}

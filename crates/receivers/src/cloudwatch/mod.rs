@@ -1,7 +1,8 @@
-//! AWS CloudWatch Logs: log events become log records; the words of its other operations.
+//! AWS CloudWatch: log events become log records, metric data become data points; the words of Logs' other operations.
 //!
-//! In:      PutLogEvents (JSON 1.1). It has no path of its own: the server's AWS router knows it by `X-Amz-Target`, checks
-//!          group and stream, and adds `x-cupola-retention-days`, `x-cupola-region` and `x-cupola-account`
+//! In:      PutLogEvents (JSON 1.1) and PutMetricData (form, JSON 1.0 or CBOR). They have no path of their own: the server's AWS
+//!          router knows them, checks group and stream, and adds `x-cupola-retention-days`, `x-cupola-region` and
+//!          `x-cupola-account`
 //! Spec:    docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 //! Out:     one log record per event, with what its text tells of severity, trace, exception and JSON fields; data points of
 //!          events in the embedded metric format
@@ -14,6 +15,7 @@ pub mod event_id;
 mod exceptions;
 pub mod limits;
 mod message;
+pub mod metric_data;
 pub mod names;
 pub mod put_log_events;
 pub mod reply;
@@ -35,6 +37,12 @@ pub use crate::aws::AwsError;
 
 /// The endpoint of [`Incoming`] for this receiver's only operation.
 pub const PUT_LOG_EVENTS: &str = "put_log_events";
+
+/// The endpoint for metric data.
+pub const PUT_METRIC_DATA: &str = "put_metric_data";
+
+/// The namespace of XML answers about metrics.
+pub const METRICS_XML_NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 
 pub struct CloudWatch;
 
@@ -66,16 +74,26 @@ impl Receiver for CloudWatch {
                 translate::push_log_events(&request, &admission, incoming, sink);
                 Ok(())
             }
+            PUT_METRIC_DATA => {
+                reply::metric_data(incoming).map_err(reply::failure)?.push(incoming, sink);
+                Ok(())
+            }
             other => Err(Failure::Invalid(format!("unknown endpoint {other:?}"))),
         }
     }
 
     fn accepted(&self, incoming: &Incoming<'_>, _counted: &Counted<'_>) -> Reply {
+        if incoming.endpoint == PUT_METRIC_DATA {
+            return reply::metric_data_kept(incoming);
+        }
         let admission = translate::admitted(incoming).map(|(_, admission)| admission).unwrap_or_default();
         reply::log_events_kept(incoming, &admission)
     }
 
     fn failed(&self, incoming: &Incoming<'_>, failure: &Failure) -> Reply {
+        if incoming.endpoint == PUT_METRIC_DATA {
+            return reply::metric_data_refused(incoming, failure);
+        }
         reply::refused(&reply::error(failure), &crate::aws::request_id(incoming))
     }
 }

@@ -3,9 +3,12 @@
 use http::StatusCode;
 use serde_json::json;
 
+use super::METRICS_XML_NAMESPACE;
 use super::event_id::EventId;
+use super::metric_data::{self, PutMetricData};
 use super::put_log_events::Admission;
 use crate::aws::{AwsError, Dialect, reply, request_id};
+use crate::aws_protocol::Encoding;
 use crate::incoming::Incoming;
 use crate::receiver::{Failure, Reply};
 
@@ -64,5 +67,58 @@ pub fn failure(error: AwsError) -> Failure {
     match error.name {
         "SerializationException" => Failure::Malformed(error.message),
         _ => Failure::Invalid(error.message),
+    }
+}
+
+/// The data of a call, read as its content type says.
+pub fn metric_data(incoming: &Incoming<'_>) -> Result<PutMetricData, AwsError> {
+    metric_data::parse(encoding_of(incoming), incoming.body, incoming.received_at_unix_nano)
+}
+
+fn encoding_of(incoming: &Incoming<'_>) -> Encoding {
+    Encoding::of(incoming.headers.get("content-type").unwrap_or_default())
+}
+
+/// 200 without anything, in the call's encoding.
+pub fn metric_data_kept(incoming: &Incoming<'_>) -> Reply {
+    encoding_of(incoming).empty_reply("PutMetricData", METRICS_XML_NAMESPACE, &request_id(incoming))
+}
+
+/// An error in the call's encoding. What is wrong with the request is asked of it again: a failure has no name.
+pub fn metric_data_refused(incoming: &Incoming<'_>, failure: &Failure) -> Reply {
+    let error = match failure {
+        Failure::Malformed(_) | Failure::Invalid(_) => metric_data(incoming).err(),
+        _ => None,
+    };
+    let error = error.unwrap_or_else(|| metrics_error(failure));
+    encoding_of(incoming).error_reply(&error, metrics_code(error.name), METRICS_XML_NAMESPACE, &request_id(incoming))
+}
+
+/// A failure before an operation of the metrics service could look at its request.
+pub fn metrics_error(failure: &Failure) -> AwsError {
+    let (name, status) = match failure {
+        Failure::Busy { .. } => ("ThrottlingException", StatusCode::BAD_REQUEST),
+        Failure::Unavailable(_) => ("InternalServiceFault", StatusCode::INTERNAL_SERVER_ERROR),
+        Failure::TooLarge { .. } => ("RequestEntityTooLargeException", StatusCode::PAYLOAD_TOO_LARGE),
+        Failure::Malformed(_) => ("SerializationException", StatusCode::BAD_REQUEST),
+        _ => ("InvalidParameterValueException", StatusCode::BAD_REQUEST),
+    };
+    AwsError::new(name, failure.to_string()).with_status(status)
+}
+
+/// What the metrics service called an error when it only spoke XML.
+pub fn metrics_code(name: &str) -> &str {
+    match name {
+        "InvalidParameterValueException" => "InvalidParameterValue",
+        "MissingRequiredParameterException" => "MissingParameter",
+        "InvalidParameterCombinationException" => "InvalidParameterCombination",
+        "LimitExceededFault" => "LimitExceeded",
+        "InvalidFormatFault" => "InvalidFormat",
+        "DashboardNotFoundError" => "ResourceNotFound",
+        "DashboardInvalidInputError" => "InvalidParameterInput",
+        "InternalServiceFault" => "InternalServiceError",
+        "ValidationException" => "ValidationError",
+        "ThrottlingException" => "Throttling",
+        other => other,
     }
 }

@@ -132,10 +132,10 @@ fn embedded_metrics_become_data_points() {
     assert_eq!(
         points,
         [
-            "latency 12.5ms aws.cloudwatch.namespace=shop op=buy",
-            "sizes 3By aws.cloudwatch.namespace=shop op=buy",
-            "latency 12.5ms aws.cloudwatch.namespace=shop",
-            "sizes 3By aws.cloudwatch.namespace=shop",
+            r#"latency 12.5ms aws.cloudwatch.namespace=shop aws.cloudwatch.dimensions={"op":"buy"} op=buy"#,
+            r#"sizes 3By aws.cloudwatch.namespace=shop aws.cloudwatch.dimensions={"op":"buy"} op=buy"#,
+            "latency 12.5ms aws.cloudwatch.namespace=shop aws.cloudwatch.dimensions={}",
+            "sizes 3By aws.cloudwatch.namespace=shop aws.cloudwatch.dimensions={}",
         ]
     );
 }

@@ -51,6 +51,14 @@ const LOGS_DEFAULT: usize = 200;
 const AROUND_DEFAULT: usize = 20;
 
 impl LogParams {
+    pub fn range(&self) -> Result<store::TimeRange, Refusal> {
+        time_range(self.start.as_deref(), self.end.as_deref())
+    }
+
+    pub fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
     pub fn filter(&self) -> Result<LogFilter, Refusal> {
         Ok(LogFilter {
             q: self.q.clone(),

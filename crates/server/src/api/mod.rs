@@ -7,9 +7,12 @@ mod bubble_up;
 mod deletions;
 mod error_rules;
 mod errors;
+mod explore;
+mod explore_selection;
 mod filters;
 mod health;
-mod honeycomb;
+pub mod honeycomb;
+mod log_patterns;
 mod logs;
 mod map;
 mod openapi;
@@ -57,7 +60,10 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs", get(logs::list))
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
+        .route("/api/logs/patterns", get(log_patterns::patterns))
         .route("/api/errors", get(errors::list))
+        .route("/api/errors/change", post(errors::change))
+        .route("/api/errors/merge", post(errors::merge))
         .route("/api/errors/{group}", get(errors::one))
         .route("/api/error-rules", get(error_rules::list).put(error_rules::put))
         .route("/api/error-rules/try", post(error_rules::try_out))
@@ -65,6 +71,10 @@ pub fn router(services: Services) -> Router {
         .route("/api/error-items/{id}/unmerge", post(error_rules::unmerge))
         .route("/api/error-items/{id}/members", get(error_rules::members))
         .route("/api/error-items/{id}/split", post(error_rules::split))
+        .route("/api/errors/{group}/occurrences", get(errors::occurrences))
+        .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
+        .route("/api/errors/{group}/comments", post(errors::comment))
+        .route("/api/people", get(errors::people))
         .route("/api/attributes", get(attributes::keys))
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
@@ -83,12 +93,24 @@ pub fn router(services: Services) -> Router {
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
+        .route("/api/explore/rows", post(explore::rows))
+        .route("/api/triggers", get(honeycomb::own::triggers))
+        .route("/api/triggers/{id}", get(honeycomb::own::trigger))
+        .route("/api/triggers/{id}/test", post(honeycomb::own::test_trigger))
+        .route("/api/slos", get(honeycomb::own::slos))
+        .route("/api/slos/{id}", get(honeycomb::own::slo))
+        .route("/api/burn-alerts/{id}/test", post(honeycomb::own::test_burn_alert))
+        .route("/api/recipients", get(honeycomb::own::all_recipients))
+        .route("/api/recipients/{id}/test", post(honeycomb::own::test_recipient))
+        .route("/api/explore/bubble-up", post(explore_selection::bubble_up))
+        .route("/api/explore/traces", post(explore_selection::traces))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
         .layer(CompressionLayer::new())
-        // A live tail must not wait for a compressor's buffer.
+        // What is told while it happens must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))
+        .route("/api/explore/query", post(explore::query))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(crate::own_metrics::metrics))

@@ -371,3 +371,26 @@ fn a_spare_is_made_once_and_taken_over() {
     wal.make_spare().unwrap();
     assert_eq!(names(), ["0000000000000002.log"]);
 }
+
+#[test]
+fn a_write_that_was_taken_back_stays_away_once_a_start_has_shown_nothing_of_it() {
+    for seed in 0..100 {
+        let disk = disk(seed);
+        let wal = folder_on(&disk);
+        let mut writer = WalWriter::new(1, None);
+        // So that the file is there, and can be seen again after a loss of power.
+        drop(wal.begin(1).map_err(|_| "no segment").unwrap());
+        writer.file = Some(disk.open_to_write(&segment(1)).unwrap());
+        disk.set_faults(Faults { full: true, ..Faults::default() });
+        assert!(append(&mut writer, &wal, &[b"refused".to_vec(), vec![1; 3_000]]).is_err());
+        disk.kill();
+        disk.set_faults(Faults::default());
+        let wal = folder_on(&disk);
+        assert_eq!(read(&wal, 1).0.len(), 0);
+        wal.remove(1).unwrap();
+        disk.crash();
+        let wal = folder_on(&disk);
+        let back = if wal.segments().is_empty() { 0 } else { read(&wal, 1).0.len() };
+        assert_eq!(back, 0, "seed {seed}");
+    }
+}

@@ -6,25 +6,37 @@ import * as queries from '../../api/queries';
 import { IconButton, LiveButton } from '../../ui/Control';
 import { Icon } from '../../ui/Icon';
 import { focusSearch, useKeys } from '../../ui/keys';
+import { Menu } from '../../ui/Menu';
 import { setTheme, storedTheme, type Theme } from '../../ui/theme';
 import { TimeRange } from '../../ui/TimeRange';
 import { useSetSearch } from '../common/search';
 import styles from './Shell.module.css';
 
-const PAGES = [
+interface Page {
+  to: '/' | '/traces' | '/map' | '/explore' | '/logs' | '/errors' | '/boards' | '/connect' | '/sql' | '/schema' | '/settings';
+  label: string;
+  key: string;
+  /** Behind "More": always, or where the bar is narrow. */
+  more?: 'always' | 'narrow';
+}
+
+const PAGES: readonly Page[] = [
   { to: '/', label: 'Home', key: 'h' },
   { to: '/traces', label: 'Traces', key: 't' },
   { to: '/map', label: 'Map', key: 'm' },
+  { to: '/explore', label: 'Explore', key: 'x' },
   { to: '/logs', label: 'Logs', key: 'l' },
   { to: '/errors', label: 'Errors', key: 'e' },
-  { to: '/sql', label: 'SQL', key: 's' },
-  { to: '/connect', label: 'Connect', key: 'c' },
+  { to: '/boards', label: 'Boards', key: 'b' },
+  { to: '/connect', label: 'Connect', key: 'c', more: 'narrow' },
+  { to: '/sql', label: 'SQL', key: 's', more: 'always' },
+  { to: '/schema', label: 'Schema', key: 'f', more: 'always' },
   { to: '/settings', label: 'Settings', key: ',' },
-] as const;
+];
 
 /** Pages whose content depends on the time range, and those that can be live. */
-const TIMED = /^\/($|traces\/?$|map|logs|errors)/;
-const LIVE = /^\/($|traces\/?$|map\/?$|logs\/?$|errors\/?$)/;
+const TIMED = /^\/($|traces\/?$|map|explore|boards\/.|schema|logs|errors)/;
+const LIVE = /^\/($|traces\/?$|map\/?$|explore\/?$|boards\/.+|logs\/?$|errors\/?$)/;
 
 export function Shell() {
   const path = useRouterState({ select: (state) => state.location.pathname });
@@ -51,11 +63,12 @@ export function Shell() {
           Cupola
         </Link>
         <nav className={styles.nav} aria-label="Pages">
-          {PAGES.filter((page) => page.to !== '/settings').map((page) => (
-            <Link key={page.to} to={page.to} activeOptions={{ exact: page.to === '/', includeSearch: false }} title={`g then ${page.key}`}>
+          {PAGES.filter((page) => page.to !== '/settings' && page.more !== 'always').map((page) => (
+            <Link key={page.to} to={page.to} data-more={page.more} activeOptions={{ exact: page.to === '/', includeSearch: false }} title={`g then ${page.key}`}>
               {page.label}
             </Link>
           ))}
+          <More path={path} />
         </nav>
         <div className={styles.tools}>
           {TIMED.test(path) && (
@@ -77,6 +90,25 @@ export function Shell() {
       </main>
       {keys && <Keys onClose={() => setKeys(false)} />}
     </div>
+  );
+}
+
+/** The pages that have no place in the bar. Those that are there when it is wide stand here too. */
+function More({ path }: { path: string }) {
+  const anchor = useRef<HTMLButtonElement>(null);
+  const [open, setOpen] = useState(false);
+  const navigate = useNavigate();
+  const pages = PAGES.filter((page) => page.more !== undefined);
+  const here = pages.find((page) => page.more === 'always' && path.startsWith(page.to));
+  const items = pages.map((page) => ({ label: page.label, hint: `g ${page.key}`, testId: `more-${page.label.toLowerCase()}`, onSelect: () => void navigate({ to: page.to }) }));
+  return (
+    <>
+      <button ref={anchor} type="button" className={styles.more} aria-haspopup="menu" aria-expanded={open} data-status={here ? 'active' : undefined} data-testid="more" onClick={() => setOpen(!open)}>
+        {here?.label ?? 'More'}
+        <Icon name="down" size={11} />
+      </button>
+      {open && <Menu anchor={anchor} items={items} onClose={() => setOpen(false)} />}
+    </>
   );
 }
 
@@ -141,6 +173,18 @@ function Keys({ onClose }: { onClose: () => void }) {
           <kbd>n</kbd> <kbd>N</kbd>
         </dt>
         <dd>next, previous match in a trace</dd>
+        <dt>
+          <kbd>x</kbd>
+        </dt>
+        <dd>choose an error; with Shift and a click, all between</dd>
+        <dt>
+          <kbd>e</kbd> <kbd>v</kbd> <kbd>o</kbd>
+        </dt>
+        <dd>resolve, resolve in a version, reopen an error</dd>
+        <dt>
+          <kbd>m</kbd> <kbd>s</kbd> <kbd>a</kbd>
+        </dt>
+        <dd>mute, snooze, assign an error</dd>
         <dt>
           <kbd>r</kbd>
         </dt>

@@ -1,101 +1,205 @@
-//! Logs Insights' queries, run: the events of log groups as a table, the plan of the language over it.
+//! Logs Insights' queries, run: the events of log groups as a table, the plan of the language over it, and behind it what no
+//! relation is.
 //!
-//! Missing: what is no relation (`pattern`, `diff`, `anomaly`, `lookup`, totals of columns, `appendcols`), and groups chosen
-//! within a query
+//! Quirks:  spans are log events too, in [`SPANS_GROUP`], and so are the log records of a service, in [`SERVICE_GROUP_PREFIX`]
+//!          and its name; what is protected is masked before anything else is done
 
+mod documents;
+mod events;
 mod functions;
+mod stages;
+mod tables;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, LogicalPlan, col, lit};
-use languages::insights::{self, CompileError, LowerContext, LowerError, Source};
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use languages::insights::{self, Command, CompileError, Lookup, LowerContext, LowerError, Pipeline, Query, Source};
 use model::Signal;
 use store::TimeRange;
 
+pub use self::events::{EventSource, EventSources, GroupMasks, SERVICE_GROUP_PREFIX, SPANS_GROUP};
+pub use self::tables::LookupTables;
+
+use self::events::{NAMES, Tables};
 use self::functions::Functions;
-use super::{Asker, all_of, is};
+use self::stages::shift;
+use super::Asker;
 use crate::answer::Answer;
 use crate::error::EngineError;
 use crate::session::Session;
 
-/// Fields of log events and their columns.
-const NAMES: [(&str, &str); 6] = [
-    ("@timestamp", "time"),
-    ("@ingestionTime", "received_at"),
-    ("@message", "body"),
-    ("@log", GROUP),
-    ("@logStream", "aws.log.stream.name"),
-    ("@ptr", EVENT_ID),
-];
-
-const GROUP: &str = "aws.log.group.name";
-const EVENT_ID: &str = "aws.log.event.id";
-
 /// What a query is asked of.
 #[derive(Clone, Debug, Default)]
 pub struct InsightsQuestion {
-    /// Groups, and since when there is one of that name: what an earlier one held is gone.
-    pub log_groups: Vec<(String, i64)>,
-    pub start_unix_nano: i64,
-    /// Exclusive.
-    pub end_unix_nano: i64,
+    /// Where the query does not say.
+    pub log_groups: EventSources,
+    /// What each source that is written in the query means, by how it is printed.
+    pub sources: HashMap<String, EventSources>,
+    pub tables: LookupTables,
+    /// What is protected.
+    pub masks: Arc<GroupMasks>,
+    /// Whether who asks may see what is protected.
+    pub may_unmask: bool,
     /// What is told where the query has no limit.
     pub rows_max: usize,
+}
+
+/// Rows, and what they were found among.
+#[derive(Clone, Debug)]
+pub struct InsightsAnswer {
+    pub answer: Answer,
+    /// Log events that meet the query's filters.
+    pub matched: u64,
+    /// Log events in the groups and times asked about.
+    pub scanned: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum InsightsFailure {
     #[error("{}", .0.message)]
     Query(CompileError),
-    #[error("{0} is not answered here yet")]
-    NotYet(String),
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
-/// Why a query cannot be understood, if it cannot: told before it is run.
-pub fn check(text: &str) -> Result<(), CompileError> {
-    insights::parse(text).map(|_| ()).map_err(|error| error.compile_error(text))
+/// A query as it is understood, or why it cannot be: told before it is run.
+pub fn check(text: &str) -> Result<Query, CompileError> {
+    insights::parse(text).map_err(|error| error.compile_error(text))
 }
 
 impl Asker {
     /// Runs a query over log events.
-    pub async fn insights(&self, text: &str, question: &InsightsQuestion) -> Result<Answer, InsightsFailure> {
-        let query = insights::parse(text).map_err(|error| InsightsFailure::Query(error.compile_error(text)))?;
-        let range = TimeRange { start_unix_nano: question.start_unix_nano, end_unix_nano: question.end_unix_nano };
-        let session = self.session(range).await?;
-        let events = session.plan(Signal::Logs, Some(of_groups(&session, question))).await?;
-        let source = |source: Option<&Source>| -> Result<LogicalPlan, DataFusionError> {
-            match source {
-                None => Ok(events.clone()),
-                Some(_) => Err(DataFusionError::NotImplemented("SOURCE".to_owned())),
-            }
-        };
-        let context =
-            LowerContext { functions: &Functions, names: &NAMES, message: "body", events: &source, limit: question.rows_max };
-        let pipeline = insights::lower(&query, text, &context).map_err(|error| match error {
-            LowerError::Query(error) => InsightsFailure::Query(error.compile_error(text)),
-            LowerError::Plan(DataFusionError::NotImplemented(what)) => InsightsFailure::NotYet(what),
-            LowerError::Plan(error) => InsightsFailure::Engine(error.into()),
-        })?;
-        if let Some(stage) = pipeline.then.first() {
-            let name = format!("{stage:?}");
-            let name = name.split([' ', '(']).next().unwrap_or_default().to_lowercase();
-            return Err(InsightsFailure::NotYet(format!("the command {name}")));
+    pub async fn insights(&self, text: &str, question: &InsightsQuestion) -> Result<InsightsAnswer, InsightsFailure> {
+        let query = check(text).map_err(InsightsFailure::Query)?;
+        let session = self.session(reach(&query, question)).await?;
+        let names = || query.fields().into_iter().map(str::to_owned);
+        session.admit(Signal::Logs, names()).await?;
+        if question.log_groups.has_spans() || question.sources.values().any(EventSources::has_spans) {
+            session.admit(Signal::Spans, names()).await?;
         }
-        let frame = session.frame_of(pipeline.plan);
-        Ok(session.run(frame).await?)
+        let tables = Tables::of(&session).await?;
+        let run = Run { session, tables, query, text, question };
+        let pipeline = run.lowered(0)?;
+        let matched = pipeline.matched.clone();
+        let answer = run.carried(pipeline).await?;
+        let scanned = run.number_of(run.events(run.source(), 0).map_err(EngineError::from)?).await?;
+        let matched = if run.has_filter() { run.number_of(matched).await? } else { scanned };
+        Ok(InsightsAnswer { answer, matched, scanned })
     }
 }
 
-/// Rows of CloudWatch's receiver in one of the groups, received since that group was made.
-fn of_groups(session: &Session, question: &InsightsQuestion) -> Expr {
-    let nothing = lit(false);
-    if !session.has(Signal::Logs, GROUP) {
-        return nothing;
+/// One query on its way.
+struct Run<'a> {
+    session: Session,
+    tables: Tables,
+    query: Query,
+    text: &'a str,
+    question: &'a InsightsQuestion,
+}
+
+/// What lowering asks, of times that lie `shift` back.
+struct Context<'a> {
+    run: &'a Run<'a>,
+    shift: i64,
+}
+
+impl Context<'_> {
+    fn with<T>(&self, lower: impl FnOnce(&LowerContext<'_>) -> T) -> T {
+        let events = |source: Option<&Source>| self.run.events(source, self.shift);
+        let table = |lookup: &Lookup| tables::uploaded(&self.run.question.tables, lookup);
+        lower(&LowerContext {
+            functions: &Functions,
+            names: &NAMES,
+            message: "body",
+            table: &table,
+            events: &events,
+            limit: self.run.question.rows_max,
+        })
     }
-    let since = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
-    let groups = question.log_groups.iter().map(|(name, at)| is(GROUP, name).and(col("received_at").gt_eq(since(*at))));
-    let in_one = groups.reduce(Expr::or).unwrap_or(nothing);
-    all_of([Some(is("receiver", "cloudwatch")), Some(in_one)]).unwrap_or(lit(true))
+}
+
+impl Run<'_> {
+    fn context(&self, shift: i64) -> Context<'_> {
+        Context { run: self, shift }
+    }
+
+    fn lowered(&self, shift: i64) -> Result<Pipeline, InsightsFailure> {
+        let lowered = self.context(shift).with(|context| insights::lower(&self.query, self.text, context));
+        lowered.map_err(|error| failure(self.text, error))
+    }
+
+    /// The source that the query names itself.
+    fn source(&self) -> Option<&Source> {
+        own_source(&self.query)
+    }
+
+    /// Groups and times of the query itself.
+    fn asked(&self) -> &EventSources {
+        asked(&self.query, self.question)
+    }
+
+    fn events(&self, source: Option<&Source>, shift: i64) -> Result<LogicalPlan, DataFusionError> {
+        let mut sources = named(source, self.question).clone();
+        sources.start_unix_nano = sources.start_unix_nano.saturating_sub(shift);
+        sources.end_unix_nano = sources.end_unix_nano.saturating_sub(shift);
+        self.tables.events(&sources, &self.question.masks, self.question.may_unmask)
+    }
+
+    fn has_filter(&self) -> bool {
+        self.query.commands.iter().any(|command| matches!(command, Command::Filter(_) | Command::FilterIndex(_)))
+    }
+
+    async fn number_of(&self, plan: LogicalPlan) -> Result<u64, EngineError> {
+        let none: Vec<Expr> = Vec::new();
+        let plan = LogicalPlanBuilder::from(plan).aggregate(none, vec![count(lit(1_i64)).alias("n")])?.build()?;
+        let answer = self.session.run_plan(plan).await?;
+        let counted = answer.iter().next().and_then(|row| row.i64("n"));
+        Ok(counted.and_then(|counted| u64::try_from(counted).ok()).unwrap_or(0))
+    }
+}
+
+fn own_source(query: &Query) -> Option<&Source> {
+    match query.commands.first() {
+        Some(Command::Source(source)) => Some(source),
+        _ => None,
+    }
+}
+
+fn named<'q>(source: Option<&Source>, question: &'q InsightsQuestion) -> &'q EventSources {
+    source.and_then(|source| question.sources.get(&source.to_string())).unwrap_or(&question.log_groups)
+}
+
+fn asked<'q>(query: &Query, question: &'q InsightsQuestion) -> &'q EventSources {
+    named(own_source(query), question)
+}
+
+/// All the times that a query asks about.
+fn reach(query: &Query, question: &InsightsQuestion) -> TimeRange {
+    let own = asked(query, question);
+    let (mut start, mut end) = (own.start_unix_nano, own.end_unix_nano);
+    for sources in question.sources.values() {
+        start = start.min(sources.start_unix_nano);
+        end = end.max(sources.end_unix_nano);
+    }
+    for command in &query.commands {
+        if let Command::Diff(period) = command {
+            start = start.min(own.start_unix_nano.saturating_sub(shift(own, *period)));
+        }
+    }
+    TimeRange { start_unix_nano: start, end_unix_nano: end }
+}
+
+fn failure(text: &str, error: LowerError) -> InsightsFailure {
+    match error {
+        LowerError::Query(error) => InsightsFailure::Query(error.compile_error(text)),
+        // What cannot be planned for what it asks, such as a table that is not there, has no place in the text.
+        LowerError::Plan(DataFusionError::Plan(message)) => {
+            let end_char_offset = text.chars().count();
+            InsightsFailure::Query(CompileError { start_char_offset: 0, end_char_offset, message })
+        }
+        LowerError::Plan(error) => InsightsFailure::Engine(error.into()),
+    }
 }

@@ -101,11 +101,19 @@ async fn answer(services: &Services, call: &Call) -> Reply {
     }
 }
 
+fn credential(headers: &HeaderMap) -> Option<&str> {
+    let authorization = headers.get("authorization")?.to_str().ok()?;
+    authorization.split("Credential=").nth(1)?.split([',', ' ']).next()
+}
+
+/// The key that a call was signed with; whether the signature is its, `access` has looked at, where keys are configured.
+pub(super) fn access_key_id(headers: &HeaderMap) -> Option<&str> {
+    credential(headers)?.split('/').next().filter(|id| !id.is_empty())
+}
+
 /// The region in the scope of a SigV4 signature: `Credential=<key>/<date>/<region>/<service>/aws4_request`.
 pub fn region(headers: &HeaderMap) -> Option<String> {
-    let authorization = headers.get("authorization")?.to_str().ok()?;
-    let scope = authorization.split("Credential=").nth(1)?;
-    let region = scope.split([',', ' ']).next()?.split('/').nth(2)?;
+    let region = credential(headers)?.split('/').nth(2)?;
     let plain = !region.is_empty() && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     plain.then(|| region.to_owned())
 }

@@ -51,6 +51,12 @@ impl Failure {
         failure
     }
 
+    /// For people.
+    pub fn message(&self) -> &str {
+        let detail = self.details.first().and_then(|detail| detail["description"].as_str());
+        detail.unwrap_or(&self.message)
+    }
+
     /// The answer, with the address that the client knows us by.
     pub fn respond(&self, request: &HeaderMap) -> Response {
         let Some((slug, title)) = self.problem else {

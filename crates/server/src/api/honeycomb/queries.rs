@@ -9,8 +9,9 @@ use languages::honeycomb::{CalculatedField, LIMIT_WITHOUT_SERIES_MAX, QuerySpeci
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::call::{ALL, body, id_of, new_id, object, time};
+use super::call::{ALL, body, id_of, new_id, object, slug, time};
 use super::failure::{Answer, Failure, base};
+use crate::api::refusal::Refusal;
 use crate::limits::HONEYCOMB_RESULT_BYTES_MAX;
 use crate::{Services, now_unix_nano};
 
@@ -162,10 +163,22 @@ fn data(answer: &HoneycombAnswer) -> Value {
     data
 }
 
+impl Services {
+    /// The service that a name or slug means, and the calculated fields that its queries may name.
+    pub(in crate::api) async fn honeycomb_scope(
+        &self,
+        dataset: Option<&str>,
+    ) -> Result<(Option<String>, Vec<CalculatedField>), Refusal> {
+        let dataset = dataset.unwrap_or(ALL);
+        let found = async { Ok((self.honeycomb_dataset(dataset).await?, calculated_fields(self, dataset).await?)) };
+        found.await.map_err(|failure: Failure| Refusal::new(failure.status, "not_found", failure.message()))
+    }
+}
+
 /// Calculated fields of the dataset, and those of all datasets.
-async fn calculated_fields(services: &Services, dataset: &str) -> Answer<Vec<CalculatedField>> {
+pub(super) async fn calculated_fields(services: &Services, dataset: &str) -> Answer<Vec<CalculatedField>> {
     let documents = services.metastore.honeycomb_documents(&services.settings.project, "derived_column", None).await?;
-    let ours = documents.iter().filter(|document| document.scope == ALL || document.scope == dataset);
+    let ours = documents.iter().filter(|document| document.scope == ALL || document.scope == slug(dataset));
     let fields = ours.filter_map(|document| {
         let value: Value = serde_json::from_str(&document.document).ok()?;
         let text = |name: &str| value[name].as_str().map(str::to_owned);

@@ -1,13 +1,14 @@
-//! Account policies: rules over all groups. They are kept and given back.
+//! Account policies: rules over all groups. They are kept and given back; those that protect data are acted on.
 
 use metastore::{LogGroupFilter, ResourceKind};
 use receivers::aws::AwsError;
 use serde_json::{Value, json};
 
+use super::data_protection::ACCOUNT_POLICY_TYPE;
 use super::resources::{OF_KIND_MAX, Stored, object};
 use super::{Answer, LogsApi, aws_error, limit_exceeded, not_found};
 
-const ACCOUNT_POLICY: ResourceKind = ResourceKind { name: "logs.account_policy", what: "account policy" };
+pub const ACCOUNT_POLICY: ResourceKind = ResourceKind { name: "logs.account_policy", what: "account policy" };
 
 /// Of each type; index and transformer policies may be twenty.
 const POLICIES_MAX: usize = 20;
@@ -18,6 +19,9 @@ impl LogsApi<'_> {
         let policy = serde_json::from_str::<Value>(self.input.required("policyDocument"));
         if name.is_empty() || !policy.is_ok_and(|policy| policy.is_object() || policy.is_array()) {
             return Err(self.invalid("The policy document is not valid JSON."));
+        }
+        if kind == ACCOUNT_POLICY_TYPE {
+            self.checked_policy(self.input.required("policyDocument"))?;
         }
         if self.input.flag("dryRun") == Some(true) {
             return Ok(json!({ "dryRunResult": self.dry_run().await? }));
@@ -54,7 +58,7 @@ impl LogsApi<'_> {
         Ok(json!({}))
     }
 
-    /// What a policy would change: nothing here, since none is acted on.
+    /// What a policy would change of retention: nothing, since none is about it.
     async fn dry_run(&self) -> Result<Value, AwsError> {
         let mut filter = LogGroupFilter::default();
         let mut groups = 0;

@@ -253,7 +253,7 @@ impl LogsApi<'_> {
     }
 }
 
-const STANDARD_CLASS: &str = "STANDARD";
+pub const STANDARD_CLASS: &str = "STANDARD";
 
 fn identified(request: &wire::DescribeLogGroups, name: &str) -> bool {
     let names = |identifier: &String| {

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use analysis::sensitive::Masks;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -43,8 +44,8 @@ impl Default for Sessions {
 
 /// What a session listens to.
 struct Session {
-    /// Name, and since when there is a group of that name.
-    groups: Vec<(String, i64)>,
+    /// Name, since when there is a group of that name, and what is protected in it.
+    groups: Vec<(String, i64, Option<Arc<Masks>>)>,
     stream_names: Vec<String>,
     stream_prefixes: Vec<String>,
     pattern: Option<Pattern>,
@@ -67,7 +68,8 @@ impl LogsApi<'_> {
         let mut groups = Vec::with_capacity(identifiers.len());
         for identifier in &identifiers {
             let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier)?;
-            groups.push((name.to_owned(), self.group(name).await?.created_at_unix_nano / NANOS_PER_MS));
+            let since_ms = self.group(name).await?.created_at_unix_nano / NANOS_PER_MS;
+            groups.push((name.to_owned(), since_ms, self.masks_of(name).await?));
         }
         let room = Arc::clone(&self.services.logs.sessions.0).try_acquire_owned();
         let room = room.map_err(|_| {
@@ -169,7 +171,7 @@ async fn look_for(services: &Services, session: &Session, seen: &mut Seen) -> Re
     let now_ms = now_unix_nano() / NANOS_PER_MS;
     let age_ms = TAIL_AGE_MAX.as_millis() as i64;
     let mut found = Vec::new();
-    for (group, since_ms) in &session.groups {
+    for (group, since_ms, masks) in &session.groups {
         let filter = LogEventFilter {
             log_group_name: group.clone(),
             log_stream_names: session.stream_names.clone(),
@@ -178,10 +180,12 @@ async fn look_for(services: &Services, session: &Session, seen: &mut Seen) -> Re
             end_unix_ms: Some(now_ms + 2 * 3_600_000),
             received_from_unix_ms: (seen.from_ms - OVERLAP_MS).max(seen.begun_ms).max(*since_ms),
             newest_first: true,
-            pattern: session.pattern.clone(),
+            pattern: session.pattern.clone().filter(|_| masks.is_none()),
             ..LogEventFilter::default()
         };
-        for event in services.asker.log_events(&filter, LIVE_TAIL_EVENTS_LOOKED_AT).await? {
+        let mut events = services.asker.log_events(&filter, LIVE_TAIL_EVENTS_LOOKED_AT).await?;
+        super::read::mask(&mut events, masks.as_deref());
+        for event in events {
             let listened = session.stream_prefixes.is_empty()
                 || session.stream_prefixes.iter().any(|prefix| event.log_stream_name.starts_with(prefix));
             let matches = || session.pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.message).is_some());

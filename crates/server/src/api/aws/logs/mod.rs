@@ -28,6 +28,7 @@ mod model;
 mod put_events;
 mod queries;
 mod query_jobs;
+mod query_sources;
 mod read;
 mod records;
 mod resource_policies;
@@ -63,6 +64,7 @@ const NANOS_PER_MS: i64 = 1_000_000;
 pub struct LogsState {
     queries: Arc<query_jobs::QueryJobs>,
     sessions: live_tail::Sessions,
+    policies: data_protection::CompiledPolicies,
 }
 
 /// Whether the answer of an operation goes on for as long as the client listens.

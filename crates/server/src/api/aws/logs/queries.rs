@@ -1,14 +1,13 @@
 //! Logs Insights' queries: started, asked about, stopped.
 //!
-//! Missing: PPL; in CWLI the commands that are no relation (`pattern`, `diff`, `anomaly`, `lookup`, `appendcols`) and `SOURCE`
+//! Missing: PPL
 //! Quirks:  `SQL` is this store's own, over `logs`, `spans` and `metrics`
 
 use engine::EngineError;
-use engine::ask::insights::{self, InsightsFailure, InsightsQuestion};
-use languages::insights::CompileError;
+use engine::ask::insights::{self, EventSource, EventSources, InsightsFailure, InsightsQuestion};
+use languages::insights::{Command, CompileError};
 use receivers::aws::AwsError;
 use receivers::cloudwatch::tokens::PageToken;
-use receivers::cloudwatch::wire;
 use serde_json::{Value, json};
 
 use super::query_jobs::{Asked, Found, Job, Status};
@@ -23,39 +22,35 @@ const ROWS_MAX: i64 = 100_000;
 /// Rows on one page of results.
 const ROWS_PER_PAGE: i64 = 10_000;
 
-/// Groups that a query can name.
-const GROUPS_MAX: usize = 50;
-
 impl LogsApi<'_> {
     pub(super) async fn start_query(&self) -> Answer {
         let language = self.input.text("queryLanguage").unwrap_or("CWLI");
-        let log_groups = self.queried_groups(language).await?;
-        let (start, end) = (self.input.integer("startTime").unwrap_or(0), self.input.integer("endTime").unwrap_or(0));
-        if start > end {
-            return Err(self.invalid("The specified time range is invalid: startTime must not be after endTime."));
-        }
         let text = self.input.required("queryString");
+        let query = match language {
+            "CWLI" if !text.trim().is_empty() => Some(insights::check(text).map_err(|error| uncompiled(&error))?),
+            _ => None,
+        };
+        let says_itself = query.as_ref().is_some_and(|query| matches!(query.commands.first(), Some(Command::Source(_))));
+        let log_groups = self.named_sources(says_itself || language == "SQL").await?;
         if text.trim().is_empty() {
             return Err(malformed("The query is empty."));
         }
-        match language {
-            "PPL" => return Err(malformed("Queries in PPL are not answered here yet; those in CWLI and SQL are.")),
-            "CWLI" => insights::check(text).map_err(|error| uncompiled(&error))?,
-            _ => {}
+        if language == "PPL" {
+            return Err(malformed("Queries in PPL are not answered here yet; those in CWLI and SQL are."));
         }
         let rows = self.input.integer("limit").unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX) as usize;
-        let question = InsightsQuestion {
-            log_groups,
-            start_unix_nano: seconds(start),
-            // The last second counts whole.
-            end_unix_nano: seconds(end.saturating_add(1)),
-            rows_max: rows,
-        };
+        let mut question = InsightsQuestion { log_groups, rows_max: rows, ..InsightsQuestion::default() };
+        if let Some(query) = &query {
+            question.sources = self.written_sources(query, &question.log_groups).await?;
+            question.tables = self.tables_of(query).await?;
+            question.masks = self.masks_of_sources(question.sources.values().chain([&question.log_groups])).await?;
+            question.may_unmask = self.may_unmask();
+        }
         let asked = Asked {
             id: uuid::Uuid::new_v4().to_string(),
             language: language.to_owned(),
             text: text.to_owned(),
-            log_groups: question.log_groups.iter().map(|(name, _)| name.clone()).collect(),
+            log_groups: names(question.sources.values().chain([&question.log_groups])),
             begun_ms: self.now_ms(),
         };
         let id = asked.id.clone();
@@ -69,30 +64,6 @@ impl LogsApi<'_> {
             return Err(error);
         }
         Ok(json!({ "queryId": id }))
-    }
-
-    /// The groups that a query names, which have to be there.
-    async fn queried_groups(&self, language: &str) -> Result<Vec<(String, i64)>, AwsError> {
-        let members = ["logGroupName", "logGroupNames", "logGroupIdentifiers"];
-        let given = members.iter().filter(|member| self.input.has(member)).count();
-        if given > 1 || (given == 0 && language != "SQL") {
-            return Err(self.invalid("Exactly one of logGroupName, logGroupNames and logGroupIdentifiers must be specified."));
-        }
-        let mut identifiers: Vec<&str> = self.input.text("logGroupName").into_iter().collect();
-        identifiers.extend(self.input.texts("logGroupNames"));
-        identifiers.extend(self.input.texts("logGroupIdentifiers"));
-        if identifiers.len() > GROUPS_MAX {
-            return Err(self.invalid(format!("A query can name at most {GROUPS_MAX} log groups.")));
-        }
-        let mut groups = Vec::with_capacity(identifiers.len());
-        for identifier in identifiers {
-            let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier)?;
-            let account = &self.services.settings.account_id;
-            let missing = |_| not_found(format!("Log group '{name}' does not exist for account ID '{account}'"));
-            let group = self.group(name).await.map_err(missing)?;
-            groups.push((group.name, group.created_at_unix_nano));
-        }
-        Ok(groups)
     }
 
     pub(super) fn stop_query(&self) -> Answer {
@@ -151,20 +122,28 @@ impl LogsApi<'_> {
     }
 }
 
+/// Groups by their names, each once.
+fn names<'s>(sources: impl Iterator<Item = &'s EventSources>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for source in sources.flat_map(|sources| &sources.of) {
+        let name = match source {
+            EventSource::Group { name, .. } => name.clone(),
+            EventSource::Spans => insights::SPANS_GROUP.to_owned(),
+            EventSource::Service(name) | EventSource::Services(name) => format!("{}{name}", insights::SERVICE_GROUP_PREFIX),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// Runs a query to its end and notes it. Tells why it cannot be run, if it cannot.
 async fn run(services: Services, asked: Asked, question: InsightsQuestion) -> Option<AwsError> {
-    let asker = &services.asker;
-    let answered = match asked.language.as_str() {
-        "SQL" => asker.engine.sql(&asker.project, &asked.text, question.rows_max).await.map_err(InsightsFailure::from),
-        _ => asker.insights(&asked.text, &question).await,
-    };
-    let account = &services.settings.account_id;
-    let (status, found, why) = match answered.and_then(|answer| Ok(found_in(answer, account)?)) {
+    let answered = found(&services, &asked, &question).await;
+    let (status, found, why) = match answered {
         Ok(found) => (Status::Complete, found, None),
         Err(InsightsFailure::Query(error)) => (Status::Failed, Found::default(), Some(uncompiled(&error))),
-        Err(InsightsFailure::NotYet(what)) => {
-            (Status::Failed, Found::default(), Some(malformed(format!("{what} is not answered here yet"))))
-        }
         Err(InsightsFailure::Engine(EngineError::OutOfTime { .. })) => (Status::Timeout, Found::default(), None),
         Err(InsightsFailure::Engine(EngineError::Invalid { message, .. })) => {
             (Status::Failed, Found::default(), Some(malformed(message)))
@@ -178,19 +157,29 @@ async fn run(services: Services, asked: Asked, question: InsightsQuestion) -> Op
     why
 }
 
-fn found_in(answer: engine::Answer, account_id: &str) -> Result<Found, EngineError> {
+async fn found(services: &Services, asked: &Asked, question: &InsightsQuestion) -> Result<Found, InsightsFailure> {
+    let asker = &services.asker;
+    let account_id = &services.settings.account_id;
+    if asked.language == "SQL" {
+        let answer = asker.engine.sql(&asker.project, &asked.text, question.rows_max).await?;
+        let (matched, scanned) = (answer.rows() as u64, answer.stats.rows_scanned);
+        return Ok(told_rows(answer, matched, scanned, account_id)?);
+    }
+    let found = asker.insights(&asked.text, question).await?;
+    Ok(told_rows(found.answer, found.matched, found.scanned, account_id)?)
+}
+
+fn told_rows(answer: engine::Answer, matched: u64, scanned: u64, account_id: &str) -> Result<Found, EngineError> {
     let columns = answer.columns();
-    let rows = answer.json_rows()?;
-    let matched = rows.len() as f64;
-    let rows = rows.into_iter().map(|row| {
+    let rows = answer.json_rows()?.into_iter().map(|row| {
         let cells = columns.iter().zip(row).filter(|(_, value)| !value.is_null());
         cells.map(|(column, value)| (column.name.clone(), told_value(column, value, account_id))).collect()
     });
     Ok(Found {
         rows: rows.collect(),
-        records_matched: matched,
-        records_scanned: answer.stats.rows_scanned as f64,
-        bytes_scanned: 0.0,
+        records_matched: matched as f64,
+        records_scanned: scanned as f64,
+        bytes_scanned: answer.stats.bytes_scanned as f64,
     })
 }
 
@@ -236,10 +225,6 @@ fn uncompiled(error: &CompileError) -> AwsError {
     let location = json!({ "startCharOffset": error.start_char_offset, "endCharOffset": error.end_char_offset });
     let details = json!({ "queryCompileError": { "location": location, "message": error.message } });
     malformed(error.message.clone()).with_details(details)
-}
-
-fn seconds(seconds: i64) -> i64 {
-    seconds.saturating_mul(1_000_000_000)
 }
 
 fn malformed(message: impl Into<String>) -> AwsError {

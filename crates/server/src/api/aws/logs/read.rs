@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use analysis::sensitive::Masks;
 use engine::ask::log_events::{LogEvent, LogEventFilter};
 use languages::filter_pattern::{self, Pattern};
 use receivers::aws::AwsError;
@@ -39,7 +40,9 @@ impl LogsApi<'_> {
             newest_first,
             ..LogEventFilter::default()
         };
+        let masks = self.masks_asked(group).await?;
         let mut events = self.events(&filter, limit).await?.0;
+        mask(&mut events, masks.as_deref());
         if newest_first {
             events.reverse();
         }
@@ -86,7 +89,8 @@ impl LogsApi<'_> {
             pattern,
         };
         let limit = request.limit.unwrap_or(EVENTS_LIMIT_MAX) as usize;
-        let (events, next) = self.matching_events(filter, limit).await?;
+        let masks = self.masks_asked(group).await?;
+        let (events, next) = self.matching_events(filter, limit, masks.as_deref()).await?;
         let next_token = next.map(|event_id| PageToken::new(event_id, &question).encode());
         let events = self
             .of_living_streams(group, events)
@@ -114,17 +118,24 @@ impl LogsApi<'_> {
         &self,
         mut filter: LogEventFilter,
         limit: usize,
+        masks: Option<&Masks>,
     ) -> Result<(Vec<LogEvent>, Option<String>), AwsError> {
         let (mut found, mut looked_at) = (Vec::new(), 0);
         let mut bytes_left = EVENTS_PAGE_BYTES_MAX;
-        let rows = if filter.pattern.is_some() { EVENTS_LIMIT_MAX as usize } else { limit + 1 };
+        let pattern = filter.pattern.clone();
+        if masks.is_some() {
+            // What is masked matches as it is told: what the scan would look for is in the text as it was sent.
+            filter.pattern = None;
+        }
+        let rows = if pattern.is_some() { EVENTS_LIMIT_MAX as usize } else { limit + 1 };
         loop {
-            let page = self.services.asker.log_events(&filter, rows).await.map_err(unavailable)?;
+            let mut page = self.services.asker.log_events(&filter, rows).await.map_err(unavailable)?;
+            mask(&mut page, masks);
             let is_last = page.len() < rows;
             looked_at += page.len();
             for event in page {
                 let place = event.event_id.clone();
-                if filter.pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.message).is_some()) {
+                if pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.message).is_some()) {
                     if found.len() == limit || (event.message.len() > bytes_left && !found.is_empty()) {
                         return Ok((found, filter.beyond_event_id));
                     }
@@ -172,5 +183,15 @@ impl LogsApi<'_> {
             }
         }
         Ok(living)
+    }
+}
+
+/// Events as they are told.
+pub(super) fn mask(events: &mut [LogEvent], masks: Option<&Masks>) {
+    let Some(masks) = masks else { return };
+    for event in events {
+        if let std::borrow::Cow::Owned(masked) = masks.mask(&event.message) {
+            event.message = masked;
+        }
     }
 }

@@ -52,7 +52,9 @@ impl LogsApi<'_> {
         let id = EventId::parse(pointer).ok_or_else(|| self.invalid(format!("The specified {member} is invalid.")))?;
         let found = self.services.asker.log_event(pointer, id.timestamp_ms as i64).await.map_err(unavailable)?;
         let gone = || not_found("The specified log record does not exist.");
-        let (group, event) = found.ok_or_else(gone)?;
+        let (group, mut event) = found.ok_or_else(gone)?;
+        let masks = self.masks_asked(&group).await?;
+        super::read::mask(std::slice::from_mut(&mut event), masks.as_deref());
         let since = self.group(&group).await?.created_at_unix_nano / NANOS_PER_MS;
         if event.received_at_ms < since { Err(gone()) } else { Ok((group, event)) }
     }

@@ -1,0 +1,205 @@
+//! The log events of a query as a table: those of log groups, and spans and OpenTelemetry's log records that are told as if they
+//! were in groups.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use analysis::sensitive::Masks;
+use datafusion::common::{Column, DataFusionError, ScalarValue};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col, lit, when};
+use datafusion::prelude::ident;
+use languages::insights::RAW_PREFIX;
+use model::Signal;
+use store::TimeRange;
+
+use super::documents::{masked, span_document};
+use crate::error::EngineError;
+use crate::session::Session;
+
+pub(super) const GROUP: &str = "aws.log.group.name";
+pub(super) const STREAM: &str = "aws.log.stream.name";
+pub(super) const EVENT_ID: &str = "aws.log.event.id";
+
+/// Fields of log events and their columns.
+pub(super) const NAMES: [(&str, &str); 6] = [
+    ("@timestamp", "time"),
+    ("@ingestionTime", "received_at"),
+    ("@message", "body"),
+    ("@log", GROUP),
+    ("@logStream", STREAM),
+    ("@ptr", EVENT_ID),
+];
+
+/// What all spans are found under.
+pub const SPANS_GROUP: &str = "aws/spans";
+
+/// What the log records of a service are found under that came by OpenTelemetry's protocol: this and its name.
+pub const SERVICE_GROUP_PREFIX: &str = "otel/";
+
+/// Columns whose values say where an event comes from, and are no one's secret.
+const OPEN_COLUMNS: [&str; 9] =
+    [GROUP, STREAM, EVENT_ID, "receiver", "service.name", "severity_text", "error.group", "exception.type", "event_name"];
+
+/// Where log events are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventSource {
+    /// A log group, and since when there is one of that name: what an earlier one held is gone.
+    Group { name: String, since_unix_nano: i64 },
+    /// Every span.
+    Spans,
+    /// Log records that came by OpenTelemetry's protocol, of a service.
+    Service(String),
+    /// The same of every service whose name begins so.
+    Services(String),
+}
+
+/// Groups, and the times that are asked about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventSources {
+    pub of: Vec<EventSource>,
+    pub start_unix_nano: i64,
+    /// Exclusive.
+    pub end_unix_nano: i64,
+}
+
+impl EventSources {
+    pub(super) fn range(&self) -> TimeRange {
+        TimeRange { start_unix_nano: self.start_unix_nano, end_unix_nano: self.end_unix_nano }
+    }
+
+    pub(super) fn has_spans(&self) -> bool {
+        self.of.contains(&EventSource::Spans)
+    }
+}
+
+/// What is protected in which group.
+pub type GroupMasks = HashMap<String, Arc<Masks>>;
+
+/// The tables that events are in.
+pub(super) struct Tables {
+    logs: LogicalPlan,
+    spans: LogicalPlan,
+    has_groups: bool,
+}
+
+impl Tables {
+    pub async fn of(session: &Session) -> Result<Tables, EngineError> {
+        Ok(Tables {
+            logs: session.plan(Signal::Logs, None).await?,
+            spans: session.plan(Signal::Spans, None).await?,
+            has_groups: session.has(Signal::Logs, GROUP),
+        })
+    }
+
+    /// The events of some groups within a time.
+    pub fn events(
+        &self,
+        sources: &EventSources,
+        masks: &Arc<GroupMasks>,
+        may_unmask: bool,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        let times = within(sources.range());
+        let of_logs = self.of_logs(sources, &times)?;
+        let is_protected = sources.of.iter().any(|source| match source {
+            EventSource::Group { name, .. } => masks.contains_key(name),
+            _ => false,
+        });
+        let logs = if is_protected { protected(of_logs, masks, may_unmask)? } else { of_logs };
+        if !sources.has_spans() {
+            return Ok(logs);
+        }
+        let spans = self.of_spans(&times)?;
+        if sources.of.len() == 1 {
+            return Ok(spans);
+        }
+        LogicalPlanBuilder::from(logs).union_by_name(spans)?.build()
+    }
+
+    fn of_logs(&self, sources: &EventSources, times: &Expr) -> Result<LogicalPlan, DataFusionError> {
+        let conditions = sources.of.iter().filter_map(|source| self.condition(source));
+        let condition = conditions.reduce(Expr::or).unwrap_or(lit(false));
+        let plan = LogicalPlanBuilder::from(self.logs.clone()).filter(times.clone())?.filter(condition)?.build()?;
+        let has_services = sources.of.iter().any(|source| matches!(source, EventSource::Service(_) | EventSource::Services(_)));
+        if !has_services {
+            return Ok(plan);
+        }
+        // What came otherwise is in the group of its service.
+        let service = datafusion::functions::string::concat().call(vec![lit(SERVICE_GROUP_PREFIX), ident("service.name")]);
+        let group = match self.has_groups {
+            true => when(ident("receiver").eq(lit("cloudwatch")), ident(GROUP)).otherwise(service)?,
+            false => service,
+        };
+        with_columns(plan, vec![(GROUP, group)])
+    }
+
+    fn condition(&self, source: &EventSource) -> Option<Expr> {
+        let came_by = |receiver: &str| ident("receiver").eq(lit(receiver));
+        Some(match source {
+            EventSource::Group { name, since_unix_nano } => {
+                if !self.has_groups {
+                    return None;
+                }
+                let since = lit(ScalarValue::TimestampNanosecond(Some(*since_unix_nano), Some("UTC".into())));
+                came_by("cloudwatch").and(ident(GROUP).eq(lit(name.as_str()))).and(col("received_at").gt_eq(since))
+            }
+            EventSource::Spans => return None,
+            EventSource::Service(name) => came_by("otlp").and(ident("service.name").eq(lit(name.as_str()))),
+            EventSource::Services(prefix) => {
+                let starts = datafusion::functions::string::starts_with();
+                came_by("otlp").and(starts.call(vec![ident("service.name"), lit(prefix.as_str())]))
+            }
+        })
+    }
+
+    /// Spans as log events: the whole span is the message, and its parts are fields.
+    fn of_spans(&self, times: &Expr) -> Result<LogicalPlan, DataFusionError> {
+        let plan = LogicalPlanBuilder::from(self.spans.clone()).filter(times.clone())?.build()?;
+        let message = span_document(plan.schema());
+        let nanos = |name: &str| datafusion::logical_expr::cast(ident(name), arrow::datatypes::DataType::Int64);
+        let columns = vec![
+            ("body", message),
+            (GROUP, lit(SPANS_GROUP)),
+            (STREAM, lit("default")),
+            ("traceId", ident("trace_id")),
+            ("spanId", ident("span_id")),
+            ("parentSpanId", ident("parent_span_id")),
+            ("durationNano", ident("duration_ns")),
+            ("startTimeUnixNano", nanos("time")),
+            ("endTimeUnixNano", nanos("time") + ident("duration_ns")),
+            ("status.code", ident("status_code")),
+            ("status.message", ident("status_message")),
+        ];
+        with_columns(plan, columns)
+    }
+}
+
+fn within(range: TimeRange) -> Expr {
+    let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
+    col("time").gt_eq(at(range.start_unix_nano)).and(col("time").lt(at(range.end_unix_nano)))
+}
+
+/// The plan with further columns, or with others in the place of those of the same name.
+fn with_columns(plan: LogicalPlan, columns: Vec<(&str, Expr)>) -> Result<LogicalPlan, DataFusionError> {
+    let is_replaced = |column: &Column| columns.iter().any(|(name, _)| *name == column.name);
+    let kept = plan.schema().columns().into_iter().filter(|column| !is_replaced(column)).map(Expr::Column);
+    let exprs: Vec<Expr> = kept.chain(columns.iter().map(|(name, expr)| expr.clone().alias(*name))).collect();
+    LogicalPlanBuilder::from(plan).project(exprs)?.build()
+}
+
+/// Texts with what is protected in their group masked; beside them what was sent, for who may see it.
+fn protected(plan: LogicalPlan, masks: &Arc<GroupMasks>, may_unmask: bool) -> Result<LogicalPlan, DataFusionError> {
+    let mut exprs = Vec::new();
+    for (column, field) in plan.schema().columns().into_iter().zip(plan.schema().fields()) {
+        let name = column.name.clone();
+        let is_text = matches!(field.data_type(), arrow::datatypes::DataType::Utf8 | arrow::datatypes::DataType::Utf8View);
+        if !is_text || OPEN_COLUMNS.contains(&name.as_str()) {
+            exprs.push(Expr::Column(column));
+            continue;
+        }
+        if may_unmask {
+            exprs.push(Expr::Column(column.clone()).alias(format!("{RAW_PREFIX}{name}")));
+        }
+        exprs.push(masked(Expr::Column(column), ident(GROUP), masks).alias(name));
+    }
+    LogicalPlanBuilder::from(plan).project(exprs)?.build()
+}

@@ -1,0 +1,170 @@
+//! The search of errors: words about items are answered by the metastore, the rest is the search language over occurrences.
+//!
+//! `#12 is:snoozed has:comments host:web1 "connection refused"`. Short words for attributes are written out. The text for
+//! the language keeps its length where words are taken out of it, and knows where each of its bytes came from.
+
+/// Words of a search about items.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ItemWords {
+    pub counters: Vec<i64>,
+    pub levels: Vec<String>,
+    pub statuses: Vec<String>,
+    pub environments: Vec<String>,
+    pub frameworks: Vec<String>,
+    pub versions: Vec<String>,
+    pub assigned: Vec<String>,
+    pub fingerprints: Vec<String>,
+    pub has_comments: Option<bool>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    pub items: ItemWords,
+    /// In the search language.
+    pub rest: String,
+    /// For each byte of `rest`, and its end, where it was in what was written.
+    from: Vec<usize>,
+}
+
+/// Short words and the attributes they stand for.
+const SHORT: &[(&str, &str)] = &[
+    ("host", "host.name"),
+    ("server", "host.name"),
+    ("context", "rollbar.context"),
+    ("ip", "client.address"),
+    ("user_id", "user.id"),
+    ("person", "user.id"),
+    ("username", "user.name"),
+    ("email", "user.email"),
+    ("file", "exception.stacktrace"),
+    ("method", "http.request.method"),
+    ("url", "url.full"),
+    ("path", "url.path"),
+    ("browser", "user_agent.original"),
+    ("message", "exception.message"),
+    ("class", "exception.type"),
+    ("type", "exception.type"),
+    ("uuid", "rollbar.uuid"),
+    ("branch", "vcs.ref.head.name"),
+];
+
+impl Search {
+    pub fn read(text: &str) -> Search {
+        let mut search = Search::default();
+        for (start, word) in words(text) {
+            if search.items.take(word) {
+                search.push(&" ".repeat(word.len()), start, false);
+                continue;
+            }
+            let short = word.split_once(':').and_then(|(key, rest)| {
+                let (sign, key) = key.strip_prefix('-').map_or(("", key), |key| ("-", key));
+                SHORT.iter().find(|(short, _)| *short == key).map(|(_, long)| (sign, key, *long, rest))
+            });
+            match short {
+                Some((sign, key, long, rest)) => {
+                    search.push(sign, start, true);
+                    search.push(long, start + sign.len(), false);
+                    search.push(&format!(":{rest}"), start + sign.len() + key.len(), true);
+                }
+                None => search.push(word, start, true),
+            }
+        }
+        search.from.push(text.len());
+        search
+    }
+
+    /// Where a byte of `rest` was written.
+    pub fn written_at(&self, position: usize) -> usize {
+        self.from.get(position).or(self.from.last()).copied().unwrap_or(position)
+    }
+
+    fn push(&mut self, text: &str, start: usize, advances: bool) {
+        self.rest.push_str(text);
+        self.from.extend((0..text.len()).map(|i| if advances { start + i } else { start }));
+    }
+}
+
+impl ItemWords {
+    /// Whether the word is about items; then it is remembered.
+    fn take(&mut self, word: &str) -> bool {
+        if let Some(counter) = word.strip_prefix('#').and_then(|rest| rest.parse().ok()) {
+            self.counters.push(counter);
+            return true;
+        }
+        let Some((key, value)) = word.split_once(':') else { return false };
+        let value = value.trim_matches(['"', '\'']);
+        if value.is_empty() {
+            return false;
+        }
+        let list = match (key, value) {
+            ("has", "comments") => {
+                self.has_comments = Some(true);
+                return true;
+            }
+            ("is", "assigned" | "unassigned") => &mut self.assigned,
+            ("is", "active" | "resolved" | "muted" | "archived" | "snoozed") => &mut self.statuses,
+            ("status", _) => &mut self.statuses,
+            ("level", _) => &mut self.levels,
+            ("environment" | "env", _) => &mut self.environments,
+            ("framework", _) => &mut self.frameworks,
+            ("code_version" | "version", _) => &mut self.versions,
+            ("assigned" | "owner", _) => &mut self.assigned,
+            ("fingerprint" | "hash" | "group", _) => &mut self.fingerprints,
+            _ => return false,
+        };
+        list.push(value.to_owned());
+        true
+    }
+}
+
+/// Words and the blanks between them, each with its place; quotes hold blanks together.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let (mut out, mut start, mut quote) = (Vec::new(), 0, None);
+    let mut blank = true;
+    for (at, character) in text.char_indices() {
+        let is_blank = quote.is_none() && (character.is_whitespace() || matches!(character, '(' | ')'));
+        if is_blank != blank && at > start {
+            out.push((start, &text[start..at]));
+            start = at;
+        }
+        blank = is_blank;
+        match quote {
+            Some(mark) if mark == character => quote = None,
+            None if matches!(character, '"' | '\'') && (at == start || text[..at].ends_with([':', '='])) => {
+                quote = Some(character);
+            }
+            _ => {}
+        }
+    }
+    if start < text.len() {
+        out.push((start, &text[start..]));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_about_items_are_taken_out_and_short_ones_written_out() {
+        let search = Search::read(r#"#12 is:snoozed host:"web 1" (timeout OR -ip:10.0) env:production can't"#);
+        assert_eq!(search.items.counters, [12]);
+        assert_eq!(search.items.statuses, ["snoozed"]);
+        assert_eq!(search.items.environments, ["production"]);
+        let words: Vec<&str> = search.rest.split_whitespace().collect();
+        assert_eq!(words.join(" "), r#"host.name:"web 1" (timeout OR -client.address:10.0) can't"#);
+        assert_eq!(Search::read("plain words").rest, "plain words");
+        assert_eq!(Search::read("is: x").rest, "is: x");
+    }
+
+    #[test]
+    fn places_lead_back_to_what_was_written() {
+        let text = "#1 host:a duration > x";
+        let search = Search::read(text);
+        let at = search.rest.find('>').unwrap();
+        assert_eq!(&text[search.written_at(at)..=search.written_at(at)], ">");
+        assert_eq!(search.written_at(999), text.len());
+        assert_eq!(search.written_at(search.rest.find("host.name").unwrap() + 3), 3);
+    }
+}

@@ -1,0 +1,262 @@
+//! `POST /api/explore/query` and `/rows`: a query specification to groups, series, totals and the SQL that says the same.
+//!
+//! The answer is a stream of events, one object with one member each: `begin`, `progress`, `partial`, `answer`, `end` or `error`;
+//! lines of JSON, or server-sent events for who accepts those. With `"stream": false` it is one object with the members
+//! `begin`, `answer` and `end`.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use engine::ask::explore::{ExploreEvent, ExploreQuestion, ExploreRows};
+use engine::ask::honeycomb::{HoneycombError, HoneycombQuestion};
+use futures::channel::mpsc;
+use futures::{FutureExt, Stream, StreamExt};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use languages::honeycomb::{QuerySpecification, Times};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::params::moment;
+use super::refusal::{Refusal, RefusalBody};
+use crate::limits::API_BODY_BYTES_MAX;
+use crate::listen::http_ingest::read_body;
+use crate::{Services, now_unix_nano};
+
+/// What is asked, in Honeycomb's words, and of what.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExploreQuery {
+    /// A query specification: `calculations`, `filters`, `breakdowns`, `orders`, `havings`, `limit`, times and the rest.
+    #[schema(value_type = Object)]
+    pub(super) query: Map<String, Value>,
+    /// A service; all of them by default.
+    pub(super) dataset: Option<String>,
+    /// RFC 3339 or unix milliseconds; with `end` it takes the place of the query's own times.
+    pub(super) start: Option<ExploreMoment>,
+    pub(super) end: Option<ExploreMoment>,
+    /// Whether the answer has them; true by default.
+    #[serde(default = "yes")]
+    pub(super) series: bool,
+    #[serde(default = "yes")]
+    pub(super) total: bool,
+    #[serde(default = "yes")]
+    pub(super) other: bool,
+    #[serde(default = "yes")]
+    pub(super) sql: bool,
+    #[serde(default = "yes")]
+    pub(super) stream: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// RFC 3339, or unix milliseconds.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ExploreMoment {
+    Number(i64),
+    Text(String),
+}
+
+impl ExploreMoment {
+    pub fn nanos(&self, name: &str) -> Result<i64, Refusal> {
+        match self {
+            ExploreMoment::Number(number) => moment(name, &number.to_string()),
+            ExploreMoment::Text(text) => moment(name, text),
+        }
+    }
+}
+
+/// One event of a streamed answer that could not be finished.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExploreFailure {
+    Error(RefusalBody),
+}
+
+/// Answers a query specification, telling progress and estimates over the newest rows on the way.
+#[utoipa::path(post, tag = "Explore", operation_id = "explore_query", path = "/api/explore/query", request_body = ExploreQuery, responses((status = 200, content((ExploreEvent = "application/x-ndjson"))), (status = 400, body = Refusal)))]
+pub async fn query(State(services): State<Services>, request: Request) -> Result<Response, Refusal> {
+    let (headers, query): (HeaderMap, ExploreQuery) = read(request).await?;
+    let question = services.explore_question(&query).await?;
+    // What is wrong with the question is told before a stream begins.
+    Times::of(&question.query.specification, question.query.now_unix_seconds).map_err(HoneycombError::from)?;
+    if query.stream {
+        return Ok(respond(&headers, events(services, question)));
+    }
+    let told = Mutex::new(json!({}));
+    let keep = |event: ExploreEvent| {
+        if let Ok(Value::Object(event)) = serde_json::to_value(&event) {
+            for (name, value) in event {
+                told.lock()[name] = value;
+            }
+        }
+    };
+    services.asker.explore(&ExploreQuestion { with_estimates: false, ..question }, &keep).await?;
+    Ok(Json(told.into_inner()).into_response())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExploreRowsQuery {
+    #[schema(value_type = Object)]
+    query: Map<String, Value>,
+    dataset: Option<String>,
+    start: Option<ExploreMoment>,
+    end: Option<ExploreMoment>,
+    /// Fields of each row; by default what most rows have and what the query names.
+    columns: Option<Vec<String>>,
+    /// Rows told, 100 by default.
+    limit: Option<usize>,
+}
+
+const ROWS_DEFAULT: usize = 100;
+
+const COLUMNS_DEFAULT: &[&str] =
+    &["service.name", "name", "duration_ms", "error", "body", "severity", "trace.trace_id", "trace.span_id", "trace.parent_id"];
+
+/// The newest rows that a query is about, under Honeycomb's names.
+#[utoipa::path(post, tag = "Explore", operation_id = "explore_rows", path = "/api/explore/rows", request_body = ExploreRowsQuery, responses((status = 200, body = ExploreRows), (status = 400, body = Refusal)))]
+pub async fn rows(State(services): State<Services>, request: Request) -> Result<Json<ExploreRows>, Refusal> {
+    let (_, asked): (_, ExploreRowsQuery) = read(request).await?;
+    let mut query = asked.query;
+    let named = |query: &Map<String, Value>, list: &str| -> Vec<String> {
+        let items = query.get(list).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let names = items.iter().filter_map(|item| item.as_str().or_else(|| item["column"].as_str()));
+        names.map(str::to_owned).collect()
+    };
+    let columns = asked.columns.unwrap_or_else(|| {
+        let mut columns: Vec<String> = COLUMNS_DEFAULT.iter().map(|name| (*name).to_owned()).collect();
+        for name in ["breakdowns", "filters", "calculations"].iter().flat_map(|list| named(&query, list)) {
+            if !columns.contains(&name) && !name.starts_with("none.") {
+                columns.push(name);
+            }
+        }
+        columns
+    });
+    for member in ["orders", "havings", "formulas", "calculations", "limit", "compare_time_offset_seconds", "granularity"] {
+        query.remove(member);
+    }
+    query.insert("breakdowns".into(), json!(columns));
+    let question = ExploreQuery {
+        query,
+        dataset: asked.dataset,
+        start: asked.start,
+        end: asked.end,
+        series: false,
+        total: false,
+        other: false,
+        sql: false,
+        stream: false,
+    };
+    let question = services.explore_question(&question).await?;
+    let limit = asked.limit.unwrap_or(ROWS_DEFAULT).clamp(1, engine::limits::PAGE_ROWS_MAX);
+    Ok(Json(services.asker.explore_rows(&question, limit).await?))
+}
+
+/// The body as what it is.
+pub async fn read<T: serde::de::DeserializeOwned>(request: Request) -> Result<(HeaderMap, T), Refusal> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(&parts.headers, body, API_BODY_BYTES_MAX).await.map_err(|failure| Refusal::body(&failure))?;
+    let read = serde_json::from_slice(&body);
+    let read =
+        read.map_err(|error| Refusal::parameter(format!("cannot read the body: {error}; expected {{\"query\": {{…}}}}")))?;
+    Ok((parts.headers, read))
+}
+
+impl Services {
+    /// A query with the times and the dataset that go with it.
+    pub(super) async fn explore_question(&self, asked: &ExploreQuery) -> Result<ExploreQuestion, Refusal> {
+        let mut members = asked.query.clone();
+        members.remove("id");
+        if let (Some(start), Some(end)) = (&asked.start, &asked.end) {
+            let (start, end) = (start.nanos("start")?, end.nanos("end")?);
+            members.remove("time_range");
+            members.insert("start_time".into(), start.div_euclid(SECOND).into());
+            members.insert("end_time".into(), (end + SECOND - 1).div_euclid(SECOND).into());
+        }
+        let specification = QuerySpecification::from_json(&Value::Object(members)).map_err(HoneycombError::from)?;
+        let (dataset, calculated_fields) = self.honeycomb_scope(asked.dataset.as_deref()).await?;
+        let query = HoneycombQuestion {
+            dataset,
+            calculated_fields,
+            with_series: asked.series,
+            with_total: asked.total,
+            with_other: asked.other,
+            ..HoneycombQuestion::new(specification, now_unix_nano() / SECOND + 1)
+        };
+        Ok(ExploreQuestion { query, narrowed: Vec::new(), with_sql: asked.sql, with_estimates: true })
+    }
+}
+
+const SECOND: i64 = 1_000_000_000;
+
+/// The events of a question. Dropping the stream ends the work.
+fn events(services: Services, question: ExploreQuestion) -> impl Stream<Item = Result<ExploreEvent, ExploreFailure>> {
+    let (sender, events) = mpsc::unbounded();
+    let work = async move {
+        let listening = sender.clone();
+        let told = move |event| {
+            // Whoever asked may be gone; then nobody wants to know.
+            let _ = listening.unbounded_send(Ok(event));
+        };
+        if let Err(error) = services.asker.explore(&question, &told).await {
+            let _ = sender.unbounded_send(Err(ExploreFailure::Error(Refusal::from(error).error)));
+        }
+    };
+    futures::stream::select(events, work.into_stream().filter_map(async |()| None))
+}
+
+fn respond(headers: &HeaderMap, events: impl Stream<Item = Result<ExploreEvent, ExploreFailure>> + Send + 'static) -> Response {
+    let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/event-stream") {
+        let events = events.filter_map(async |event| told(&event).map(Ok::<_, Infallible>));
+        return Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    }
+    let lines = events.map(|event| {
+        let written = match &event {
+            Ok(event) => serde_json::to_vec(event),
+            Err(failure) => serde_json::to_vec(failure),
+        };
+        let mut line = written.unwrap_or_default();
+        line.push(b'\n');
+        Ok::<_, Infallible>(Bytes::from(line))
+    });
+    (StatusCode::OK, [(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+fn told(event: &Result<ExploreEvent, ExploreFailure>) -> Option<Event> {
+    let (name, event) = match event {
+        Ok(event) => (name(event), Event::default().json_data(event)),
+        Err(failure) => ("error", Event::default().json_data(failure)),
+    };
+    Some(event.ok()?.event(name))
+}
+
+fn name(event: &ExploreEvent) -> &'static str {
+    match event {
+        ExploreEvent::Begin(_) => "begin",
+        ExploreEvent::Progress(_) => "progress",
+        ExploreEvent::Partial(_) => "partial",
+        ExploreEvent::Answer(_) => "answer",
+        ExploreEvent::End(_) => "end",
+    }
+}
+
+impl From<HoneycombError> for Refusal {
+    fn from(error: HoneycombError) -> Refusal {
+        match error {
+            HoneycombError::Specification(error) => Refusal::new(StatusCode::BAD_REQUEST, "invalid_query", error.to_string()),
+            HoneycombError::Engine(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+// One chart for each calculation, one beside the other: lines, stacked areas, bars, a single figure, or a heatmap.
+import { useMemo } from 'react';
+import type { Begin, Answer, CalculationTold, Figure, Group, HeatBucket, Selection } from '../../../api/explore';
+import { changeText, formatOf, groupColours, keyText } from '../../../lib/figures';
+import { msFromNano } from '../../../lib/time';
+import { HeatChart } from '../../../ui/HeatChart';
+import { SeriesChart, type SeriesTold } from '../../../ui/SeriesChart';
+import { Sparkline } from '../../../ui/Sparkline';
+import styles from './Charts.module.css';
+
+export type Draw = 'line' | 'stack' | 'bar' | 'stat';
+/** More lines than this nobody tells apart; the table has the others. */
+export const DRAWN_MAX = 30;
+
+export interface Marker {
+  ms: number;
+  label: string;
+}
+
+interface Props {
+  begin: Begin;
+  answer: Answer;
+  draw: Draw;
+  scale: 'log' | 'linear' | undefined;
+  markers: Marker[];
+  selection: Selection | null;
+  focus: number | null;
+  height?: number;
+  /** A range of a chart, with the values chosen of `column` where it is a heatmap. */
+  onSelect: (chosen: { start: number; end: number; column?: string; low?: number; high?: number }) => void;
+  onGroup?: (group: Group) => void;
+}
+
+export const numbers = (series: readonly (Figure | undefined)[] | undefined): (number | null)[] => (series ?? []).map((value) => (typeof value === 'number' ? value : null));
+
+export function coloursOf(begin: Begin, answer: Answer): string[] {
+  if (begin.breakdowns.length === 0) return ['var(--accent)'];
+  return groupColours(
+    answer.groups.map((group) => group.key),
+    begin.breakdowns,
+  );
+}
+
+export function Charts(props: Props) {
+  const { begin, answer, height } = props;
+  const colours = useMemo(() => coloursOf(begin, answer), [begin, answer]);
+  return (
+    <div className={styles.charts} data-count={begin.calculations.length} data-testid="charts">
+      {begin.calculations.map((calculation, i) => (
+        <figure key={calculation.label} className={styles.figure} data-testid="explore-chart" data-label={calculation.label}>
+          <figcaption>
+            <h2>{calculation.label}</h2>
+            <Told {...props} calculation={calculation} at={i} />
+          </figcaption>
+          <One {...props} calculation={calculation} at={i} colours={colours} height={height ?? (begin.calculations.length > 2 ? 132 : 168)} />
+        </figure>
+      ))}
+    </div>
+  );
+}
+
+/** Beside the title: the figure over all, and how many groups are drawn. */
+function Told({ begin, answer, calculation, at }: Props & { calculation: CalculationTold; at: number }) {
+  const whole = answer.total ?? answer.groups[0];
+  const value = whole?.values[at];
+  const before = (answer.compare?.total ?? answer.compare?.groups[0])?.values[at];
+  const drawn = begin.breakdowns.length > 0 && calculation.kind !== 'heatmap' && answer.groups.length > DRAWN_MAX;
+  const change = typeof value === 'number' && typeof before === 'number' ? changeText(value, before) : null;
+  return (
+    <span className={styles.told}>
+      {typeof value === 'number' && <b>{formatOf(calculation)(value)}</b>}
+      {change && <span title={`earlier: ${formatOf(calculation)(before as number)}`}>{change}</span>}
+      {drawn && <span>{DRAWN_MAX} of {answer.groups.length} groups drawn</span>}
+    </span>
+  );
+}
+
+type OneProps = Props & { calculation: CalculationTold; at: number; colours: string[]; height: number };
+
+function One(props: OneProps) {
+  const { begin, answer, calculation, at, colours, height, draw, scale, markers, selection, focus, onSelect } = props;
+  const start = msFromNano(begin.first_step_unix_nano);
+  const step = begin.step_ns / 1e6;
+  const [format, tick] = [formatOf(calculation), formatOf(calculation, true)];
+  const whole = answer.total ?? answer.groups[0];
+  const looked = focus === null ? whole : answer.groups[focus];
+  const heat = useMemo(() => (calculation.kind === 'heatmap' ? (looked?.series?.[at] ?? []).map((cell) => (Array.isArray(cell) ? (cell as HeatBucket[]) : null)) : null), [calculation.kind, looked, at]);
+  const series = useMemo(() => {
+    const before = new Map((answer.compare?.groups ?? []).map((group) => [JSON.stringify(group.key), group]));
+    return answer.groups.slice(0, DRAWN_MAX).map(
+      (group, i): SeriesTold => ({
+        label: begin.breakdowns.length === 0 ? calculation.label : keyText(group.key),
+        colour: colours[i] ?? 'var(--accent)',
+        values: numbers(group.series?.[at]),
+        ...(answer.compare ? { before: numbers(before.get(JSON.stringify(group.key))?.series?.[at]) } : {}),
+      }),
+    );
+  }, [answer, begin, calculation.label, at, colours]);
+
+  if (heat) {
+    const own = selection?.column === calculation.column || selection?.column === undefined;
+    return (
+      <HeatChart
+        label={calculation.label}
+        start={start}
+        step={step}
+        series={heat}
+        scale={scale}
+        height={height - 18}
+        format={format}
+        tick={tick}
+        markers={markers}
+        chosen={selection && (selection.start !== undefined || selection.column !== undefined) ? { start: selection.start, end: selection.end, ...(own ? { low: selection.low, high: selection.high } : {}) } : null}
+        onSelect={(chosen) => onSelect({ start: chosen.start ?? start, end: chosen.end ?? start, column: calculation.column ?? undefined, low: chosen.low, high: chosen.high })}
+      />
+    );
+  }
+  if (draw === 'stat') return <Stat {...props} format={format} whole={whole} />;
+  if (draw === 'bar' && begin.breakdowns.length > 0) return <Bars {...props} format={format} />;
+  return (
+    <SeriesChart
+      label={calculation.label}
+      start={start}
+      step={step}
+      series={series}
+      kind={draw === 'stack' && calculation.kind === 'value' ? 'areas' : 'lines'}
+      logarithmic={scale === 'log'}
+      height={height}
+      format={format}
+      tick={tick}
+      markers={markers}
+      focus={focus}
+      chosen={selection?.start !== undefined && selection.end !== undefined ? { start: selection.start, end: selection.end } : null}
+      onSelect={onSelect}
+    />
+  );
+}
+
+function Stat({ at, answer, whole, height, format }: OneProps & { format: (value: number) => string; whole: { values: Figure[]; series?: (Figure | undefined)[][] } | undefined }) {
+  const value = whole?.values[at];
+  const before = (answer.compare?.total ?? answer.compare?.groups[0])?.values[at];
+  return (
+    <div className={styles.stat} style={{ height }}>
+      <span className={styles.big}>{typeof value === 'number' ? format(value) : '–'}</span>
+      {answer.compare && <span className="muted">{typeof before === 'number' ? `${format(before)} earlier, ${changeText(value as number, before) ?? ''}` : 'nothing earlier'}</span>}
+      <Sparkline values={numbers(whole?.series?.[at])} width={320} height={44} colour="var(--accent)" />
+    </div>
+  );
+}
+
+function Bars({ answer, at, colours, height, format, onGroup, scale }: OneProps & { format: (value: number) => string }) {
+  const values = answer.groups.map((group) => (typeof group.values[at] === 'number' ? group.values[at] : null));
+  const most = Math.max(0, ...values.map((value) => value ?? 0));
+  const wide = (value: number) => (most <= 0 ? 0 : scale === 'log' ? Math.log1p(value) / Math.log1p(most) : value / most);
+  return (
+    <ol className={styles.bars} style={{ height }}>
+      {answer.groups.map((group, i) => {
+        const value = values[i];
+        return (
+          <li key={JSON.stringify(group.key)}>
+            <button type="button" onClick={() => onGroup?.(group)} title={`${keyText(group.key)}: ${typeof value === 'number' ? format(value) : 'no value'}`}>
+              <span className="cut">{keyText(group.key)}</span>
+              <i>
+                <b style={{ width: `${wide(Math.max(0, value ?? 0)) * 100}%`, background: colours[i] }} />
+              </i>
+              <span>{typeof value === 'number' ? format(value) : '–'}</span>
+            </button>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}

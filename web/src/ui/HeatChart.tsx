@@ -1,0 +1,188 @@
+// Any field's values over time: one column a step, one cell a bucket, darker where more events are. A box is dragged to
+// choose a time and a range of values; what is chosen stays marked.
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { strength } from '../lib/brush';
+import { boxOf, cellsOf, cellUnder, shareOf, ticksOf, type Bucket, type ValueBox } from '../lib/heat';
+import { axisLabel, localTime, timeTicks } from '../lib/time';
+import { count } from '../lib/units';
+import styles from './Heatmap.module.css';
+import { resolveColour, useThemeKey } from './theme';
+
+export interface HeatChosen {
+  start?: number;
+  end?: number;
+  low?: number;
+  high?: number;
+}
+
+interface Props {
+  label: string;
+  start: number;
+  step: number;
+  series: readonly (readonly Bucket[] | null | undefined)[];
+  scale?: 'log' | 'linear';
+  height?: number;
+  format: (value: number) => string;
+  tick: (value: number) => string;
+  chosen?: HeatChosen | null;
+  markers?: { ms: number; label: string }[];
+  onSelect: (chosen: HeatChosen) => void;
+}
+
+interface Point {
+  x: number;
+  y: number;
+}
+
+const DRAG_LEAST_PX = 4;
+const TICK_PX = 26;
+
+export function HeatChart({ label, start, step, series, scale, height = 150, format, tick, chosen, markers, onSelect }: Props) {
+  const plot = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const theme = useThemeKey();
+  const [width, setWidth] = useState(0);
+  const [drag, setDrag] = useState<{ from: Point; to: Point } | null>(null);
+  const [over, setOver] = useState<Point | null>(null);
+  const heat = useMemo(() => cellsOf(series, scale), [series, scale]);
+  const end = start + heat.steps * step;
+
+  useEffect(() => {
+    const place = plot.current;
+    if (!place) return undefined;
+    const sized = new ResizeObserver(() => setWidth(place.clientWidth));
+    sized.observe(place);
+    return () => sized.disconnect();
+  }, []);
+
+  useEffect(() => {
+    const [element, place] = [canvas.current, plot.current];
+    const ctx = element?.getContext('2d');
+    if (!element || !place || !ctx || width === 0) return;
+    const ratio = devicePixelRatio;
+    element.width = Math.round(width * ratio);
+    element.height = Math.round(height * ratio);
+    ctx.fillStyle = resolveColour('var(--accent)', place);
+    const x = (at: number) => Math.round((at / heat.steps) * element.width);
+    const y = (value: number) => Math.round((1 - shareOf(value, heat)) * element.height);
+    const gap = element.width / heat.steps > 5 * ratio ? ratio : 0;
+    for (const cell of heat.cells) {
+      const top = y(cell.high);
+      ctx.globalAlpha = strength(cell.count, heat.most);
+      ctx.fillRect(x(cell.step), top, Math.max(1, x(cell.step + 1) - x(cell.step) - gap), Math.max(ratio, y(cell.low) - top - (y(cell.low) - top > 4 * ratio ? gap : 0)));
+    }
+    ctx.globalAlpha = 1;
+  }, [heat, width, height, theme]);
+
+  const at = (event: { clientX: number; clientY: number }): Point => {
+    const rect = (plot.current as HTMLDivElement).getBoundingClientRect();
+    return { x: Math.max(0, Math.min(1, (event.clientX - rect.left) / rect.width)), y: Math.max(0, Math.min(1, 1 - (event.clientY - rect.top) / rect.height)) };
+  };
+  const boxed = (from: Point, to: Point): ValueBox => boxOf({ x0: from.x, y0: from.y, x1: to.x, y1: to.y }, heat);
+  const chosenOf = (box: ValueBox): HeatChosen => ({ start: start + box.firstStep * step, end: start + box.endStep * step, ...(box.low === undefined ? {} : { low: box.low }), ...(box.high === undefined ? {} : { high: box.high }) });
+  const begin = (event: React.PointerEvent<HTMLDivElement>) => {
+    if (event.button !== 0 || heat.cells.length === 0) return;
+    event.preventDefault();
+    const element = event.currentTarget;
+    const from = at(event);
+    element.setPointerCapture(event.pointerId);
+    const move = (to: PointerEvent) => {
+      setOver(null);
+      setDrag({ from, to: at(to) });
+    };
+    const stop = () => {
+      element.removeEventListener('pointermove', move);
+      element.removeEventListener('pointerup', up);
+      element.removeEventListener('pointercancel', stop);
+      window.removeEventListener('keydown', escape, true);
+      setDrag(null);
+    };
+    const up = (event: PointerEvent) => {
+      stop();
+      const to = at(event);
+      if (Math.abs(to.x - from.x) * width >= DRAG_LEAST_PX || Math.abs(to.y - from.y) * height >= DRAG_LEAST_PX) onSelect(chosenOf(boxed(from, to)));
+    };
+    const escape = (key: KeyboardEvent) => {
+      if (key.key !== 'Escape') return;
+      key.stopPropagation();
+      stop();
+    };
+    element.addEventListener('pointermove', move);
+    element.addEventListener('pointerup', up);
+    element.addEventListener('pointercancel', stop);
+    window.addEventListener('keydown', escape, true);
+  };
+
+  const placeOf = (one: HeatChosen) => {
+    const x = (ms: number) => Math.max(0, Math.min(1, (ms - start) / (end - start)));
+    const left = x(one.start ?? start);
+    const top = 1 - (one.high === undefined ? 1 : shareOf(one.high, heat));
+    const bottom = 1 - (one.low === undefined ? 0 : shareOf(one.low, heat));
+    return { left: left * width, top: top * height, width: Math.max(2, (x(one.end ?? end) - left) * width), height: Math.max(2, (bottom - top) * height) };
+  };
+  const dragged = drag && chosenOf(boxed(drag.from, drag.to));
+  const ticks = ticksOf(heat, Math.floor(height / TICK_PX));
+  const cell = over && cellUnder(over.x, over.y, heat);
+  const total = heat.cells.reduce((sum, one) => sum + one.count, 0);
+  return (
+    <div data-testid="heatchart">
+      <div className={styles.body}>
+        <div className={styles.y} style={{ height }} aria-hidden="true">
+          {heat.cells.length > 0 &&
+            ticks.map((value) => (
+              <span key={value} style={{ bottom: `${shareOf(value, heat) * 100}%` }}>
+                {tick(value)}
+              </span>
+            ))}
+        </div>
+        <div
+          ref={plot}
+          className={styles.plot}
+          style={{ height }}
+          role="img"
+          aria-label={`${label}: ${count(total)} events from ${format(heat.low)} to ${format(heat.high)}`}
+          onPointerDown={begin}
+          onPointerMove={(event) => !drag && setOver(at(event))}
+          onPointerLeave={() => setOver(null)}
+        >
+          {heat.cells.length > 0 && ticks.map((value) => <i key={value} className={styles.line} style={{ bottom: `${shareOf(value, heat) * 100}%` }} />)}
+          <canvas ref={canvas} className={styles.canvas} />
+          {markers
+            ?.filter(({ ms }) => ms >= start && ms <= end)
+            .map((marker) => (
+              <i key={`${marker.ms} ${marker.label}`} className={styles.marker} style={{ left: ((marker.ms - start) / (end - start)) * width }} title={marker.label} />
+            ))}
+          {heat.cells.length === 0 && <span className={styles.nothing}>no values</span>}
+          {chosen && !dragged && heat.cells.length > 0 && <i className={styles.box} data-kept="" style={placeOf(chosen)} />}
+          {dragged && <i className={styles.box} style={placeOf(dragged)} />}
+          {dragged && <span className={styles.told} style={toldAt(placeOf(dragged), width, height)}>{chosenText(dragged, format)}</span>}
+          {over && heat.cells.length > 0 && (
+            <div className={styles.tip} style={{ left: over.x > 0.7 ? undefined : over.x * width + 14, right: over.x > 0.7 ? (1 - over.x) * width + 10 : undefined, top: Math.max(0, (1 - over.y) * height - 24) }}>
+              <div>{localTime(start + Math.floor(over.x * heat.steps) * step, Date.now(), false)}</div>
+              <div>{cell ? <><b>{count(cell.count)}</b> at {format(cell.low)} – {format(cell.high)}</> : 'none here'}</div>
+            </div>
+          )}
+        </div>
+      </div>
+      <div className={styles.x} aria-hidden="true">
+        {timeTicks(start, end, Math.max(2, Math.floor(width / 110))).map((ms) => (
+          <span key={ms} style={{ left: `${((ms - start) / (end - start)) * 100}%` }}>
+            {axisLabel(ms, end - start)}
+          </span>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function toldAt(box: { left: number; top: number; height: number }, width: number, height: number) {
+  return { left: Math.max(0, Math.min(width - 250, box.left)), top: box.top > 22 ? box.top - 21 : Math.min(height - 20, box.top + box.height + 3) };
+}
+
+/** A chosen range in words. */
+export function chosenText(one: HeatChosen, format: (value: number) => string): string {
+  const now = Date.now();
+  const time = one.start === undefined || one.end === undefined ? '' : `${localTime(one.start, now, false)} – ${localTime(one.end, now, false)}`;
+  const values = one.low === undefined && one.high === undefined ? '' : one.high === undefined ? `≥ ${format(one.low ?? 0)}` : one.low === undefined ? `< ${format(one.high)}` : `${format(one.low)} – ${format(one.high)}`;
+  return [time, values].filter(Boolean).join(' · ');
+}

@@ -16,7 +16,7 @@ mod deliveries;
 mod deploy_states;
 mod error;
 mod error_item_history;
-mod error_item_merge;
+mod error_item_merges;
 mod error_item_occurrences;
 mod error_items;
 mod evaluations;

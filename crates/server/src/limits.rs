@@ -257,6 +257,24 @@ pub const ALARM_LOOK: Duration = Duration::from_secs(10);
 /// Seconds that a period is over before it is judged, so that what was sent at its end has arrived.
 pub const ALARM_SETTLE_SECONDS: i64 = 3;
 
+/// Sets of grouping rules that are remembered: what the log may hold was told apart by the last one or two.
+pub const RULE_SETS_REMEMBERED: usize = 20;
+
+/// Occurrences that rules are tried on.
+pub const RULES_TRIED_ON: usize = 50;
+
+/// Items that one request merges.
+pub const ITEMS_MERGED_MAX: usize = 500;
+
+/// Notification rules of all channels; each is looked at every few seconds.
+pub const NOTIFICATION_RULES_MAX: u32 = 500;
+
+/// Events of items, and deploys, that one look tells; the next follows after seconds.
+pub const NOTIFICATION_EVENTS_MAX: u32 = 200;
+
+/// Items that one look counts, those seen last first.
+pub const NOTIFICATION_ITEMS_MAX: u64 = 500;
+
 /// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
 pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
 

@@ -22,5 +22,6 @@ pub fn evaluators() -> Vec<Arc<dyn Evaluator>> {
         Arc::new(crate::api::aws::metrics::AlarmEvaluator),
         Arc::new(crate::api::honeycomb::Triggers),
         Arc::new(crate::api::honeycomb::Slos),
+        Arc::new(crate::api::rollbar::Notifier),
     ]
 }

@@ -6,6 +6,7 @@ mod attributes;
 pub mod aws;
 mod bubble_up;
 mod deletions;
+mod error_rules;
 mod errors;
 mod explore;
 mod explore_selection;
@@ -36,6 +37,7 @@ use axum::routing::{delete, get, post, put};
 use tower_http::compression::CompressionLayer;
 
 pub use openapi::document;
+pub use refusal::not_found;
 
 use crate::Services;
 
@@ -65,6 +67,12 @@ pub fn router(services: Services) -> Router {
         .route("/api/errors/change", post(errors::change))
         .route("/api/errors/merge", post(errors::merge))
         .route("/api/errors/{group}", get(errors::one))
+        .route("/api/error-rules", get(error_rules::list).put(error_rules::put))
+        .route("/api/error-rules/try", post(error_rules::try_out))
+        .route("/api/error-items/merge", post(error_rules::merge))
+        .route("/api/error-items/{id}/unmerge", post(error_rules::unmerge))
+        .route("/api/error-items/{id}/members", get(error_rules::members))
+        .route("/api/error-items/{id}/split", post(error_rules::split))
         .route("/api/errors/{group}/occurrences", get(errors::occurrences))
         .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
         .route("/api/errors/{group}/comments", post(errors::comment))
@@ -105,7 +113,6 @@ pub fn router(services: Services) -> Router {
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
-        .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())
         // What is told while it happens must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))

@@ -238,3 +238,18 @@ pub const DELIVERIES_LISTED: u32 = 500;
 
 /// Bytes of one answer of a mail server; its list of extensions takes some hundred.
 pub const SMTP_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Rows of a query in Logs Insights' language that the page is told; a table nobody reads further.
+pub const INSIGHTS_PAGE_ROWS_MAX: usize = 10_000;
+
+/// Queries that are saved; CloudWatch's bound is a thousand.
+pub const SAVED_QUERIES_MAX: u32 = 5_000;
+
+/// Bytes of a saved query's text, CloudWatch's bound, and of its name.
+pub const SAVED_QUERY_BYTES_MAX: usize = 10_000;
+
+/// Log groups in one list of the page.
+pub const LOG_GROUPS_TOLD_MAX: usize = 2_000;
+
+/// Lines of one export: a file that other programs still open. `cupola export` writes any number.
+pub const LOG_EXPORT_LINES_MAX: usize = 1_000_000;

@@ -6,6 +6,7 @@
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
 //! several nodes. This crate holds no telemetry: rows live in parts, which the store writes.
 
+mod alert_history;
 mod attributes;
 mod code_version;
 mod database;
@@ -30,9 +31,11 @@ mod resources;
 mod retention;
 mod sampling_rules;
 mod sampling_statistics;
+mod slo_counts;
 mod tags;
 mod xray_groups;
 
+pub use alert_history::AlertEntry;
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};
 pub use database::Metastore;
@@ -59,4 +62,5 @@ pub use sampling_rules::{
     DEFAULT_SAMPLING_PRIORITY, DEFAULT_SAMPLING_RULE, SamplingBoostPolicy, SamplingRule, SamplingRuleUpdate, SamplingRules,
 };
 pub use sampling_statistics::SamplingWindow;
+pub use slo_counts::SloMinute;
 pub use xray_groups::{XrayGroup, XrayGroupUpdate};

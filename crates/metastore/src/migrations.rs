@@ -383,6 +383,24 @@ const MIGRATIONS: &[&[&str]] = &[
         )",
         "create unique index people_by_name on people (project, lower(name))",
     ],
+    // Objectives and what evaluations found.
+    &[
+        "create table slo_counts (
+            project text not null,
+            slo text not null,
+            minute bigint not null,
+            good real not null,
+            total real not null,
+            primary key (project, slo, minute)
+        ) without rowid",
+        "create table alert_history (
+            project text not null,
+            subject text not null,
+            at bigint not null,
+            entry text not null,
+            primary key (project, subject, at)
+        ) without rowid",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -253,3 +253,12 @@ pub const LOG_GROUPS_TOLD_MAX: usize = 2_000;
 
 /// Lines of one export: a file that other programs still open. `cupola export` writes any number.
 pub const LOG_EXPORT_LINES_MAX: usize = 1_000_000;
+
+/// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
+pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
+
+/// Of these, told at once.
+pub const ALERT_ENTRIES_TOLD: u32 = 500;
+
+/// Groups that a notice or an entry of a history names; more nobody reads.
+pub const ALERT_GROUPS_TOLD: usize = 50;

@@ -784,6 +784,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/explore/bubble-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares the selected rows of a query with its others, field by field. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreBubbleUpQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreBubbleUp"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a query specification, telling progress and estimates over the newest rows on the way. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/x-ndjson": components["schemas"]["ExploreEvent"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The newest rows that a query is about, under Honeycomb's names. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreRowsQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreRows"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The traces of a query's rows in which a field is largest, each once. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreTracesQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreTraces"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/filter-keywords": {
         parameters: {
             query?: never;
@@ -1009,6 +1197,68 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["LogHistogram"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/patterns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Patterns of the log records that match, those with most records first: counts, trend, severity, a sample, and what changes. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language: words, `key = value`, AND, OR, NOT, parentheses. */
+                    q?: string;
+                    service?: string;
+                    receiver?: string;
+                    /** @description OpenTelemetry severity number: 9 info, 13 warn, 17 error. */
+                    severity_min?: number;
+                    trace_id?: string;
+                    log_group?: string;
+                    log_stream?: string;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `oldest`. */
+                    order?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogPatternsFound"];
                     };
                 };
                 400: {
@@ -2724,6 +2974,19 @@ export interface components {
             deploys: components["schemas"]["Deploy"][];
             stats: components["schemas"]["Stats"];
         };
+        Destination: {
+            /** @description Beside those that the payload brings, over which they win. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @enum {string} */
+            type: "http";
+            url: string;
+        } | {
+            to: string[];
+            /** @enum {string} */
+            type: "email";
+        };
         ErrorAnswer: {
             breakdowns: components["schemas"]["Breakdown"][];
             /** @description Oldest first. */
@@ -2772,18 +3035,6 @@ export interface components {
             framework: components["schemas"]["AttributeValue"][];
             level: components["schemas"]["AttributeValue"][];
             status: components["schemas"]["AttributeValue"][];
-        Destination: {
-            /** @description Beside those that the payload brings, over which they win. */
-            headers?: {
-                [key: string]: string;
-            };
-            /** @enum {string} */
-            type: "http";
-            url: string;
-        } | {
-            to: string[];
-            /** @enum {string} */
-            type: "email";
         };
         /** @description All occurrences of one error over the asked range. */
         ErrorGroup: {
@@ -2897,6 +3148,228 @@ export interface components {
             stacktrace: string;
             type: string;
         };
+        /** @description Groups in order, with TOTAL, OTHER and the time before. */
+        ExploreAnswer: {
+            compare?: components["schemas"]["ExploreCompare"] | null;
+            /** @description From when on rows were looked at. */
+            covered_from_unix_nano: components["schemas"]["UnixNano"];
+            groups: components["schemas"]["ExploreGroup"][];
+            is_whole: boolean;
+            other?: components["schemas"]["ExploreGroup"] | null;
+            total?: components["schemas"]["ExploreGroup"] | null;
+        };
+        /** @description What is asked, as it was understood. */
+        ExploreBegin: {
+            breakdowns: string[];
+            /** @description One for each entry of `values`. */
+            calculations: components["schemas"]["ExploreCalculation"][];
+            end_unix_nano: components["schemas"]["UnixNano"];
+            /** @description Where the first step begins, which may be before the range does. */
+            first_step_unix_nano: components["schemas"]["UnixNano"];
+            /** @description The summary in SQL. */
+            sql?: string | null;
+            start_unix_nano: components["schemas"]["UnixNano"];
+            /** Format: int64 */
+            step_ns: number;
+            /** Format: int64 */
+            steps: number;
+        };
+        /** @description Fields of selected rows beside those of the query's other rows. */
+        ExploreBubbleUp: {
+            baseline: components["schemas"]["ExploreCompared"];
+            /** @description Most different first; those that differ no more than chance makes them come last. */
+            fields: components["schemas"]["ExploreField"][];
+            sampled: boolean;
+            selection: components["schemas"]["ExploreCompared"];
+            stats: components["schemas"]["Stats"];
+        };
+        ExploreBubbleUpQuery: {
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Fields told, 40 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            selection: components["schemas"]["ExploreSelected"];
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        ExploreCalculation: {
+            column?: string | null;
+            /** @description `value`, `heatmap` or `formula`. */
+            kind: string;
+            /** @description As Honeycomb's results call it. */
+            label: string;
+            /** @description `formula` for formulas. */
+            op: string;
+            /** @description `ms` where it is known. */
+            unit?: string | null;
+        };
+        /** @description The same groups an offset earlier; step for step beside those of the answer. */
+        ExploreCompare: {
+            /** @description In the order of the answer's; without values where a group had no rows then. */
+            groups: components["schemas"]["ExploreGroup"][];
+            /** Format: int64 */
+            offset_seconds: number;
+            total?: components["schemas"]["ExploreGroup"] | null;
+        };
+        ExploreCompared: {
+            /** Format: int64 */
+            rows: number;
+            /**
+             * Format: double
+             * @description What the rows stand for.
+             */
+            weight: number;
+        };
+        /** @description What happens while a query is worked on. The last is `End`, unless it failed. */
+        ExploreEvent: {
+            begin: components["schemas"]["ExploreBegin"];
+        } | {
+            progress: components["schemas"]["ExploreProgress"];
+        } | {
+            /** @description Over the newest rows so far; takes the place of the one before. */
+            partial: components["schemas"]["ExploreAnswer"];
+        } | {
+            /** @description The whole, once. */
+            answer: components["schemas"]["ExploreAnswer"];
+        } | {
+            end: components["schemas"]["Stats"];
+        };
+        ExploreField: {
+            /** Format: double */
+            baseline_null_share: number;
+            column: string;
+            histogram?: components["schemas"]["ExploreHistogram"] | null;
+            /** @description `text` or `number`. */
+            kind: string;
+            /**
+             * Format: double
+             * @description From 0, alike, to 1, no value in common; what chance alone makes of it is taken off.
+             */
+            score: number;
+            /** Format: double */
+            selection_null_share: number;
+            significant: boolean;
+            /** @description `span`, `log`, or `both` for what spans and log records tell. */
+            source: string;
+            /** @description Those whose shares differ most; of texts. */
+            values: components["schemas"]["ExploreFieldValue"][];
+        };
+        ExploreFieldValue: {
+            /** Format: double */
+            baseline_count: number;
+            /** Format: double */
+            baseline_share: number;
+            /** Format: double */
+            selection_count: number;
+            /** Format: double */
+            selection_share: number;
+            value?: string | null;
+        };
+        ExploreGroup: {
+            /** @description Cells of the breakdowns. */
+            key: Record<string, unknown>[];
+            /** @description For each calculation one for each step, null where there are no rows. */
+            series: Record<string, unknown>[][];
+            /** @description One for each calculation. */
+            values: Record<string, unknown>[];
+        };
+        /** @description Shares of ranges, one fewer than there are edges. */
+        ExploreHistogram: {
+            baseline: number[];
+            edges: number[];
+            selection: number[];
+        };
+        /** @description RFC 3339, or unix milliseconds. */
+        ExploreMoment: number | string;
+        ExploreProgress: {
+            /** Format: double */
+            elapsed_ms: number;
+            /** Format: int64 */
+            rows_total: number;
+            /**
+             * Format: double
+             * @description Between 0 and 1.
+             */
+            share: number;
+        };
+        /** @description What is asked, in Honeycomb's words, and of what. */
+        ExploreQuery: {
+            /** @description A service; all of them by default. */
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            other?: boolean;
+            /** @description A query specification: `calculations`, `filters`, `breakdowns`, `orders`, `havings`, `limit`, times and the rest. */
+            query: Record<string, unknown>;
+            /** @description Whether the answer has them; true by default. */
+            series?: boolean;
+            sql?: boolean;
+            start?: components["schemas"]["ExploreMoment"] | null;
+            stream?: boolean;
+            total?: boolean;
+        };
+        /** @description Rows themselves. */
+        ExploreRows: {
+            columns: string[];
+            rows: Record<string, unknown>[][];
+            stats: components["schemas"]["Stats"];
+        };
+        ExploreRowsQuery: {
+            /** @description Fields of each row; by default what most rows have and what the query names. */
+            columns?: string[] | null;
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Rows told, 100 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        /** @description A box of a heatmap, a range of a chart, a group: whatever is given holds together. */
+        ExploreSelected: {
+            /** @description The field of a heatmap, whose values lie from `low` to below `high`. */
+            column?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description As in a query specification. */
+            filters?: Record<string, unknown>[];
+            /** @description Values of the query's breakdowns. */
+            group?: Record<string, unknown>;
+            /** Format: double */
+            high?: number | null;
+            /** Format: double */
+            low?: number | null;
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        /** @description A trace, by the row of it that a query is about. */
+        ExploreTrace: {
+            name?: string | null;
+            service?: string | null;
+            span_id?: string | null;
+            time_unix_nano: string;
+            trace_id: string;
+            /** Format: double */
+            value?: number | null;
+        };
+        ExploreTraces: {
+            stats: components["schemas"]["Stats"];
+            /** @description Largest value first, each trace once. */
+            traces: components["schemas"]["ExploreTrace"][];
+        };
+        ExploreTracesQuery: {
+            /**
+             * Format: double
+             * @description Values above it are left out: the point of a line that was clicked.
+             */
+            below?: number | null;
+            /** @description The field whose largest values come first, `duration_ms` by default. */
+            column?: string | null;
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Values of the query's breakdowns. */
+            group?: Record<string, unknown>;
+            /** @description Traces told, 20 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
         /** @description A word of the language. Annotations are not listed: they are the keys of `/api/attributes`. */
         FilterKeyword: {
             help: string;
@@ -2979,6 +3452,49 @@ export interface components {
             stats: components["schemas"]["Stats"];
             /** Format: int64 */
             step_seconds: number;
+        };
+        /** @description Lines of one text but for what changes. */
+        LogPatternTold: {
+            /** Format: double */
+            count: number;
+            /** @description A regular expression that its lines match. */
+            expression: string;
+            first_unix_nano: components["schemas"]["UnixNano"];
+            /** @description Stable for one pattern. */
+            id: string;
+            last_unix_nano: components["schemas"]["UnixNano"];
+            /** @description With `<Number-1>` in place of what changes. */
+            pattern: string;
+            /** @description The newest of its lines. */
+            sample: string;
+            /**
+             * Format: int32
+             * @description That of most of its lines; 0 when that is not known.
+             */
+            severity_number: number;
+            /**
+             * Format: double
+             * @description Of all lines, from 0 to 1.
+             */
+            share: number;
+            tokens: components["schemas"]["PatternTokenTold"][];
+            /** @description Lines in each step of time. */
+            trend: number[];
+        };
+        /** @description What log lines have in common, those with most lines first. */
+        LogPatternsFound: {
+            /**
+             * Format: double
+             * @description Lines that were looked at, each as many as it stands for.
+             */
+            lines: number;
+            patterns: components["schemas"]["LogPatternTold"][];
+            start_unix_nano: components["schemas"]["UnixNano"];
+            stats: components["schemas"]["Stats"];
+            /** Format: int64 */
+            step_seconds: number;
+            /** @description Patterns there are, told or not. */
+            total: number;
         };
         Logs: {
             logs: components["schemas"]["Log"][];
@@ -3075,6 +3591,17 @@ export interface components {
             next_cursor?: string | null;
             occurrences: components["schemas"]["Log"][];
             stats: components["schemas"]["Stats"];
+        };
+        /** @description A part that changes. */
+        PatternTokenTold: {
+            /** @description As it stands in the pattern: `Number-1`. */
+            name: string;
+            /**
+             * Format: double
+             * @description Lines with values that are not told.
+             */
+            others: number;
+            values: components["schemas"]["TokenValue"][];
         };
         People: {
             /** @description Names of those who were given an item, or said something. */
@@ -3642,6 +4169,11 @@ export interface components {
             rows_before: number;
             start_unix_nano: components["schemas"]["UnixNano"];
             thinned_at_unix_nano: components["schemas"]["UnixNano"];
+        };
+        TokenValue: {
+            /** Format: double */
+            count: number;
+            value: string;
         };
         /** @description A delivery as it is told to people: where to without what is secret about it. */
         ToldDelivery: {

@@ -1,3 +1,5 @@
+//! What lines have in common is found, in bounded memory.
+
 use proptest::prelude::*;
 
 use super::*;

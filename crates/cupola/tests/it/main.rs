@@ -9,6 +9,7 @@ mod disk_full;
 mod grpc;
 mod harness;
 mod hostile;
+mod insights;
 mod retention;
 mod retries;
 mod round_trip;

@@ -149,7 +149,7 @@ impl Asker {
 }
 
 /// The columns to compare with their types, and whether there are more than can be.
-fn columns(schema: &Schema, wanted: Option<&[String]>) -> Result<(Vec<(String, DataType)>, bool), EngineError> {
+pub(super) fn columns(schema: &Schema, wanted: Option<&[String]>) -> Result<(Vec<(String, DataType)>, bool), EngineError> {
     let mut columns: Vec<(String, DataType)> = Vec::new();
     match wanted {
         Some(wanted) => {
@@ -187,7 +187,7 @@ fn comparing(columns: &[(String, DataType)], selection: &str, baseline: Option<&
     format!("SELECT {counted}coalesce(({selection}\n), false) AS selected, sample_rate AS weight FROM compared{among}")
 }
 
-fn totals(counts: &Comparison) -> Totals {
+pub(super) fn totals(counts: &Comparison) -> Totals {
     Totals {
         selection_rows: counts.rows[1] as u64,
         baseline_rows: (counts.rows[0] - counts.rows[1]) as u64,
@@ -206,7 +206,7 @@ fn by_value(a: Option<&Told>, b: Option<&Told>) -> Ordering {
 }
 
 /// A column as it is told, with how different it is.
-fn tell(name: &str, counts: &mut ColumnCounts, totals: &Totals) -> (BubbleUpColumn, analysis::bubble_up::Difference) {
+pub(super) fn tell(name: &str, counts: &mut ColumnCounts, totals: &Totals) -> (BubbleUpColumn, analysis::bubble_up::Difference) {
     let counted = |value: Option<Told>, [all, selected]: Pair| Counted { value, selection: selected, baseline: all - selected };
     let mut all: Vec<Counted<Option<Told>>> = counts.told().into_iter().map(|(value, pair)| counted(Some(value), pair)).collect();
     all.push(counted(None, counts.nulls));

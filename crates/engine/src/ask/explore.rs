@@ -3,7 +3,7 @@
 //! The first estimate rests on as many of the newest rows as are read within an instant, the next on more; where there are few
 //! rows the whole comes at once. The whole is exact, whatever came before it.
 //!
-//! Missing: estimates of a comparison; it comes with the whole
+//! Missing: estimates of a comparison; it comes with the whole. SQL of queries that look at other spans of traces
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use languages::honeycomb::{
     Filter, LIMIT_DEFAULT, LIMIT_MAX, LIMIT_WITHOUT_SERIES_MAX, LowerContext, Lowered, Operation, OutputColumn,
-    QuerySpecification, Times, Window, lower, names_used,
+    QuerySpecification, Relation, Times, Window, lower, names_used,
 };
 use model::Signal;
 use serde::Serialize;
@@ -147,7 +147,10 @@ impl Asker {
         let plain = self.explore_context(&session, &state, question).await?;
         let whole = lower(specification, plain.clone())?;
         let summary = whole.results(limit(question))?;
-        let sql = if question.with_sql { sql_of(&whole.named_results(limit(question))?) } else { None };
+        let sql = match question.with_sql && !is_relational(specification, &question.narrowed) {
+            true => self.sql_of(&session, &whole.named_results(limit(question))?).await,
+            false => None,
+        };
         told(ExploreEvent::Begin(begin(specification, &whole, sql)));
 
         let seen = session.seen();
@@ -206,6 +209,15 @@ impl Asker {
         }
         let columns = std::iter::once("timestamp".to_owned()).chain(groups.into_iter().map(|group| group.label));
         Ok(ExploreRows { columns: columns.collect(), rows, stats: answer.stats.into() })
+    }
+
+    /// A plan in SQL, as `/api/sql` reads it; nothing for what SQL has no words for.
+    async fn sql_of(&self, session: &Session, plan: &LogicalPlan) -> Option<String> {
+        use datafusion::sql::unparser::Unparser;
+        use datafusion::sql::unparser::dialect::PostgreSqlDialect;
+        let dialect = PostgreSqlDialect {};
+        let sql = format!("{:#}", Unparser::new(&dialect).plan_to_sql(plan).ok()?);
+        session.sql_frame(&sql).await.ok().map(|_| sql)
     }
 
     pub(super) async fn explore_context<'a>(
@@ -284,12 +296,10 @@ fn calculations(specification: &QuerySpecification) -> Vec<ExploreCalculation> {
     told.collect()
 }
 
-/// A plan in SQL, as `/api/sql` reads it; nothing for what SQL has no words for.
-pub(super) fn sql_of(plan: &LogicalPlan) -> Option<String> {
-    use datafusion::sql::unparser::Unparser;
-    use datafusion::sql::unparser::dialect::PostgreSqlDialect;
-    let dialect = PostgreSqlDialect {};
-    Unparser::new(&dialect).plan_to_sql(plan).ok().map(|statement| format!("{statement:#}"))
+/// Whether other spans of traces are looked at: SQL of the joins that this takes is not written yet.
+fn is_relational(specification: &QuerySpecification, narrowed: &[Filter]) -> bool {
+    let filters = specification.filters.iter().chain(narrowed).map(|filter| &filter.column);
+    filters.chain(&specification.breakdowns).any(|column| Relation::split(column).is_some())
 }
 
 /// One question on its way.

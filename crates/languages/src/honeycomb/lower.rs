@@ -347,6 +347,27 @@ impl Lowered<'_> {
         Ok(sorted.limit(0, Some(limit))?.build()?)
     }
 
+    /// The rows whose breakdown at `place` is largest, as [`Lowered::newest`] tells them.
+    pub fn largest(&self, place: usize, limit: usize) -> Result<LogicalPlan, LowerError> {
+        let value = ident(format!("g{place}"));
+        let there = LogicalPlanBuilder::from(self.rows.clone()).filter(value.clone().is_not_null())?;
+        let sorted = there.sort([value.sort(false, false), ident(TIME).sort(false, false)])?;
+        Ok(sorted.limit(0, Some(limit))?.build()?)
+    }
+
+    /// Every row: breakdowns `c0…`, whether the first calculation looks at it and it lies between `from` and `to`, its weight.
+    pub fn selected(&self, from: i64, to: i64) -> Result<LogicalPlan, LowerError> {
+        let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
+        let mut selected = ident(TIME).gt_eq(at(from)).and(ident(TIME).lt(at(to)));
+        if self.specification.calculations.first().is_some_and(|one| !one.filters.is_empty()) {
+            selected = selected.and(ident("k0"));
+        }
+        let groups = (0..self.group_types.len()).map(|place| ident(format!("g{place}")).alias(format!("c{place}")));
+        let selected = call(self.context.functions, "coalesce", vec![selected, lit(false)])?.alias("selected");
+        let columns: Vec<Expr> = groups.chain([selected, ident(WEIGHT).alias("weight")]).collect();
+        Ok(LogicalPlanBuilder::from(self.rows.clone()).project(columns)?.build()?)
+    }
+
     pub fn total_series(&self) -> Result<LogicalPlan, LowerError> {
         self.over_time(self.rows.clone(), &[])
     }

@@ -1,6 +1,6 @@
 //! A delivery as e-mail: one SMTP session for one message.
 //!
-//! Written by hand, since all we ever send is one short plain text: see docs/adr/0044.
+//! Written by hand, since all we ever send is one short plain text: see docs/adr/0043.
 //!
 //! Spec:    RFC 5321 (SMTP), 3207 (STARTTLS), 4954 (AUTH), 5322 and 2047 (the message)
 //! Missing: HTML, attachments; addresses beyond ASCII; AUTH other than PLAIN and LOGIN

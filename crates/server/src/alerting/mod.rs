@@ -18,5 +18,5 @@ pub use outbox::{Outbox, OutboxError};
 
 /// Everything that is evaluated on the clock, one line each.
 pub fn evaluators() -> Vec<Arc<dyn Evaluator>> {
-    vec![]
+    vec![Arc::new(crate::api::honeycomb::Triggers), Arc::new(crate::api::honeycomb::Slos)]
 }

@@ -36,23 +36,23 @@ use crate::{Services, now_unix_nano};
 pub struct ExploreQuery {
     /// A query specification: `calculations`, `filters`, `breakdowns`, `orders`, `havings`, `limit`, times and the rest.
     #[schema(value_type = Object)]
-    query: Map<String, Value>,
+    pub(super) query: Map<String, Value>,
     /// A service; all of them by default.
-    dataset: Option<String>,
+    pub(super) dataset: Option<String>,
     /// RFC 3339 or unix milliseconds; with `end` it takes the place of the query's own times.
-    start: Option<ExploreMoment>,
-    end: Option<ExploreMoment>,
+    pub(super) start: Option<ExploreMoment>,
+    pub(super) end: Option<ExploreMoment>,
     /// Whether the answer has them; true by default.
     #[serde(default = "yes")]
-    series: bool,
+    pub(super) series: bool,
     #[serde(default = "yes")]
-    total: bool,
+    pub(super) total: bool,
     #[serde(default = "yes")]
-    other: bool,
+    pub(super) other: bool,
     #[serde(default = "yes")]
-    sql: bool,
+    pub(super) sql: bool,
     #[serde(default = "yes")]
-    stream: bool,
+    pub(super) stream: bool,
 }
 
 fn yes() -> bool {

@@ -1,16 +1,23 @@
 //! Honeycomb's API for reading and configuring: `/1/auth`, datasets, columns, queries and what is kept beside them.
 //!
 //! Spec:    api-docs.honeycomb.io, version 1
-//! Missing: triggers, recipients, SLOs, burn alerts, board views, version 2 but for its auth
+//! Missing: pipelines, of version 2
 //! Quirks:  a query's results come with the reply that others answer with `complete: false`; any key is welcome while none
 //!          are configured
 
 mod call;
 mod datasets;
 mod documents;
+mod evaluation;
 mod failure;
 mod maps;
+mod notices;
+mod objective;
+pub mod own;
 mod queries;
+mod recipients;
+mod slos;
+mod triggers;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -21,6 +28,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::Services;
+pub use evaluation::{Slos, Triggers};
 use failure::Failure;
 
 pub fn router() -> Router<Services> {
@@ -36,6 +44,16 @@ pub fn router() -> Router<Services> {
         .route("/1/dataset_definitions/{dataset}", get(datasets::definitions).patch(datasets::change_definitions))
         .route("/1/maps/dependencies/requests", post(maps::create))
         .route("/1/maps/dependencies/requests/{id}", get(maps::result))
+        .route("/1/recipients", get(recipients::list).post(recipients::create))
+        .route("/1/recipients/{id}", get(recipients::one).put(recipients::change).delete(recipients::remove))
+        .route("/1/recipients/{id}/triggers", get(recipients::triggers))
+        .route("/1/triggers/{dataset}", get(triggers::list).post(triggers::create))
+        .route("/1/triggers/{dataset}/{id}", get(triggers::one).put(triggers::change).delete(triggers::remove))
+        .route("/1/slos/{dataset}", get(slos::list).post(slos::create))
+        .route("/1/slos/{dataset}/{id}", get(slos::one).put(slos::change).delete(slos::remove))
+        .route("/1/burn_alerts/{dataset}", get(slos::list_alerts).post(slos::create_alert))
+        .route("/1/burn_alerts/{dataset}/{id}", get(slos::one_alert).put(slos::change_alert).delete(slos::remove_alert))
+        .route("/1/reporting/slos/historical", post(slos::historical))
         .merge(documents::router())
         .route_layer(axum::middleware::from_fn(keyed))
         .route("/1/auth", get(auth))

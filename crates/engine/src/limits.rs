@@ -50,6 +50,9 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 /// Errors that a list is sorted and counted over; a project with more has one that is told apart by what varies.
 pub const ERROR_GROUPS_MAX: usize = 10_000;
 
+/// Columns that the list of fields counts in one scan; the registry is in the order in which they came, and people have less.
+pub const LOG_FIELDS_COUNTED_MAX: usize = 500;
+
 /// Points of one chart: more than a wide screen has pixels for bars.
 pub const CHART_BUCKETS_MAX: i64 = 240;
 

@@ -275,6 +275,21 @@ pub const NOTIFICATION_EVENTS_MAX: u32 = 200;
 /// Items that one look counts, those seen last first.
 pub const NOTIFICATION_ITEMS_MAX: u64 = 500;
 
+/// Rows of a query in Logs Insights' language that the page is told; a table nobody reads further.
+pub const INSIGHTS_PAGE_ROWS_MAX: usize = 10_000;
+
+/// Queries that are saved; CloudWatch's bound is a thousand.
+pub const SAVED_QUERIES_MAX: u32 = 5_000;
+
+/// Bytes of a saved query's text, CloudWatch's bound, and of its name.
+pub const SAVED_QUERY_BYTES_MAX: usize = 10_000;
+
+/// Log groups in one list of the page.
+pub const LOG_GROUPS_TOLD_MAX: usize = 2_000;
+
+/// Lines of one export: a file that other programs still open. `cupola export` writes any number.
+pub const LOG_EXPORT_LINES_MAX: usize = 1_000_000;
+
 /// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
 pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
 

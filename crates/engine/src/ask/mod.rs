@@ -14,6 +14,7 @@ pub mod fault_windows;
 pub mod honeycomb;
 pub mod insights;
 pub mod log_events;
+pub mod log_fields;
 pub mod log_patterns;
 pub mod logs;
 pub mod map;

@@ -13,6 +13,9 @@ mod explore_selection;
 mod filters;
 mod health;
 pub mod honeycomb;
+mod log_export;
+mod log_groups;
+mod log_insights;
 mod log_patterns;
 mod logs;
 mod map;
@@ -63,6 +66,14 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
         .route("/api/logs/patterns", get(log_patterns::patterns))
+        .route("/api/logs/fields", get(logs::fields))
+        .route("/api/logs/groups", get(log_groups::groups))
+        .route("/api/logs/streams", get(log_groups::streams))
+        .route("/api/logs/insights", post(log_insights::run))
+        .route("/api/logs/insights/words", get(log_insights::words))
+        .route("/api/logs/insights/saved", get(log_insights::saved).post(log_insights::save))
+        .route("/api/logs/insights/saved/{id}", delete(log_insights::forget))
+        .route("/api/logs/export", get(log_export::export))
         .route("/api/errors", get(errors::list))
         .route("/api/errors/change", post(errors::change))
         .route("/api/errors/merge", post(errors::merge))

@@ -24,6 +24,7 @@ mod live_tail;
 mod lookup_tables;
 mod metric_filters;
 mod model;
+pub(in crate::api) mod page;
 mod put_events;
 mod queries;
 mod query_jobs;

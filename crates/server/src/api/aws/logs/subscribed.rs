@@ -121,7 +121,7 @@ impl Subscription {
 }
 
 /// An event; of words of a line, what they are called as well.
-fn told(id: String, timestamp: i64, message: &Cow<'_, str>, pattern: &Option<Pattern>, extracted: Extracted) -> Value {
+fn told(id: String, timestamp: i64, message: &str, pattern: &Option<Pattern>, extracted: Extracted) -> Value {
     let mut told = json!({ "id": id, "timestamp": timestamp, "message": message });
     if matches!(pattern, Some(Pattern::Fields(_))) {
         let fields = extracted.fields.into_iter();

@@ -216,6 +216,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/burn-alerts/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a burn alert's recipients a message that is marked as a test. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTest"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deletions": {
         parameters: {
             query?: never;
@@ -1564,6 +1609,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/recipients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom triggers and burn alerts tell. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnRecipients"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipients/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a recipient a message that is marked as a test. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTest"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/retention": {
         parameters: {
             query?: never;
@@ -1945,6 +2070,91 @@ export interface paths {
                     };
                 };
                 400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/slos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every objective and how it stands. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnSlos"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/slos/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One objective, how its budget went down, and what its burn alerts did. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; the objective's period before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnSloWhole"];
+                    };
+                };
+                404: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2775,6 +2985,131 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every trigger and how it stands. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTriggers"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/triggers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One trigger, what was found each time it was asked, and what was sent. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTriggerWhole"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/triggers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a trigger's query now and sends its recipients a message that is marked as a test. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTest"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3325,7 +3660,7 @@ export interface components {
         };
         /** @description A box of a heatmap, a range of a chart, a group: whatever is given holds together. */
         ExploreSelected: {
-            /** @description The field of a heatmap, whose values lie from `low` to below `high`. */
+            /** @description The field of a heatmap, whose values lie from `low` to below `high`; rows without it are no part of the comparison. */
             column?: string | null;
             end?: components["schemas"]["ExploreMoment"] | null;
             /** @description As in a query specification. */
@@ -3591,6 +3926,157 @@ export interface components {
             next_cursor?: string | null;
             occurrences: components["schemas"]["Log"][];
             stats: components["schemas"]["Stats"];
+        };
+        OwnBurnAlert: {
+            /** @description `exhaustion_time` or `budget_rate`. */
+            alert_type: string;
+            /** Format: int64 */
+            budget_rate_decrease_threshold_per_million?: number | null;
+            /** Format: int64 */
+            budget_rate_window_minutes?: number | null;
+            description: string;
+            /** Format: int64 */
+            exhaustion_minutes?: number | null;
+            id: string;
+            recipients: Record<string, unknown>[];
+            slo_id: string;
+            triggered: boolean;
+            /**
+             * Format: double
+             * @description Minutes left, or millionths of the budget spent within the window.
+             */
+            value?: number | null;
+        };
+        OwnRecipients: {
+            /** @description `id`, `type`, `target`, `triggers`, `burn_alerts`: how many name it. */
+            recipients: Record<string, unknown>[];
+        };
+        /** @description An objective, and how it stands. */
+        OwnSlo: {
+            /** Format: double */
+            bad: number;
+            /**
+             * Format: double
+             * @description Rows that may be bad.
+             */
+            budget_events: number;
+            /**
+             * Format: double
+             * @description Of the budget, the share that is left; below 0 it is overdrawn.
+             */
+            budget_remaining: number;
+            burn_alerts: components["schemas"]["OwnBurnAlert"][];
+            /**
+             * Format: double
+             * @description Over the last hour; at 1 the budget lasts for the period.
+             */
+            burn_rate?: number | null;
+            /**
+             * Format: double
+             * @description The share that was good; nothing without rows.
+             */
+            compliance?: number | null;
+            computed_to_unix_nano: string;
+            datasets: string[];
+            description: string;
+            /** @description Why it could not be worked out. */
+            error?: string | null;
+            /**
+             * Format: double
+             * @description When it goes on as in the last hour.
+             */
+            exhausts_in_seconds?: number | null;
+            expression?: string | null;
+            /** Format: double */
+            good: number;
+            id: string;
+            name: string;
+            /** Format: int64 */
+            period_days: number;
+            /** @description The calculated field that says of a row whether it is good. */
+            sli: string;
+            /** @description `ok`, `warning` when a burn alert is triggered, `exhausted`, or `no_data`. */
+            state: string;
+            tags: Record<string, unknown>[];
+            /**
+             * Format: double
+             * @description The share of rows that shall be good.
+             */
+            target: number;
+            /** Format: double */
+            total: number;
+        };
+        /** @description A value for each step. */
+        OwnSloSeries: {
+            bad: number[];
+            /** @description The share of the budget that was left, over the period that ended at the step. */
+            budget_remaining: number[];
+            compliance: (number | null)[];
+            /** @description Rows within each step. */
+            good: number[];
+            start_unix_nano: string;
+            /** Format: int64 */
+            step_seconds: number;
+        };
+        OwnSloWhole: {
+            burn_down: components["schemas"]["OwnSloSeries"];
+            deliveries: components["schemas"]["ToldDelivery"][];
+            /** @description Of its burn alerts, newest first: `time_unix_nano`, `burn_alert_id`, `state`, `value`, `changed`, `notified`. */
+            history: Record<string, unknown>[];
+            slo: components["schemas"]["OwnSlo"];
+        };
+        OwnSlos: {
+            slos: components["schemas"]["OwnSlo"][];
+        };
+        OwnTest: {
+            deliveries: components["schemas"]["ToldDelivery"][];
+            groups: Record<string, unknown>[];
+            /** Format: double */
+            value?: number | null;
+            would_trigger?: boolean | null;
+        };
+        /** @description A trigger, and how it stood when it was last asked. */
+        OwnTrigger: {
+            /** @description `on_change` or `on_true`. */
+            alert_type: string;
+            /** @description `offset_minutes`, `type`. */
+            baseline?: Record<string, unknown> | null;
+            created_unix_nano: string;
+            /** @description A dataset's slug, or `__all__`. */
+            dataset: string;
+            description: string;
+            disabled: boolean;
+            evaluation_schedule?: Record<string, unknown> | null;
+            /** Format: int64 */
+            frequency_seconds: number;
+            id: string;
+            /** Format: double */
+            last_baseline_value?: number | null;
+            last_error?: string | null;
+            last_evaluated_unix_nano?: string | null;
+            /** Format: double */
+            last_value?: number | null;
+            name: string;
+            next_evaluation_unix_nano?: string | null;
+            /** @description The query specification. */
+            query: Record<string, unknown>;
+            recipients: Record<string, unknown>[];
+            /** @description `ok`, `triggered`, `disabled`, `error`, or `pending` before it was first asked. */
+            state: string;
+            tags: Record<string, unknown>[];
+            /** @description `op`, `value`, `exceeded_limit`. */
+            threshold: Record<string, unknown>;
+            triggered: boolean;
+            updated_unix_nano: string;
+        };
+        OwnTriggerWhole: {
+            deliveries: components["schemas"]["ToldDelivery"][];
+            /** @description Newest first: `time_unix_nano`, `state`, `value`, `baseline_value`, `groups`, `changed`, `notified`, `error`. */
+            history: Record<string, unknown>[];
+            trigger: components["schemas"]["OwnTrigger"];
+        };
+        OwnTriggers: {
+            triggers: components["schemas"]["OwnTrigger"][];
         };
         /** @description A part that changes. */
         PatternTokenTold: {

@@ -7,7 +7,6 @@
 //!          writes to; `fieldSelectionCriteria`, `emitSystemFields`
 //! Quirks:  a delivery holds events of one stream, whatever the distribution; deliveries to one address may overtake each other
 
-use std::borrow::Cow;
 use std::io::Write;
 
 use base64::Engine;

@@ -216,6 +216,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/burn-alerts/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a burn alert's recipients a message that is marked as a test. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTest"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deletions": {
         parameters: {
             query?: never;
@@ -1155,6 +1200,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lines that match, newest first unless asked otherwise. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language: words, `key = value`, AND, OR, NOT, parentheses. */
+                    q?: string;
+                    service?: string;
+                    receiver?: string;
+                    /** @description OpenTelemetry severity number: 9 info, 13 warn, 17 error. */
+                    severity_min?: number;
+                    trace_id?: string;
+                    log_group?: string;
+                    log_stream?: string;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `oldest`. */
+                    order?: string;
+                    /** @description `csv` (default) or `ndjson`: a JSON object a line, with every attribute. */
+                    format?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/csv": string;
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which fields they have, and how many have each. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language: words, `key = value`, AND, OR, NOT, parentheses. */
+                    q?: string;
+                    service?: string;
+                    receiver?: string;
+                    /** @description OpenTelemetry severity number: 9 info, 13 warn, 17 error. */
+                    severity_min?: number;
+                    trace_id?: string;
+                    log_group?: string;
+                    log_stream?: string;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `oldest`. */
+                    order?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogFields"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Log groups. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Anywhere in the name, whatever the case. */
+                    q?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogGroupsTold"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/histogram": {
         parameters: {
             query?: never;
@@ -1217,6 +1426,197 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logs/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a query. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["InsightsRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["InsightsTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/insights/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Queries that somebody saved, here or by CloudWatch's API. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SavedQueries"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Saves a query; one of the same name is written over. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SavedQueryRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SavedQuery"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/insights/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a saved query. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/insights/words": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Commands and functions with their help. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["InsightsWords"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/patterns": {
         parameters: {
             query?: never;
@@ -1262,6 +1662,56 @@ export interface paths {
                     };
                 };
                 400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Streams of a log group. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The log group. */
+                    group: string;
+                    /** @description How names begin; then streams are in the order of names, otherwise those with the newest events come first. */
+                    prefix?: string;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogStreamsTold"];
+                    };
+                };
+                404: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -1558,6 +2008,86 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom triggers and burn alerts tell. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnRecipients"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recipients/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a recipient a message that is marked as a test. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTest"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1945,6 +2475,91 @@ export interface paths {
                     };
                 };
                 400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/slos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every objective and how it stands. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnSlos"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/slos/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One objective, how its budget went down, and what its burn alerts did. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; the objective's period before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnSloWhole"];
+                    };
+                };
+                404: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -2775,6 +3390,131 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every trigger and how it stands. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTriggers"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/triggers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One trigger, what was found each time it was asked, and what was sent. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTriggerWhole"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/triggers/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a trigger's query now and sends its recipients a message that is marked as a test. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["OwnTest"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3325,7 +4065,7 @@ export interface components {
         };
         /** @description A box of a heatmap, a range of a chart, a group: whatever is given holds together. */
         ExploreSelected: {
-            /** @description The field of a heatmap, whose values lie from `low` to below `high`. */
+            /** @description The field of a heatmap, whose values lie from `low` to below `high`; rows without it are no part of the comparison. */
             column?: string | null;
             end?: components["schemas"]["ExploreMoment"] | null;
             /** @description As in a query specification. */
@@ -3395,6 +4135,43 @@ export interface components {
             rows: number;
             signal: string;
         };
+        InsightsRequest: {
+            end?: string | null;
+            /** @description Rows where the query has no limit; 10,000 at most. */
+            limit?: number | null;
+            /** @description Log groups, `otel/<service>` or `aws/spans`; every group and service when left out. */
+            log_groups?: string[];
+            query: string;
+            /** @description RFC 3339 or unix milliseconds. */
+            start?: string | null;
+        };
+        InsightsTold: {
+            columns: components["schemas"]["SqlColumn"][];
+            /** @description Whether the query groups, so that a chart can be drawn of it. */
+            grouped: boolean;
+            /**
+             * Format: int64
+             * @description Log events that meet the query's filters.
+             */
+            matched: number;
+            rows: Record<string, unknown>[][];
+            /**
+             * Format: int64
+             * @description Log events in the groups and times asked about.
+             */
+            scanned: number;
+            stats: components["schemas"]["Stats"];
+        };
+        InsightsWord: {
+            help: string;
+            /** @description `command`, `aggregate` or `function`. */
+            kind: string;
+            name: string;
+            usage: string;
+        };
+        InsightsWords: {
+            words: components["schemas"]["InsightsWord"][];
+        };
         /** @description Records of one step by OpenTelemetry's severity ranges, weighted. */
         LevelCounts: {
             /** Format: double */
@@ -3446,6 +4223,42 @@ export interface components {
             time_unix_nano: components["schemas"]["UnixNano"];
             trace_id?: string | null;
         };
+        LogField: {
+            key: string;
+            /**
+             * Format: int64
+             * @description Rows that have it.
+             */
+            rows: number;
+            type: string;
+        };
+        LogFields: {
+            /** @description Those that most lines have first. */
+            fields: components["schemas"]["LogField"][];
+            /**
+             * Format: int64
+             * @description Rows that match.
+             */
+            rows: number;
+            stats: components["schemas"]["Stats"];
+        };
+        LogGroupTold: {
+            created_at_unix_nano: components["schemas"]["UnixNano"];
+            name: string;
+            /**
+             * Format: int32
+             * @description For ever when it is not told.
+             */
+            retention_days?: number | null;
+            /** Format: int64 */
+            stored_bytes: number;
+        };
+        LogGroupsTold: {
+            /** @description In the order of names. */
+            groups: components["schemas"]["LogGroupTold"][];
+            /** @description Whether there are more. */
+            truncated: boolean;
+        };
         LogHistogram: {
             buckets: components["schemas"]["LevelCounts"][];
             start_unix_nano: components["schemas"]["UnixNano"];
@@ -3495,6 +4308,17 @@ export interface components {
             step_seconds: number;
             /** @description Patterns there are, told or not. */
             total: number;
+        };
+        LogStreamTold: {
+            first_event_unix_nano?: components["schemas"]["UnixNano"] | null;
+            last_event_unix_nano?: components["schemas"]["UnixNano"] | null;
+            name: string;
+            /** Format: int64 */
+            stored_bytes: number;
+        };
+        LogStreamsTold: {
+            next_cursor?: string | null;
+            streams: components["schemas"]["LogStreamTold"][];
         };
         Logs: {
             logs: components["schemas"]["Log"][];
@@ -3591,6 +4415,157 @@ export interface components {
             next_cursor?: string | null;
             occurrences: components["schemas"]["Log"][];
             stats: components["schemas"]["Stats"];
+        };
+        OwnBurnAlert: {
+            /** @description `exhaustion_time` or `budget_rate`. */
+            alert_type: string;
+            /** Format: int64 */
+            budget_rate_decrease_threshold_per_million?: number | null;
+            /** Format: int64 */
+            budget_rate_window_minutes?: number | null;
+            description: string;
+            /** Format: int64 */
+            exhaustion_minutes?: number | null;
+            id: string;
+            recipients: Record<string, unknown>[];
+            slo_id: string;
+            triggered: boolean;
+            /**
+             * Format: double
+             * @description Minutes left, or millionths of the budget spent within the window.
+             */
+            value?: number | null;
+        };
+        OwnRecipients: {
+            /** @description `id`, `type`, `target`, `triggers`, `burn_alerts`: how many name it. */
+            recipients: Record<string, unknown>[];
+        };
+        /** @description An objective, and how it stands. */
+        OwnSlo: {
+            /** Format: double */
+            bad: number;
+            /**
+             * Format: double
+             * @description Rows that may be bad.
+             */
+            budget_events: number;
+            /**
+             * Format: double
+             * @description Of the budget, the share that is left; below 0 it is overdrawn.
+             */
+            budget_remaining: number;
+            burn_alerts: components["schemas"]["OwnBurnAlert"][];
+            /**
+             * Format: double
+             * @description Over the last hour; at 1 the budget lasts for the period.
+             */
+            burn_rate?: number | null;
+            /**
+             * Format: double
+             * @description The share that was good; nothing without rows.
+             */
+            compliance?: number | null;
+            computed_to_unix_nano: string;
+            datasets: string[];
+            description: string;
+            /** @description Why it could not be worked out. */
+            error?: string | null;
+            /**
+             * Format: double
+             * @description When it goes on as in the last hour.
+             */
+            exhausts_in_seconds?: number | null;
+            expression?: string | null;
+            /** Format: double */
+            good: number;
+            id: string;
+            name: string;
+            /** Format: int64 */
+            period_days: number;
+            /** @description The calculated field that says of a row whether it is good. */
+            sli: string;
+            /** @description `ok`, `warning` when a burn alert is triggered, `exhausted`, or `no_data`. */
+            state: string;
+            tags: Record<string, unknown>[];
+            /**
+             * Format: double
+             * @description The share of rows that shall be good.
+             */
+            target: number;
+            /** Format: double */
+            total: number;
+        };
+        /** @description A value for each step. */
+        OwnSloSeries: {
+            bad: number[];
+            /** @description The share of the budget that was left, over the period that ended at the step. */
+            budget_remaining: number[];
+            compliance: (number | null)[];
+            /** @description Rows within each step. */
+            good: number[];
+            start_unix_nano: string;
+            /** Format: int64 */
+            step_seconds: number;
+        };
+        OwnSloWhole: {
+            burn_down: components["schemas"]["OwnSloSeries"];
+            deliveries: components["schemas"]["ToldDelivery"][];
+            /** @description Of its burn alerts, newest first: `time_unix_nano`, `burn_alert_id`, `state`, `value`, `changed`, `notified`. */
+            history: Record<string, unknown>[];
+            slo: components["schemas"]["OwnSlo"];
+        };
+        OwnSlos: {
+            slos: components["schemas"]["OwnSlo"][];
+        };
+        OwnTest: {
+            deliveries: components["schemas"]["ToldDelivery"][];
+            groups: Record<string, unknown>[];
+            /** Format: double */
+            value?: number | null;
+            would_trigger?: boolean | null;
+        };
+        /** @description A trigger, and how it stood when it was last asked. */
+        OwnTrigger: {
+            /** @description `on_change` or `on_true`. */
+            alert_type: string;
+            /** @description `offset_minutes`, `type`. */
+            baseline?: Record<string, unknown> | null;
+            created_unix_nano: string;
+            /** @description A dataset's slug, or `__all__`. */
+            dataset: string;
+            description: string;
+            disabled: boolean;
+            evaluation_schedule?: Record<string, unknown> | null;
+            /** Format: int64 */
+            frequency_seconds: number;
+            id: string;
+            /** Format: double */
+            last_baseline_value?: number | null;
+            last_error?: string | null;
+            last_evaluated_unix_nano?: string | null;
+            /** Format: double */
+            last_value?: number | null;
+            name: string;
+            next_evaluation_unix_nano?: string | null;
+            /** @description The query specification. */
+            query: Record<string, unknown>;
+            recipients: Record<string, unknown>[];
+            /** @description `ok`, `triggered`, `disabled`, `error`, or `pending` before it was first asked. */
+            state: string;
+            tags: Record<string, unknown>[];
+            /** @description `op`, `value`, `exceeded_limit`. */
+            threshold: Record<string, unknown>;
+            triggered: boolean;
+            updated_unix_nano: string;
+        };
+        OwnTriggerWhole: {
+            deliveries: components["schemas"]["ToldDelivery"][];
+            /** @description Newest first: `time_unix_nano`, `state`, `value`, `baseline_value`, `groups`, `changed`, `notified`, `error`. */
+            history: Record<string, unknown>[];
+            trigger: components["schemas"]["OwnTrigger"];
+        };
+        OwnTriggers: {
+            triggers: components["schemas"]["OwnTrigger"][];
         };
         /** @description A part that changes. */
         PatternTokenTold: {
@@ -3912,6 +4887,22 @@ export interface components {
         SamplingRulesTold: {
             /** @description In the order in which clients try them; the default is last. */
             rules: components["schemas"]["SamplingRuleTold"][];
+        };
+        SavedQueries: {
+            /** @description In the order of names. */
+            queries: components["schemas"]["SavedQuery"][];
+        };
+        SavedQuery: {
+            id: string;
+            log_groups: string[];
+            name: string;
+            query: string;
+        };
+        SavedQueryRequest: {
+            log_groups?: string[];
+            /** @description Slashes make folders. */
+            name: string;
+            query: string;
         };
         /** @description One service over the asked range. */
         Service: {

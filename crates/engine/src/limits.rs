@@ -159,8 +159,20 @@ pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
 /// Windows of one look for faults: a day by the minute, with the hour before it and somewhat behind.
 pub const FAULT_WINDOWS_MAX: usize = 1_600;
 
+/// CloudWatch metrics that one list can name, over all its pages: beyond it a namespace or a name has to be given.
+pub const METRIC_KEYS_MAX: usize = 100_000;
+
+/// Different values of a metric that are read for percentiles: those of a day at ten a second, in some 100 MB.
+pub const METRIC_ROWS_MAX: usize = 1_000_000;
+
 /// Rows that the first estimate of a query rests on: read within a tenth of a second. The next rests on eight times as many.
 pub const EXPLORE_ESTIMATE_ROWS: u64 = 100_000;
 
 /// No further estimate is begun after this long; the whole is worked on then.
 pub const EXPLORE_ESTIMATES_TIME_MAX: Duration = Duration::from_millis(400);
+
+/// Points of one metric that a chart is made of: those of a hundred series at one every ten seconds, of a day and a half.
+pub const METRIC_POINTS_MAX: usize = 1_000_000;
+
+/// Labels of metrics that a list tells apart.
+pub const METRIC_LABELS_MAX: usize = 200;

@@ -239,6 +239,42 @@ pub const DELIVERIES_LISTED: u32 = 500;
 /// Bytes of one answer of a mail server; its list of extensions takes some hundred.
 pub const SMTP_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
+/// Queries of one call of GetMetricData; AWS's bound.
+pub const METRIC_QUERIES_MAX: usize = 500;
+
+/// Series that one SEARCH of metric math finds; AWS's bound.
+pub const METRIC_SEARCH_SERIES_MAX: usize = 500;
+
+/// Alarms of a project; each is looked at when one of its periods is over, some milliseconds each.
+pub const ALARMS_MAX: u32 = 5_000;
+
+/// Events of alarms that are remembered, over all of them: for 5,000 alarms some that changed twice.
+pub const ALARM_EVENTS_KEPT: u32 = 10_000;
+
+/// How often alarms are looked at: AWS's shortest period.
+pub const ALARM_LOOK: Duration = Duration::from_secs(10);
+
+/// Seconds that a period is over before it is judged, so that what was sent at its end has arrived.
+pub const ALARM_SETTLE_SECONDS: i64 = 3;
+
+/// Sets of grouping rules that are remembered: what the log may hold was told apart by the last one or two.
+pub const RULE_SETS_REMEMBERED: usize = 20;
+
+/// Occurrences that rules are tried on.
+pub const RULES_TRIED_ON: usize = 50;
+
+/// Items that one request merges.
+pub const ITEMS_MERGED_MAX: usize = 500;
+
+/// Notification rules of all channels; each is looked at every few seconds.
+pub const NOTIFICATION_RULES_MAX: u32 = 500;
+
+/// Events of items, and deploys, that one look tells; the next follows after seconds.
+pub const NOTIFICATION_EVENTS_MAX: u32 = 200;
+
+/// Items that one look counts, those seen last first.
+pub const NOTIFICATION_ITEMS_MAX: u64 = 500;
+
 /// Rows of a query in Logs Insights' language that the page is told; a table nobody reads further.
 pub const INSIGHTS_PAGE_ROWS_MAX: usize = 10_000;
 

@@ -5,6 +5,7 @@
 
 pub mod attributes;
 pub mod bubble_up;
+pub mod cloudwatch_metrics;
 pub mod error_page;
 pub mod errors;
 pub mod explore;
@@ -17,6 +18,7 @@ pub mod log_fields;
 pub mod log_patterns;
 pub mod logs;
 pub mod map;
+pub mod metrics;
 pub mod occurrences;
 pub mod rql;
 pub mod services;

@@ -34,6 +34,7 @@ use crate::receiver::{Decoded, Door, Failure, Receiver, Reply};
 use put_log_events::{Admission, PutLogEvents};
 
 pub use crate::aws::AwsError;
+pub use emf::unit;
 
 /// The endpoint of [`Incoming`] for this receiver's only operation.
 pub const PUT_LOG_EVENTS: &str = "put_log_events";
@@ -113,5 +114,22 @@ impl Decoded for AdmittedLogEvents<'_> {
 
     fn accepted(&self, _: &Counted<'_>) -> Reply {
         reply::log_events_kept(self.incoming, &self.admission)
+    }
+}
+
+/// Metric data that were read and checked.
+pub struct AdmittedMetricData<'i> {
+    pub data: metric_data::PutMetricData,
+    pub incoming: &'i Incoming<'i>,
+}
+
+impl Decoded for AdmittedMetricData<'_> {
+    fn push(&self, sink: &mut dyn RowSink) -> Result<(), Failure> {
+        self.data.push(self.incoming, sink);
+        Ok(())
+    }
+
+    fn accepted(&self, _: &Counted<'_>) -> Reply {
+        reply::metric_data_kept(self.incoming)
     }
 }

@@ -19,7 +19,6 @@ mod exports;
 mod groups;
 mod imports;
 mod index_policies;
-mod input;
 mod integrations;
 mod live_tail;
 mod lookup_tables;
@@ -54,8 +53,8 @@ use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire::{self, Owner};
 use serde_json::Value;
 
-use self::input::Input;
 use super::Call;
+use super::input::Input;
 use crate::Services;
 
 const NANOS_PER_MS: i64 = 1_000_000;

@@ -7,9 +7,9 @@ use languages::insights::{Query, Selection};
 use receivers::aws::AwsError;
 
 use super::definitions::QUERY_DEFINITION;
-use super::input::Input;
 use super::{LogsApi, model};
 use crate::api::aws::Call;
+use crate::api::aws::input::Input;
 use crate::{Services, now_unix_nano};
 
 /// Where people's saved queries are, also those that CloudWatch's clients saved.

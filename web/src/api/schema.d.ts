@@ -1200,6 +1200,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logs/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lines that match, newest first unless asked otherwise. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language: words, `key = value`, AND, OR, NOT, parentheses. */
+                    q?: string;
+                    service?: string;
+                    receiver?: string;
+                    /** @description OpenTelemetry severity number: 9 info, 13 warn, 17 error. */
+                    severity_min?: number;
+                    trace_id?: string;
+                    log_group?: string;
+                    log_stream?: string;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `oldest`. */
+                    order?: string;
+                    /** @description `csv` (default) or `ndjson`: a JSON object a line, with every attribute. */
+                    format?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/csv": string;
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which fields they have, and how many have each. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description RFC 3339 or unix milliseconds; an hour before `end` by default. */
+                    start?: string;
+                    /** @description RFC 3339 or unix milliseconds; now by default. */
+                    end?: string;
+                    /** @description Search language: words, `key = value`, AND, OR, NOT, parentheses. */
+                    q?: string;
+                    service?: string;
+                    receiver?: string;
+                    /** @description OpenTelemetry severity number: 9 info, 13 warn, 17 error. */
+                    severity_min?: number;
+                    trace_id?: string;
+                    log_group?: string;
+                    log_stream?: string;
+                    limit?: number;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                    /** @description `newest` (default) or `oldest`. */
+                    order?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogFields"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Log groups. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Anywhere in the name, whatever the case. */
+                    q?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogGroupsTold"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/histogram": {
         parameters: {
             query?: never;
@@ -1262,6 +1426,197 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/logs/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a query. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["InsightsRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["InsightsTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/insights/saved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Queries that somebody saved, here or by CloudWatch's API. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SavedQueries"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Saves a query; one of the same name is written over. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SavedQueryRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SavedQuery"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/insights/saved/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a saved query. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/insights/words": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Commands and functions with their help. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["InsightsWords"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/patterns": {
         parameters: {
             query?: never;
@@ -1307,6 +1662,56 @@ export interface paths {
                     };
                 };
                 400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/logs/streams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Streams of a log group. */
+        get: {
+            parameters: {
+                query: {
+                    /** @description The log group. */
+                    group: string;
+                    /** @description How names begin; then streams are in the order of names, otherwise those with the newest events come first. */
+                    prefix?: string;
+                    /** @description `next_cursor` of the page before. */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LogStreamsTold"];
+                    };
+                };
+                404: {
                     headers: {
                         [name: string]: unknown;
                     };
@@ -3730,6 +4135,43 @@ export interface components {
             rows: number;
             signal: string;
         };
+        InsightsRequest: {
+            end?: string | null;
+            /** @description Rows where the query has no limit; 10,000 at most. */
+            limit?: number | null;
+            /** @description Log groups, `otel/<service>` or `aws/spans`; every group and service when left out. */
+            log_groups?: string[];
+            query: string;
+            /** @description RFC 3339 or unix milliseconds. */
+            start?: string | null;
+        };
+        InsightsTold: {
+            columns: components["schemas"]["SqlColumn"][];
+            /** @description Whether the query groups, so that a chart can be drawn of it. */
+            grouped: boolean;
+            /**
+             * Format: int64
+             * @description Log events that meet the query's filters.
+             */
+            matched: number;
+            rows: Record<string, unknown>[][];
+            /**
+             * Format: int64
+             * @description Log events in the groups and times asked about.
+             */
+            scanned: number;
+            stats: components["schemas"]["Stats"];
+        };
+        InsightsWord: {
+            help: string;
+            /** @description `command`, `aggregate` or `function`. */
+            kind: string;
+            name: string;
+            usage: string;
+        };
+        InsightsWords: {
+            words: components["schemas"]["InsightsWord"][];
+        };
         /** @description Records of one step by OpenTelemetry's severity ranges, weighted. */
         LevelCounts: {
             /** Format: double */
@@ -3781,6 +4223,42 @@ export interface components {
             time_unix_nano: components["schemas"]["UnixNano"];
             trace_id?: string | null;
         };
+        LogField: {
+            key: string;
+            /**
+             * Format: int64
+             * @description Rows that have it.
+             */
+            rows: number;
+            type: string;
+        };
+        LogFields: {
+            /** @description Those that most lines have first. */
+            fields: components["schemas"]["LogField"][];
+            /**
+             * Format: int64
+             * @description Rows that match.
+             */
+            rows: number;
+            stats: components["schemas"]["Stats"];
+        };
+        LogGroupTold: {
+            created_at_unix_nano: components["schemas"]["UnixNano"];
+            name: string;
+            /**
+             * Format: int32
+             * @description For ever when it is not told.
+             */
+            retention_days?: number | null;
+            /** Format: int64 */
+            stored_bytes: number;
+        };
+        LogGroupsTold: {
+            /** @description In the order of names. */
+            groups: components["schemas"]["LogGroupTold"][];
+            /** @description Whether there are more. */
+            truncated: boolean;
+        };
         LogHistogram: {
             buckets: components["schemas"]["LevelCounts"][];
             start_unix_nano: components["schemas"]["UnixNano"];
@@ -3830,6 +4308,17 @@ export interface components {
             step_seconds: number;
             /** @description Patterns there are, told or not. */
             total: number;
+        };
+        LogStreamTold: {
+            first_event_unix_nano?: components["schemas"]["UnixNano"] | null;
+            last_event_unix_nano?: components["schemas"]["UnixNano"] | null;
+            name: string;
+            /** Format: int64 */
+            stored_bytes: number;
+        };
+        LogStreamsTold: {
+            next_cursor?: string | null;
+            streams: components["schemas"]["LogStreamTold"][];
         };
         Logs: {
             logs: components["schemas"]["Log"][];
@@ -4398,6 +4887,22 @@ export interface components {
         SamplingRulesTold: {
             /** @description In the order in which clients try them; the default is last. */
             rules: components["schemas"]["SamplingRuleTold"][];
+        };
+        SavedQueries: {
+            /** @description In the order of names. */
+            queries: components["schemas"]["SavedQuery"][];
+        };
+        SavedQuery: {
+            id: string;
+            log_groups: string[];
+            name: string;
+            query: string;
+        };
+        SavedQueryRequest: {
+            log_groups?: string[];
+            /** @description Slashes make folders. */
+            name: string;
+            query: string;
         };
         /** @description One service over the asked range. */
         Service: {

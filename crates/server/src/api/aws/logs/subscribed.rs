@@ -139,9 +139,8 @@ fn packed(message: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
     use std::borrow::Cow;
-
+    use std::io::Read;
 
     use languages::filter_pattern;
     use receivers::cloudwatch::put_log_events;

@@ -6,6 +6,7 @@
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
 //! several nodes. This crate holds no telemetry: rows live in parts, which the store writes.
 
+mod alarm_history;
 mod alert_history;
 mod attributes;
 mod code_version;
@@ -15,7 +16,7 @@ mod deliveries;
 mod deploy_states;
 mod error;
 mod error_item_history;
-mod error_item_merge;
+mod error_item_merges;
 mod error_item_occurrences;
 mod error_items;
 mod evaluations;
@@ -35,6 +36,7 @@ mod slo_counts;
 mod tags;
 mod xray_groups;
 
+pub use alarm_history::AlarmEvent;
 pub use alert_history::AlertEntry;
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};

@@ -35,6 +35,7 @@ pub struct ServicesInner {
     pub logs: api::aws::LogsState,
     pub rql_jobs: api::rollbar::RqlJobs,
     pub outbox: alerting::Outbox,
+    pub alarms: api::aws::metrics::AlarmsState,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -68,11 +69,12 @@ impl Services {
         metastore: metastore::Metastore,
         addresses: Addresses,
         retries: Arc<ingest::Retries>,
+        rules: Arc<ingest::RuleBook>,
     ) -> Result<Services, alerting::OutboxError> {
         let project = settings.project.clone();
         let outbox = alerting::Outbox::new(metastore.clone(), project.clone(), settings.mail.clone())?;
         Ok(Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store.clone(), project.clone(), retries, settings.body_bytes_max),
+            ingest: ingest::Ingest::new(store.clone(), project.clone(), retries, rules, settings.body_bytes_max),
             store,
             settling: tokio::sync::Mutex::default(),
             asker: engine::ask::Asker { engine, project },
@@ -83,6 +85,7 @@ impl Services {
             logs: api::aws::LogsState::default(),
             rql_jobs: api::rollbar::RqlJobs::default(),
             outbox,
+            alarms: api::aws::metrics::AlarmsState::default(),
             addresses,
             started: Instant::now(),
         })))

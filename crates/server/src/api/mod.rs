@@ -1,19 +1,27 @@
 //! The journey out: our own REST API under `/api`, the vendors' read APIs at their own paths, health and metrics.
 
+mod alarm_changes;
+mod alarms;
 mod alerting;
 mod attributes;
 pub mod aws;
 mod bubble_up;
 mod deletions;
+mod error_rules;
 mod errors;
 mod explore;
 mod explore_selection;
 mod filters;
 mod health;
 pub mod honeycomb;
+mod log_export;
+mod log_groups;
+mod log_insights;
 mod log_patterns;
 mod logs;
 mod map;
+mod metric_plots;
+mod metrics;
 mod openapi;
 mod params;
 mod receivers_api;
@@ -34,6 +42,7 @@ use axum::routing::{delete, get, post, put};
 use tower_http::compression::CompressionLayer;
 
 pub use openapi::document;
+pub use refusal::not_found;
 
 use crate::Services;
 
@@ -59,10 +68,24 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
         .route("/api/logs/patterns", get(log_patterns::patterns))
+        .route("/api/logs/fields", get(logs::fields))
+        .route("/api/logs/groups", get(log_groups::groups))
+        .route("/api/logs/streams", get(log_groups::streams))
+        .route("/api/logs/insights", post(log_insights::run))
+        .route("/api/logs/insights/words", get(log_insights::words))
+        .route("/api/logs/insights/saved", get(log_insights::saved).post(log_insights::save))
+        .route("/api/logs/insights/saved/{id}", delete(log_insights::forget))
+        .route("/api/logs/export", get(log_export::export))
         .route("/api/errors", get(errors::list))
         .route("/api/errors/change", post(errors::change))
         .route("/api/errors/merge", post(errors::merge))
         .route("/api/errors/{group}", get(errors::one))
+        .route("/api/error-rules", get(error_rules::list).put(error_rules::put))
+        .route("/api/error-rules/try", post(error_rules::try_out))
+        .route("/api/error-items/merge", post(error_rules::merge))
+        .route("/api/error-items/{id}/unmerge", post(error_rules::unmerge))
+        .route("/api/error-items/{id}/members", get(error_rules::members))
+        .route("/api/error-items/{id}/split", post(error_rules::split))
         .route("/api/errors/{group}/occurrences", get(errors::occurrences))
         .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
         .route("/api/errors/{group}/comments", post(errors::comment))
@@ -81,6 +104,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/trace-groups/{name}", put(trace_groups::change).delete(trace_groups::remove))
         .route("/api/sampling-rules", get(sampling_rules::list).post(sampling_rules::add))
         .route("/api/sampling-rules/{name}", put(sampling_rules::change).delete(sampling_rules::remove))
+        .route("/api/metrics", get(metrics::list))
+        .route("/api/metrics/query", get(metrics::query))
+        .route("/api/metrics/series", post(metric_plots::series))
+        .route("/api/alarms", get(alarms::list).post(alarm_changes::put))
+        .route("/api/alarms/{name}", delete(alarm_changes::remove))
+        .route("/api/alarms/{name}/state", post(alarm_changes::set_state))
+        .route("/api/alarms/{name}/actions", post(alarm_changes::switch_actions))
+        .route("/api/alarms/{name}/test", post(alarm_changes::test))
+        .route("/api/alarms/{name}/history", get(alarms::history))
         .route("/api/alerting/deliveries", get(alerting::deliveries))
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))
@@ -99,7 +131,6 @@ pub fn router(services: Services) -> Router {
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
-        .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())
         // What is told while it happens must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))

@@ -8,6 +8,8 @@ mod log_stream_activity;
 mod occurrence;
 mod pipeline;
 mod retries;
+mod rule_book;
+mod rule_payload;
 mod to_the_end;
 
 use std::sync::Arc;
@@ -23,11 +25,12 @@ pub use activity::{Activity, DatagramCounts, FeedbackLoop, ReceiverActivity, Ref
 pub use body_bytes::{BodyBytes, Held};
 pub use items::{Items, ItemsError};
 pub use log_stream_activity::StreamActivity;
-pub use occurrence::level as item_level;
+pub use occurrence::{level as item_level, level_name as item_level_name};
+pub use pipeline::{Grouping, Pipeline};
 pub use retries::{Retries, RetriesFile};
+pub use rule_book::{Kept as KeptRules, RuleBook, RuleBookError};
+pub use rule_payload::rule_payload;
 
-use groups::Groups;
-use pipeline::Pipeline;
 use retries::{Claim, Ticket};
 use to_the_end::ToTheEnd;
 
@@ -36,7 +39,7 @@ pub struct Ingest {
     store: Store,
     project: String,
     activity: Activity,
-    groups: Groups,
+    grouping: Grouping,
     items: Arc<Items>,
     bodies: Arc<BodyBytes>,
     retries: Arc<Retries>,
@@ -46,12 +49,12 @@ pub struct Ingest {
 
 impl Ingest {
     /// `body_bytes_max` bounds the bodies of all requests that are being read or written.
-    pub fn new(store: Store, project: String, retries: Arc<Retries>, body_bytes_max: usize) -> Ingest {
+    pub fn new(store: Store, project: String, retries: Arc<Retries>, rules: Arc<RuleBook>, body_bytes_max: usize) -> Ingest {
         Ingest {
             store,
             project,
             activity: Activity::default(),
-            groups: Groups::default(),
+            grouping: Grouping { rules, ..Grouping::default() },
             items: Arc::default(),
             bodies: BodyBytes::new(body_bytes_max),
             retries,
@@ -70,6 +73,11 @@ impl Ingest {
     /// What occurrences of errors mean to their items.
     pub fn items(&self) -> &Items {
         &self.items
+    }
+
+    /// The rules by which errors are told apart.
+    pub fn rules(&self) -> &RuleBook {
+        &self.grouping.rules
     }
 
     /// Changes whenever rows became visible.
@@ -139,7 +147,7 @@ impl Ingest {
         datagrams: &[Incoming<'i>],
     ) -> (RowBuffer, Vec<Envelope<'i>>, Seen) {
         let mut rows = RowBuffer::new(row_context(receiver.name(), first));
-        let mut pipeline = Pipeline::new(&mut rows, &self.groups, first.received_at_unix_nano);
+        let mut pipeline = Pipeline::new(&mut rows, &self.grouping, first.received_at_unix_nano);
         let (mut readable, mut seen) = (Vec::with_capacity(datagrams.len()), Seen::default());
         for incoming in datagrams {
             let mut counted = Counted::new(&mut pipeline);
@@ -177,7 +185,7 @@ impl Ingest {
                 Claim::Kept => return answer_again(receiver, incoming, decoded),
             },
         };
-        let (rows, reply, mut seen) = translate(receiver, incoming, decoded, &self.groups)?;
+        let (rows, reply, mut seen) = translate(receiver, incoming, decoded, &self.grouping)?;
         if rows.rows().total() > 0 {
             let envelope = Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() };
             let payload = Payload { head: envelope.encode_head(), body: body.clone() };
@@ -236,10 +244,10 @@ fn translate(
     receiver: &'static dyn Receiver,
     incoming: &Incoming<'_>,
     decoded: Option<&dyn Decoded>,
-    groups: &Groups,
+    grouping: &Grouping,
 ) -> Result<(RowBuffer, Reply, Seen), Failure> {
     let mut rows = RowBuffer::new(row_context(receiver.name(), incoming));
-    let mut pipeline = Pipeline::new(&mut rows, groups, incoming.received_at_unix_nano);
+    let mut pipeline = Pipeline::new(&mut rows, grouping, incoming.received_at_unix_nano);
     let mut counted = Counted::new(&mut pipeline);
     let reply = push(receiver, incoming, decoded, &mut counted)?;
     let mut seen = Seen::default();
@@ -290,17 +298,17 @@ impl RowSink for Nowhere {
 
 /// The rows of a record of the write-ahead log, exactly as they were first decoded; `None` for a record nobody can read.
 pub fn replay(payload: &[u8]) -> Option<(String, RowBuffer)> {
-    replay_into(payload, &Retries::default())
+    replay_into(payload, &Retries::default(), &Arc::default())
 }
 
 /// The same, and remembers the requests, so that one that is sent again is known.
-pub fn replay_into(payload: &[u8], retries: &Retries) -> Option<(String, RowBuffer)> {
+pub fn replay_into(payload: &[u8], retries: &Retries, rules: &Arc<RuleBook>) -> Option<(String, RowBuffer)> {
     let envelopes = receivers::decode_all(payload)?;
     let first = envelopes.first()?;
     let receiver = receivers::by_name(first.receiver)?;
     let mut rows = RowBuffer::new(row_context(receiver.name(), &first.incoming));
-    let groups = Groups::default();
-    let mut pipeline = Pipeline::new(&mut rows, &groups, first.incoming.received_at_unix_nano);
+    let grouping = Grouping { rules: Arc::clone(rules), ..Grouping::default() };
+    let mut pipeline = Pipeline::new(&mut rows, &grouping, first.incoming.received_at_unix_nano);
     for Envelope { incoming, .. } in &envelopes {
         let replayed = receiver.decode(incoming).and_then(|decoded| {
             retries.replayed(receiver, incoming, decoded.as_deref());

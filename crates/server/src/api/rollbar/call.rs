@@ -186,6 +186,15 @@ impl Call {
         Ok(fields.into_iter().map(|(key, value)| (key, Value::String(value))).collect())
     }
 
+    /// The objects of a body that is a list of them, or one alone.
+    pub fn list_of_objects(&self) -> Result<Vec<Value>, Wrong> {
+        if !self.body.trim_ascii_start().starts_with(b"[") {
+            return Ok(vec![Value::Object(self.members()?)]);
+        }
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Wrong::new(StatusCode::BAD_REQUEST, format!("cannot read the body as JSON: {error}")))
+    }
+
     /// Refuses what a page of another origin could send unasked: whatever changes something says so in a header that a
     /// browser lets others write only after asking us, and we do not agree.
     pub fn is_meant(&self) -> Result<(), Wrong> {

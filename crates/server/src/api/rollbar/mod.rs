@@ -9,6 +9,7 @@ mod comments;
 mod deploys;
 mod instances;
 mod items;
+mod notifications;
 mod payload;
 mod people;
 mod project;
@@ -24,13 +25,15 @@ use http::StatusCode;
 use crate::Services;
 use call::{Call, Told, Wrong};
 
+pub use notifications::Notifier;
+pub(super) use payload::payload as occurrence_payload;
 pub use rql::RqlJobs;
 
 /// Rollbar numbers projects; here is one.
 const PROJECT_ID: i64 = 1;
 
 pub fn router() -> Router<Services> {
-    let paths: [(&str, MethodRouter<Services>); 38] = [
+    let paths: [(&str, MethodRouter<Services>); 41] = [
         ("/api/1/status/ping", get(project::ping)),
         ("/api/1/items", get(items::list)),
         ("/api/1/item", get(items::by_counter_parameter)),
@@ -64,7 +67,19 @@ pub fn router() -> Router<Services> {
         ("/api/1/team/{id}", get(project::no_team)),
         ("/api/1/invites", get(project::none)),
         ("/api/1/service_links", get(project::none)),
-        ("/api/1/notifications/{channel}/rules", get(project::none_of_channel)),
+        ("/api/1/notifications/{channel}", get(notifications::rules::channel).put(notifications::rules::channel)),
+        (
+            "/api/1/notifications/{channel}/rules",
+            get(notifications::rules::rules).post(notifications::rules::rules).put(notifications::rules::rules),
+        ),
+        (
+            "/api/1/notifications/{channel}/rule/{id}",
+            get(notifications::rules::rule)
+                .put(notifications::rules::rule)
+                .patch(notifications::rules::rule)
+                .delete(notifications::rules::rule),
+        ),
+        ("/api/1/notifications/{channel}/rule/{id}/test", post(notifications::rules::test)),
         ("/api/1/people", get(people::list)),
         ("/api/1/person/{id}", get(people::one).delete(people::delete)),
         ("/api/1/replays", get(project::none)),

@@ -65,11 +65,6 @@ pub(super) async fn none(_: Call) -> Told {
     told(&Vec::<Value>::new())
 }
 
-/// `GET /notifications/{channel}/rules`.
-pub(super) async fn none_of_channel(_: Path<String>, call: Call) -> Told {
-    none(call).await
-}
-
 fn is_ours(text: &str) -> Result<(), Wrong> {
     if id("Project", text)? == PROJECT_ID { Ok(()) } else { Err(Wrong::missing("Project")) }
 }

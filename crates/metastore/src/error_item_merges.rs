@@ -114,7 +114,7 @@ impl Metastore {
     /// The environments that items were seen in: pairs of item and environment.
     pub async fn error_item_environments(&self, project: &str) -> Result<Vec<(i64, String)>, MetastoreError> {
         let query = "select distinct v.item as item, v.environment as environment from error_item_versions v
-             join error_items i on i.id = v.item where i.project = $1 and v.environment <> ''";
+             join error_items i on i.id = v.item where i.project = $1 and i.group_item is null and v.environment <> ''";
         let rows = sqlx::query(query).bind(project).fetch_all(self.readers()).await?;
         rows.iter().map(|row| Ok((row.try_get("item")?, row.try_get("environment")?))).collect()
     }

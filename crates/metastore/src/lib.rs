@@ -6,6 +6,7 @@
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
 //! several nodes. This crate holds no telemetry: rows live in parts, which the store writes.
 
+mod alarm_history;
 mod alert_history;
 mod attributes;
 mod code_version;
@@ -36,6 +37,7 @@ mod slo_counts;
 mod tags;
 mod xray_groups;
 
+pub use alarm_history::AlarmEvent;
 pub use alert_history::AlertEntry;
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};

@@ -374,6 +374,19 @@ const MIGRATIONS: &[&[&str]] = &[
         )",
     ],
     &[
+        // What happened to alarms; data is JSON.
+        "create table alarm_history (
+            id integer primary key autoincrement,
+            project text not null,
+            alarm text not null,
+            at bigint not null,
+            kind text not null,
+            summary text not null,
+            data text not null
+        )",
+        "create index alarm_history_by_alarm on alarm_history (project, alarm, id)",
+    ],
+    &[
         // Items that people put together: the members point at the group's item, whose their fingerprints are meanwhile.
         "alter table error_items add column group_item bigint",
         "create index error_items_by_group on error_items (group_item) where group_item is not null",

@@ -37,6 +37,7 @@ pub struct ServicesInner {
     source_maps: api::source_maps::SourceMapCache,
     rate_limits: api::rollbar::RateLimits,
     pub outbox: alerting::Outbox,
+    pub alarms: api::aws::metrics::AlarmsState,
     pub addresses: Addresses,
     pub started: Instant,
 }
@@ -87,6 +88,7 @@ impl Services {
             source_maps: api::source_maps::SourceMapCache::default(),
             rate_limits: api::rollbar::RateLimits::default(),
             outbox,
+            alarms: api::aws::metrics::AlarmsState::default(),
             addresses,
             started: Instant::now(),
         })))

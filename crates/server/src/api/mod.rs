@@ -1,5 +1,7 @@
 //! The journey out: our own REST API under `/api`, the vendors' read APIs at their own paths, health and metrics.
 
+mod alarm_changes;
+mod alarms;
 mod alerting;
 mod attributes;
 pub mod aws;
@@ -12,9 +14,14 @@ mod explore_selection;
 mod filters;
 mod health;
 pub mod honeycomb;
+mod log_export;
+mod log_groups;
+mod log_insights;
 mod log_patterns;
 mod logs;
 mod map;
+mod metric_plots;
+mod metrics;
 mod notifications;
 mod openapi;
 mod params;
@@ -64,6 +71,14 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
         .route("/api/logs/patterns", get(log_patterns::patterns))
+        .route("/api/logs/fields", get(logs::fields))
+        .route("/api/logs/groups", get(log_groups::groups))
+        .route("/api/logs/streams", get(log_groups::streams))
+        .route("/api/logs/insights", post(log_insights::run))
+        .route("/api/logs/insights/words", get(log_insights::words))
+        .route("/api/logs/insights/saved", get(log_insights::saved).post(log_insights::save))
+        .route("/api/logs/insights/saved/{id}", delete(log_insights::forget))
+        .route("/api/logs/export", get(log_export::export))
         .route("/api/errors", get(errors::list))
         .route("/api/errors/change", post(errors::change))
         .route("/api/errors/merge", post(errors::merge))
@@ -103,6 +118,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/trace-groups/{name}", put(trace_groups::change).delete(trace_groups::remove))
         .route("/api/sampling-rules", get(sampling_rules::list).post(sampling_rules::add))
         .route("/api/sampling-rules/{name}", put(sampling_rules::change).delete(sampling_rules::remove))
+        .route("/api/metrics", get(metrics::list))
+        .route("/api/metrics/query", get(metrics::query))
+        .route("/api/metrics/series", post(metric_plots::series))
+        .route("/api/alarms", get(alarms::list).post(alarm_changes::put))
+        .route("/api/alarms/{name}", delete(alarm_changes::remove))
+        .route("/api/alarms/{name}/state", post(alarm_changes::set_state))
+        .route("/api/alarms/{name}/actions", post(alarm_changes::switch_actions))
+        .route("/api/alarms/{name}/test", post(alarm_changes::test))
+        .route("/api/alarms/{name}/history", get(alarms::history))
         .route("/api/alerting/deliveries", get(alerting::deliveries))
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))

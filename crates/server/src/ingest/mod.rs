@@ -27,12 +27,12 @@ pub use body_bytes::{BodyBytes, Held};
 pub use items::{Items, ItemsError};
 pub use log_stream_activity::StreamActivity;
 pub use occurrence::{level as item_level, level_name as item_level_name};
+pub use pipeline::{Grouping, Pipeline};
 pub use retries::{Retries, RetriesFile};
 pub use rule_book::{Kept as KeptRules, RuleBook, RuleBookError};
 pub use rule_payload::rule_payload;
 pub use scrub::{ScrubHits, ScrubSettings, Scrubber};
 
-use pipeline::{Grouping, Pipeline};
 use retries::{Claim, Ticket};
 use to_the_end::ToTheEnd;
 

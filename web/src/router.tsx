@@ -90,6 +90,20 @@ const error = createRoute({
   component: lazyRouteComponent(() => import('./pages/error/ErrorPage'), 'ErrorPage'),
 });
 
+const metrics = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/metrics',
+  validateSearch: searchOf('q', 'metric', 'ns', 'agg', 'by', 'where', 'draw', 'live'),
+  component: lazyRouteComponent(() => import('./pages/metrics/MetricsPage'), 'MetricsPage'),
+});
+
+const alerts = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/alerts',
+  validateSearch: searchOf('tab', 'q', 'open', 'from'),
+  component: lazyRouteComponent(() => import('./pages/alerts/AlertsPage'), 'AlertsPage'),
+});
+
 const connect = createRoute({
   getParentRoute: () => rootRoute,
   path: '/connect',
@@ -125,7 +139,7 @@ const slo = createRoute({
   component: lazyRouteComponent(() => import('./pages/alerts/slo/SloPage'), 'SloPage'),
 });
 
-const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, slos, slo, connect, sql, settings]);
+const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, metrics, alerts, slos, slo, connect, sql, settings]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

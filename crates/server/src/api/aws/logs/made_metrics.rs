@@ -326,8 +326,11 @@ mod tests {
         json!({ "metricName": "M", "metricNamespace": "N", "metricValue": value })
     }
 
+    /// The second, dimensions, and values with their counts.
+    type Made<'a> = (i64, &'a str, &'a [(f64, f64)]);
+
     #[track_caller]
-    fn check(filter: &Filter, lines: &[(i64, &str)], expected: &[(i64, &str, &[(f64, f64)])]) {
+    fn check(filter: &Filter, lines: &[(i64, &str)], expected: &[Made<'_>]) {
         let lines: Vec<Line<'_>> = lines.iter().map(|(second, line)| (NOW_MS + second * 1_000, Cow::Borrowed(*line))).collect();
         let found = find(std::slice::from_ref(filter), &lines);
         let told: Vec<_> = found

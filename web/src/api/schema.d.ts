@@ -444,6 +444,319 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/error-items/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Merges items into one. The first that is a group already takes the others in; without one a group is made. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["MergeRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ItemNumbers"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/error-items/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The items that were merged into one. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description the group's item */
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ItemsTold"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/error-items/{id}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells the occurrences of an item apart by what stands at a place of the payload, from now on: a rule before all others. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SplitRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorRules"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/error-items/{id}/unmerge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes items out of the group that they were merged into. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description the group's item */
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["UnmergeRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ItemsTold"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/error-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules in their order. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorRules"];
+                    };
+                };
+            };
+        };
+        /** Puts rules in the place of all others, for what arrives a second later and after. What is there stays where it is. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErrorRulesRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorRules"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/error-rules/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What rules would do to the latest occurrences, of all items or of one. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErrorRulesRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorRulesTried"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/errors": {
         parameters: {
             query?: never;
@@ -3837,6 +4150,44 @@ export interface components {
         ErrorRow: components["schemas"]["ErrorGroup"] & {
             item: components["schemas"]["ErrorItemTold"];
         };
+        /** @description A rule: what an occurrence has to be like, and what it is then grouped by and called. */
+        ErrorRule: {
+            /** @description `{"path", "op", "value"}`, or `{"any": […]}`, `{"all": […]}`, `{"none": […]}`. */
+            condition: Record<string, unknown>;
+            /** @description A template; `{{default_fingerprint}}`, `{{default_title}}` and any path may stand in it, `group-item-12` names an item. */
+            fingerprint?: string | null;
+            name?: string | null;
+            title?: string | null;
+        };
+        ErrorRuleTried: {
+            /** @description What it is grouped by now. */
+            group: string;
+            /** Format: int64 */
+            number: number;
+            /** @description The rule that holds, counted from none. */
+            rule?: number | null;
+            title: string;
+            would_be_fingerprint: string;
+            would_be_title: string;
+        };
+        ErrorRules: {
+            /** @description From when on occurrences are told apart by them. */
+            in_force_since_unix_nano: components["schemas"]["UnixNano"];
+            /** @description In order: the first that holds counts. */
+            rules: components["schemas"]["ErrorRule"][];
+        };
+        ErrorRulesRequest: {
+            /**
+             * Format: int64
+             * @description Only when they are tried: on the occurrences of this item.
+             */
+            item_id?: number | null;
+            rules: components["schemas"]["ErrorRule"][];
+        };
+        ErrorRulesTried: {
+            /** @description The latest first. */
+            occurrences: components["schemas"]["ErrorRuleTried"][];
+        };
         ErrorSeries: {
             counts: number[];
             start_unix_nano: components["schemas"]["UnixNano"];
@@ -4172,6 +4523,18 @@ export interface components {
         InsightsWords: {
             words: components["schemas"]["InsightsWord"][];
         };
+        ItemNumbers: {
+            /** Format: int64 */
+            counter: number;
+            /** Format: int64 */
+            id: number;
+            /** Format: int64 */
+            occurrences: number;
+            title: string;
+        };
+        ItemsTold: {
+            items: components["schemas"]["ItemNumbers"][];
+        };
         /** @description Records of one step by OpenTelemetry's severity ranges, weighted. */
         LevelCounts: {
             /** Format: double */
@@ -4403,6 +4766,10 @@ export interface components {
             kind: "range";
             service?: string | null;
             start_unix_nano: components["schemas"]["UnixNano"];
+        };
+        MergeRequest: {
+            ids: number[];
+            title?: string | null;
         };
         /** @description RFC 3339, or unix milliseconds as a number or a text. */
         Moment: number | string;
@@ -5007,6 +5374,10 @@ export interface components {
             status_message: string;
             trace_id: string;
         };
+        SplitRequest: {
+            /** @description Where in the payload that is by which occurrences are to differ, e.g. `custom.tenant`. */
+            path: string;
+        };
         SqlAnswer: {
             columns: components["schemas"]["SqlColumn"][];
             rows: unknown[][];
@@ -5363,6 +5734,10 @@ export interface components {
          * @example 1795226742550000000
          */
         UnixNano: string;
+        UnmergeRequest: {
+            /** @description All members when none is named. */
+            ids?: number[];
+        };
         /** @description One of the messages that an error comes with. */
         Variant: {
             /** Format: double */

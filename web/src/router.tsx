@@ -125,7 +125,21 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings/SettingsPage'), 'SettingsPage'),
 });
 
-const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, metrics, alerts, connect, sql, settings]);
+const slos = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/alerts/slos',
+  validateSearch: searchOf('new'),
+  component: lazyRouteComponent(() => import('./pages/alerts/slo/SlosPage'), 'SlosPage'),
+});
+
+const slo = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/alerts/slos/$slo',
+  validateSearch: searchOf('sel', 'selv'),
+  component: lazyRouteComponent(() => import('./pages/alerts/slo/SloPage'), 'SloPage'),
+});
+
+const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, metrics, alerts, slos, slo, connect, sql, settings]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

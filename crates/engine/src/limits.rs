@@ -90,6 +90,13 @@ pub const BUBBLE_UP_SMALL_NUMBERS: usize = 4_096;
 /// Different whole numbers that are told one by one; more are told as ranges, as a person would read them.
 pub const BUBBLE_UP_WHOLE_NUMBERS_MAX: usize = 64;
 
+/// Rows of a question, and log records around it, up to which BubbleUp looks at the events of its spans and the lines of its
+/// traces: each is joined by its ids, about a second for a million.
+pub const BUBBLE_UP_LINKED_ROWS_MAX: u64 = 2_000_000;
+
+/// Characters of a log line that BubbleUp compares; lines that differ only later say the same.
+pub const BUBBLE_UP_BODY_CHARACTERS: i64 = 200;
+
 /// Values told of each column, those that differ most.
 pub const BUBBLE_UP_VALUES_TOLD: usize = 20;
 

@@ -298,3 +298,18 @@ pub const ALERT_ENTRIES_TOLD: u32 = 500;
 
 /// Groups that a notice or an entry of a history names; more nobody reads.
 pub const ALERT_GROUPS_TOLD: usize = 50;
+
+/// Data points that metric filters make of one call: a call has 10,000 events, which seldom make a series each.
+pub const MADE_METRICS_MAX: usize = 10_000;
+
+/// How often minutes without a match are looked for.
+pub const METRIC_FILTER_LOOK: Duration = Duration::from_secs(10);
+
+/// How long after its end a minute is taken to be over, so that senders that gather for some seconds are waited for.
+pub const QUIET_MINUTE_SETTLE: Duration = Duration::from_secs(15);
+
+/// Minutes of metric filters with default values that wait for their end: those of some thousand filters.
+pub const QUIET_MINUTES_MAX: usize = 10_000;
+
+/// Deliveries of one subscription that wait for its address; each has up to a megabyte.
+pub const SUBSCRIPTION_DELIVERIES_WAITING_MAX: u64 = 200;

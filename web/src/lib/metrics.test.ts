@@ -5,7 +5,7 @@ describe('metrics', () => {
   it('writes figures in their unit', () => {
     const plain = (unit: string, aggregation: string, value: number) => metricFormat(unit, aggregation)(value).replace(/\u00a0/g, ' ');
     expect(plain('ms', 'p95', 312)).toBe('312 ms');
-    expect(plain('s', 'avg', 0.0125)).toMatch(/^12\.50? ms$/);
+    expect(plain('s', 'avg', 0.0125)).toBe('13 ms');
     expect(plain('Seconds', 'max', 2)).toMatch(/^2(\.0+)? s$/);
     expect(plain('By', 'rate', 2_500_000)).toMatch(/^2\.50? MB\/s$/);
     expect(plain('Percent', 'avg', 41.23)).toBe('41.2%');

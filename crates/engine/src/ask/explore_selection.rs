@@ -1,8 +1,10 @@
 //! What a chart of a query leads to: what is different about the rows that were selected in it, and the traces they belong to.
 //!
-//! Missing: events and log records of the selected rows' traces; which fields are the resource's
+//! Events of the selected spans and log lines of the selected traces are compared in [`super::explore_linked`].
+//!
+//! Missing: fields of other spans of the selected rows' traces
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use analysis::bubble_up::rank;
 use arrow::datatypes::DataType;
@@ -15,11 +17,13 @@ use utoipa::ToSchema;
 
 use super::bubble_up::{BubbleUpColumn, columns, tell, totals};
 use super::explore::{ExploreQuestion, reach};
+use super::explore_linked::Linked;
 use super::honeycomb::{HoneycombError, cell};
 use super::{Asker, Stats};
-use crate::bubble_up::Comparison;
+use crate::answer::QueryStats;
+use crate::bubble_up::{ColumnCounts, Comparison, Told};
 use crate::error::EngineError;
-use crate::limits::BUBBLE_UP_COLUMNS_MAX;
+use crate::limits::{BUBBLE_UP_COLUMNS_MAX, BUBBLE_UP_LINKED_ROWS_MAX};
 use crate::session::Session;
 
 /// The rows of a query that stand out.
@@ -55,7 +59,8 @@ pub struct ExploreCompared {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ExploreField {
     pub column: String,
-    /// `span`, `log`, or `both` for what spans and log records tell.
+    /// `resource`; `span`, `log`, or `both` for what spans and log records tell themselves; `event` of the spans, `trace` for
+    /// log lines of the traces, both as shares of spans and of traces.
     pub source: &'static str,
     /// `text` or `number`.
     pub kind: &'static str,
@@ -139,8 +144,7 @@ impl Asker {
         let session = self.session(reach(&times, &question.query.specification)).await?;
         let (sources, is_cut) = fields(&session)?;
         let names: Vec<String> = sources.keys().cloned().collect();
-        let inside = Calculation { name: Some("selected".into()), filters: selection.filters.clone(), ..Calculation::count() };
-        let mut asked = asked(question, names, inside);
+        let mut asked = asked(question, names.into_iter().chain([RESOURCE.to_owned()]).collect(), selecting(selection));
         asked.narrowed.extend(selection.column.as_deref().map(exists));
         let state = session.state();
         let lowered = lower(&asked.query.specification, self.explore_context(&session, &state, &asked).await?)?;
@@ -152,21 +156,42 @@ impl Asker {
 
         let mut counts = Comparison::read(&types[..counted], &answer.batches).map_err(EngineError::from)?;
         let totals = totals(&counts);
+        let resource = counts.columns.pop().map(|mut counts| resource_keys(&mut counts)).unwrap_or_default();
         let columns = sources.iter().zip(&mut counts.columns);
-        let mut told: Vec<_> = columns.map(|((name, _), counts)| tell(name, counts, &totals)).collect();
+        let mut told: Vec<_> = columns
+            .map(|((name, source), counts)| {
+                let (column, difference) = tell(name, counts, &totals);
+                ((column, if resource.contains(name) { RESOURCE } else { *source }), difference)
+            })
+            .collect();
+        let (mut truncated, mut query_stats) =
+            (is_cut.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} fields of more")), answer.stats);
+        let lines = session.view.snapshot(Signal::Logs).rows_total;
+        let whole: f64 = counts.weights[0];
+        match counts.rows[0] {
+            rows if rows <= 0.0 => {}
+            rows if rows.max(lines as f64) > BUBBLE_UP_LINKED_ROWS_MAX as f64 => {
+                let message = format!("events and log lines of traces are compared for {BUBBLE_UP_LINKED_ROWS_MAX} rows at most");
+                truncated.get_or_insert(message);
+            }
+            _ if lines == 0 => {}
+            rows => {
+                for linked in [Linked::Events, Linked::Lines] {
+                    let (columns, stats) = self.explore_linked(question, selection, linked, &resource, whole / rows).await?;
+                    told.extend(columns.into_iter().map(|(column, difference)| ((column, linked.source()), difference)));
+                    query_stats = QueryStats { rows_total: query_stats.rows_total, ..query_stats.plus(stats) };
+                }
+            }
+        }
         rank(&mut told);
         // A field that no row has says nothing.
-        told.retain(|(column, _)| column.null_share_selection < 1.0 || column.null_share_baseline < 1.0);
+        told.retain(|((column, _), _)| column.null_share_selection < 1.0 || column.null_share_baseline < 1.0);
         told.truncate(limit);
-        let mut stats: Stats = answer.stats.into();
+        let mut stats: Stats = query_stats.into();
         stats.sampled = counts.rows != counts.weights;
-        stats.truncated = is_cut.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} fields of more"));
-        let fields = told.into_iter().map(|(column, _)| {
-            let source = sources.get(&column.name).copied().unwrap_or("span");
-            field(column, source)
-        });
+        stats.truncated = truncated;
         Ok(ExploreBubbleUp {
-            fields: fields.collect(),
+            fields: told.into_iter().map(|((column, source), _)| field(column, source)).collect(),
             selection: ExploreCompared { rows: totals.selection_rows, weight: totals.selection },
             baseline: ExploreCompared { rows: totals.baseline_rows, weight: totals.baseline },
             sampled: stats.sampled,
@@ -227,12 +252,31 @@ impl Asker {
     }
 }
 
-fn exists(column: &str) -> Filter {
+/// The calculation whose filters tell the selected rows.
+pub(super) fn selecting(selection: &ExploreSelection) -> Calculation {
+    Calculation { name: Some("selected".into()), filters: selection.filters.clone(), ..Calculation::count() }
+}
+
+/// The column of resources, and the source of its attributes.
+const RESOURCE: &str = "resource";
+
+/// Names of attributes that resources have; of all, unless there are more than are counted.
+fn resource_keys(counts: &mut ColumnCounts) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for (value, _) in counts.told() {
+        let Told::Text(text) = value else { continue };
+        let Ok(Value::Object(resource)) = serde_json::from_str(&text) else { continue };
+        keys.extend(resource.into_iter().map(|(key, _)| key));
+    }
+    keys
+}
+
+pub(super) fn exists(column: &str) -> Filter {
     Filter { column: column.to_owned(), operator: FilterOperator::Exists, value: Value::Null }
 }
 
 /// The rows of a question under other columns, with one calculation.
-fn asked(question: &ExploreQuestion, breakdowns: Vec<String>, calculation: Calculation) -> ExploreQuestion {
+pub(super) fn asked(question: &ExploreQuestion, breakdowns: Vec<String>, calculation: Calculation) -> ExploreQuestion {
     let mut asked = question.clone();
     asked.query.specification = QuerySpecification {
         calculations: vec![calculation],

@@ -9,6 +9,7 @@ pub mod cloudwatch_metrics;
 pub mod error_page;
 pub mod errors;
 pub mod explore;
+mod explore_linked;
 pub mod explore_selection;
 pub mod fault_windows;
 pub mod honeycomb;

@@ -20,6 +20,7 @@ pub use outbox::{Outbox, OutboxError};
 pub fn evaluators() -> Vec<Arc<dyn Evaluator>> {
     vec![
         Arc::new(crate::api::aws::metrics::AlarmEvaluator),
+        Arc::new(crate::api::aws::MetricFilterDefaults),
         Arc::new(crate::api::honeycomb::Triggers),
         Arc::new(crate::api::honeycomb::Slos),
         Arc::new(crate::api::rollbar::Notifier),

@@ -70,7 +70,7 @@ pub async fn list(State(services): State<Services>) -> Result<Json<Alarms>, Refu
     Ok(Json(Alarms { alarms }))
 }
 
-fn told(alarm: &Alarm, state: AlarmState) -> ToldAlarm {
+pub(super) fn told(alarm: &Alarm, state: AlarmState) -> ToldAlarm {
     let text = |member: &str| Some(alarm.text(member).to_owned()).filter(|text| !text.is_empty());
     let actions = |state| alarm.actions(state).into_iter().map(str::to_owned).collect();
     let condition = Condition::read(&alarm.document).ok().filter(|_| alarm.kind() != AlarmKind::Composite);

@@ -1,5 +1,6 @@
 //! The journey out: our own REST API under `/api`, the vendors' read APIs at their own paths, health and metrics.
 
+mod alarm_changes;
 mod alarms;
 mod alerting;
 mod attributes;
@@ -19,6 +20,7 @@ mod log_insights;
 mod log_patterns;
 mod logs;
 mod map;
+mod metric_plots;
 mod metrics;
 mod openapi;
 mod params;
@@ -104,7 +106,12 @@ pub fn router(services: Services) -> Router {
         .route("/api/sampling-rules/{name}", put(sampling_rules::change).delete(sampling_rules::remove))
         .route("/api/metrics", get(metrics::list))
         .route("/api/metrics/query", get(metrics::query))
-        .route("/api/alarms", get(alarms::list))
+        .route("/api/metrics/series", post(metric_plots::series))
+        .route("/api/alarms", get(alarms::list).post(alarm_changes::put))
+        .route("/api/alarms/{name}", delete(alarm_changes::remove))
+        .route("/api/alarms/{name}/state", post(alarm_changes::set_state))
+        .route("/api/alarms/{name}/actions", post(alarm_changes::switch_actions))
+        .route("/api/alarms/{name}/test", post(alarm_changes::test))
         .route("/api/alarms/{name}/history", get(alarms::history))
         .route("/api/alerting/deliveries", get(alerting::deliveries))
         .route("/api/alerting/test", post(alerting::test))

@@ -25,8 +25,8 @@ use receivers::cloudwatch::reply::{metrics_code, metrics_error};
 use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
-pub use self::logs::LogsState;
 pub(super) use self::logs::page as logs_page;
+pub use self::logs::{LogsState, MetricFilterDefaults};
 pub use self::signature::AwsKeys;
 pub use self::xray::XrayState;
 use crate::ingest::Held;

@@ -22,6 +22,7 @@ mod index_policies;
 mod integrations;
 mod live_tail;
 mod lookup_tables;
+mod made_metrics;
 mod metric_filters;
 mod model;
 pub(in crate::api) mod page;
@@ -35,6 +36,7 @@ mod resource_policies;
 mod resources;
 mod scheduled_queries;
 mod settings;
+mod subscribed;
 mod subscriptions;
 mod syslog;
 mod table_integrations;
@@ -53,6 +55,7 @@ use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire::{self, Owner};
 use serde_json::Value;
 
+pub use self::made_metrics::MetricFilterDefaults;
 use super::Call;
 use super::input::Input;
 use crate::Services;
@@ -65,6 +68,7 @@ pub struct LogsState {
     queries: Arc<query_jobs::QueryJobs>,
     sessions: live_tail::Sessions,
     policies: data_protection::CompiledPolicies,
+    quiet_minutes: made_metrics::QuietMinutes,
 }
 
 /// Whether the answer of an operation goes on for as long as the client listens.

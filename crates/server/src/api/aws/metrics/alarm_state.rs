@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::alarms::Alarm;
 use crate::Services;
-use crate::alerting::{Destination, NewDelivery, OutboxError, Payload};
+use crate::alerting::{Destination, NewDelivery, OutboxError, Payload, ToldDelivery};
 use crate::limits::ALARM_EVENTS_KEPT;
 
 /// The evaluator under which states are kept.
@@ -133,6 +133,27 @@ impl AlarmState {
         services.metastore.add_alarm_events(&services.settings.project, &events, ALARM_EVENTS_KEPT).await?;
         tracing::info!(alarm = alarm.name, from = self.value.as_str(), to = after.value.as_str(), "an alarm changed");
         Ok(())
+    }
+
+    /// Tells the actions of a state as if the alarm had just come to it, once and now, and tells what came of each.
+    pub async fn try_actions(
+        &self,
+        value: StateValue,
+        alarm: &Alarm,
+        services: &Services,
+        now: i64,
+    ) -> Result<Vec<ToldDelivery>, OutboxError> {
+        let after = AlarmState { value, reason: "This is a test: nothing has changed.".to_owned(), ..self.clone() };
+        let mut told = Vec::new();
+        for action in alarm.actions(value) {
+            let Some(destination) = destination(action) else { continue };
+            let payload = match &destination {
+                Destination::Email { .. } => self.mail(&after, alarm, now),
+                Destination::Http { .. } => self.notification(&after, alarm, services, action, now),
+            };
+            told.push(services.outbox.test(destination, payload).await?);
+        }
+        Ok(told)
     }
 
     fn change_summary(&self, after: &AlarmState) -> String {

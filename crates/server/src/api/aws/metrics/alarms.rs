@@ -187,6 +187,61 @@ pub async fn alarms(services: &Services) -> Result<Vec<Alarm>, MetastoreError> {
         .collect()
 }
 
+/// Keeps an alarm, new or changed. One that is new waits for data.
+pub async fn keep(services: &Services, name: &str, document: &Map<String, Value>, now: i64) -> Result<(), MetastoreError> {
+    let (metastore, project) = (&services.metastore, &services.settings.project);
+    let is_new = metastore.resource(project, ALARM, "", name).await?.is_none();
+    let text = Value::Object(document.clone()).to_string();
+    metastore.put_resource(project, ALARM, "", name, &text, ResourcesMax::OfKind(ALARMS_MAX), now).await?;
+    if is_new {
+        AlarmState::initial(now).write(services, name).await?;
+    }
+    services.alarms.forget(name);
+    note(services, name, if is_new { "Create" } else { "Update" }, now).await
+}
+
+/// One of our own making, on a metric, after the checks of PutMetricAlarm.
+pub async fn keep_metric_alarm(
+    services: &Services,
+    name: &str,
+    mut document: Map<String, Value>,
+    now: i64,
+) -> Result<Result<(), MetastoreError>, AwsError> {
+    Condition::read(&document)?;
+    let region = services.settings.region.as_str();
+    document.insert(OURS.to_owned(), json!({ "kind": AlarmKind::Metric.as_str(), "region": region }));
+    Ok(keep(services, name, &document, now).await)
+}
+
+pub async fn switch_actions(services: &Services, alarm: Alarm, enabled: bool, now: i64) -> Result<(), MetastoreError> {
+    let mut document = alarm.document;
+    document.insert("ActionsEnabled".into(), enabled.into());
+    keep(services, &alarm.name, &document, now).await
+}
+
+/// Removes an alarm that is there; its history stays.
+pub async fn remove(services: &Services, name: &str, now: i64) -> Result<(), MetastoreError> {
+    let (metastore, project) = (&services.metastore, &services.settings.project);
+    metastore.delete_resource(project, ALARM, "", name).await?;
+    metastore.delete_evaluation(project, ALARMS, name).await?;
+    services.alarms.forget(name);
+    note(services, name, "Delete", now).await?;
+    metastore.delete_all_tags(project, &tag_owner(name)).await
+}
+
+/// Notes in an alarm's history that it was made, changed or removed.
+async fn note(services: &Services, alarm: &str, what: &str, now: i64) -> Result<(), MetastoreError> {
+    let event = AlarmEvent {
+        id: 0,
+        alarm: alarm.to_owned(),
+        at_unix_nano: now,
+        kind: "ConfigurationUpdate".to_owned(),
+        summary: format!("Alarm \"{alarm}\" {}d", what.to_lowercase()),
+        data: json!({ "version": "1.0", "type": what }).to_string(),
+    };
+    services.metastore.add_alarm_events(&services.settings.project, &[event], ALARM_EVENTS_KEPT).await
+}
+
 impl MetricsApi<'_> {
     pub(super) async fn put_metric_alarm(&self) -> Answer {
         let document = self.input.only(&MEMBERS);
@@ -220,35 +275,12 @@ impl MetricsApi<'_> {
     pub(super) async fn put_alarm(&self, kind: AlarmKind, mut document: Map<String, Value>) -> Answer {
         let name = self.input.required("AlarmName");
         document.insert(OURS.to_owned(), json!({ "kind": kind.as_str(), "region": self.call.region }));
-        let text = serde_json::to_string(&document).map_err(unavailable)?;
-        let (metastore, now) = (&self.services.metastore, self.call.received_at_unix_nano);
-        let is_new = metastore.resource(self.project, ALARM, "", name).await.map_err(metastore_error)?.is_none();
-        let put = metastore.put_resource(self.project, ALARM, "", name, &text, ResourcesMax::OfKind(ALARMS_MAX), now);
-        put.await.map_err(metastore_error)?;
-        if is_new {
-            AlarmState::initial(now).write(self.services, name).await.map_err(metastore_error)?;
-        }
-        self.services.alarms.forget(name);
-        let summary = if is_new { format!("Alarm \"{name}\" created") } else { format!("Alarm \"{name}\" updated") };
-        let data = json!({ "version": "1.0", "type": if is_new { "Create" } else { "Update" } });
-        self.note(name, "ConfigurationUpdate", summary, data).await?;
+        keep(self.services, name, &document, self.call.received_at_unix_nano).await.map_err(metastore_error)?;
         let tags = self.input.list("Tags").iter();
         let tags: Vec<(String, String)> =
             tags.filter_map(|tag| Some((tag["Key"].as_str()?.to_owned(), tag["Value"].as_str()?.to_owned()))).collect();
         self.put_tags(&tag_owner(name), tags).await?;
         Ok(json!({}))
-    }
-
-    async fn note(&self, alarm: &str, kind: &str, summary: String, data: Value) -> Result<(), AwsError> {
-        let event = AlarmEvent {
-            id: 0,
-            alarm: alarm.to_owned(),
-            at_unix_nano: self.call.received_at_unix_nano,
-            kind: kind.to_owned(),
-            summary,
-            data: data.to_string(),
-        };
-        self.services.metastore.add_alarm_events(self.project, &[event], ALARM_EVENTS_KEPT).await.map_err(metastore_error)
     }
 
     pub(super) async fn describe_alarms(&self) -> Answer {
@@ -407,14 +439,7 @@ impl MetricsApi<'_> {
     pub(super) async fn switch_alarm_actions(&self, enabled: bool) -> Answer {
         let names = self.input.texts("AlarmNames");
         for alarm in self.all_alarms().await?.into_iter().filter(|alarm| names.contains(&alarm.name.as_str())) {
-            let mut document = alarm.document;
-            document.insert("ActionsEnabled".into(), enabled.into());
-            let text = serde_json::to_string(&document).map_err(unavailable)?;
-            let (max, now) = (ResourcesMax::OfKind(ALARMS_MAX), self.call.received_at_unix_nano);
-            let put = self.services.metastore.put_resource(self.project, ALARM, "", &alarm.name, &text, max, now);
-            put.await.map_err(metastore_error)?;
-            let summary = format!("Alarm \"{}\" updated", alarm.name);
-            self.note(&alarm.name, "ConfigurationUpdate", summary, json!({ "version": "1.0", "type": "Update" })).await?;
+            switch_actions(self.services, alarm, enabled, self.call.received_at_unix_nano).await.map_err(metastore_error)?;
         }
         Ok(json!({}))
     }
@@ -427,12 +452,7 @@ impl MetricsApi<'_> {
             return Err(error.with_status(http::StatusCode::NOT_FOUND));
         }
         for name in names {
-            self.services.metastore.delete_resource(self.project, ALARM, "", name).await.map_err(metastore_error)?;
-            self.services.metastore.delete_evaluation(self.project, ALARMS, name).await.map_err(metastore_error)?;
-            self.services.alarms.forget(name);
-            let data = json!({ "version": "1.0", "type": "Delete" });
-            self.note(name, "ConfigurationUpdate", format!("Alarm \"{name}\" deleted"), data).await?;
-            self.services.metastore.delete_all_tags(self.project, &tag_owner(name)).await.map_err(metastore_error)?;
+            remove(self.services, name, self.call.received_at_unix_nano).await.map_err(metastore_error)?;
         }
         Ok(json!({}))
     }

@@ -29,8 +29,8 @@ use serde_json::Value;
 
 pub use self::alarm_evaluator::AlarmEvaluator;
 pub use self::alarm_judge::Condition;
-pub use self::alarm_state::{AlarmState, AlarmsState, StateValue};
-pub use self::alarms::{Alarm, AlarmKind, alarms};
+pub use self::alarm_state::{AlarmState, AlarmsState, StateError, StateValue};
+pub use self::alarms::{Alarm, AlarmKind, alarms, keep_metric_alarm, remove, switch_actions};
 use super::Call;
 use super::input::Input;
 use crate::Services;

@@ -27,8 +27,12 @@ const TYPES = [
   { value: 'on_change', label: 'When it changes' },
   { value: 'on_true', label: 'Each time it is so' },
 ] as const;
-/** What a query covers, where it says nothing: as long as it waits between. */
-const RANGE_LEAST_S = 300;
+/** What a query covers, in seconds, where there is room: less than this is a matter of luck. */
+const RANGE_LEAST = 300;
+/** What it may cover: a day, and as often as this the time between. */
+const RANGE_MOST = 86_400;
+const RANGE_TIMES = 4;
+const rangeFor = (every: number, wanted: number | null | undefined) => Math.min(RANGE_MOST, every * RANGE_TIMES, wanted ?? Math.max(RANGE_LEAST, every));
 
 function textOf<T>(read: (text: string) => Read<T>, write: (one: T) => string): (text: string) => { ok: string } | { error: string } {
   return (text) => {
@@ -44,9 +48,9 @@ function parsed<T>(items: string[], read: (text: string) => Read<T>): T[] {
   });
 }
 
-/** A trigger has one figure; a heatmap is none. */
+/** A trigger has one figure: no heatmap, nothing that looks at the step before. */
 function firstOf(question: Question): Question {
-  const calculation = question.calculations.find((one) => one.op !== 'HEATMAP') ?? { op: 'COUNT' };
+  const calculation = question.calculations.find((one) => !/^(HEATMAP|CONCURRENCY|RATE_)/.test(one.op)) ?? { op: 'COUNT' };
   return { ...question, calculations: [calculation], orders: [], havings: [], compare: undefined, granularity: undefined };
 }
 
@@ -82,7 +86,7 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
   const dataset = trigger?.dataset ?? question.dataset ?? '__all__';
   const save = useMutation({
     mutationFn: () => {
-      const range = trigger?.query.time_range ?? Math.max(RANGE_LEAST_S, every);
+      const range = rangeFor(every, trigger?.query.time_range);
       const query = { ...specificationOf({ ...question, dataset: undefined, limit: undefined }), time_range: range };
       return api.saveTrigger(dataset, { ...(trigger ? draftOf(trigger) : { disabled: false }), name: name.trim(), description, query, threshold: { ...trigger?.threshold, op, value: Number(value) }, frequency: every, alert_type: type, recipients: told.map((id) => ({ id })) }, trigger?.id);
     },

@@ -81,6 +81,11 @@ export function AlertsPage() {
                 {waiting ? '' : loud(kind) === 0 ? (all.length > 0 ? 'nothing fires' : '') : `${plural(loud(kind), 'alert fires', 'alerts fire')}`}
               </span>
               <span className={styles.grow} />
+              {kind === 'slo' && (
+                <Link to="/alerts/slos" search={{ new: '1' }} data-testid="objective-new">
+                  <Icon name="plus" size={12} /> New objective
+                </Link>
+              )}
               {kind !== 'alarm' && kind !== 'slo' && (
                 <Button primary onClick={() => setSearch({ open: NEW, from: undefined })} data-testid="trigger-new">
                   <Icon name="plus" size={12} /> New trigger
@@ -159,7 +164,7 @@ function None({ kind }: { kind: AlertRow['kind'] | null }) {
     return (
       <Empty title="No objectives yet">
         <p>
-          An objective says which share of events shall be good over some days, and tells before its budget of bad events is spent. It needs a calculated field that is true for a good event (<Link to="/schema">Schema</Link>), and is made through Honeycomb's API or Terraform provider.
+          An objective says which share of events shall be good over some days, and tells before its budget of bad events is spent. <Link to="/alerts/slos" search={{ new: '1' }}>Make one</Link>, or through Honeycomb's API or Terraform provider.
         </p>
       </Empty>
     );

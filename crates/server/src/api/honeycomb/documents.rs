@@ -1,4 +1,4 @@
-//! What people keep beside their rows: calculated fields, query annotations, markers and their colours, boards.
+//! What people keep beside their rows: calculated fields, query annotations, markers and their colours, boards and their views.
 //!
 //! They are documents with a few members that are checked; the rest is given back as it came.
 
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{StatusCode, Uri};
-use languages::honeycomb::parse_expression;
+use languages::honeycomb::{FilterOperator, parse_expression};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -38,6 +38,11 @@ static MARKER: Kind = Kind { name: "marker", title: "Marker", required: &[], uni
 static MARKER_SETTING: Kind =
     Kind { name: "marker_setting", title: "Marker setting", required: &[("type", 255), ("color", 16)], unique: Some("type") };
 static BOARD: Kind = Kind { name: "board", title: "Board", required: &[("name", 255)], unique: None };
+
+static BOARD_VIEW: Kind = Kind { name: "board_view", title: "Board View", required: &[("name", 255)], unique: Some("name") };
+
+/// Views of one board: Honeycomb's bound.
+const BOARD_VIEWS_MAX: usize = 50;
 
 pub fn router() -> Router<Services> {
     let of_datasets: [(&str, &'static Kind); 4] = [
@@ -73,7 +78,35 @@ pub fn router() -> Router<Services> {
     .put(|State(services): State<Services>, Path(id): Path<String>, request: Request| async move {
         change(&services, &BOARD, "", &id, request).await
     })
-    .delete(|State(services): State<Services>, Path(id): Path<String>| async move { remove(&services, &BOARD, "", &id).await });
+    .delete(|State(services): State<Services>, Path(id): Path<String>| async move {
+        let project = &services.settings.project;
+        for view in services.metastore.honeycomb_documents(project, BOARD_VIEW.name, Some(&id)).await? {
+            services.metastore.delete_honeycomb_document(project, BOARD_VIEW.name, &view.id).await?;
+        }
+        remove(&services, &BOARD, "", &id).await
+    });
+    let views = get(|State(services): State<Services>, Path(board): Path<String>, uri: Uri| async move {
+        find(&services, &BOARD, "", &board).await?;
+        list(&services, &BOARD_VIEW, &board, &uri).await
+    })
+    .post(|State(services): State<Services>, Path(board): Path<String>, request: Request| async move {
+        find(&services, &BOARD, "", &board).await?;
+        let known = services.metastore.honeycomb_documents(&services.settings.project, BOARD_VIEW.name, Some(&board)).await?;
+        if known.len() >= BOARD_VIEWS_MAX {
+            return Err(Failure::invalid("name", "invalid", format!("a board has at most {BOARD_VIEWS_MAX} views")));
+        }
+        create(&services, &BOARD_VIEW, &board, request).await
+    });
+    let view = get(|State(services): State<Services>, Path((board, id)): Path<(String, String)>| async move {
+        Ok::<_, Failure>(Json(told(&find(&services, &BOARD_VIEW, &board, &id).await?)))
+    })
+    .put(|State(services): State<Services>, Path((board, id)): Path<(String, String)>, request: Request| async move {
+        change(&services, &BOARD_VIEW, &board, &id, request).await
+    })
+    .delete(|State(services): State<Services>, Path((board, id)): Path<(String, String)>| async move {
+        remove(&services, &BOARD_VIEW, &board, &id).await
+    });
+    router = router.route("/1/boards/{id}/views", views).route("/1/boards/{id}/views/{view}", view);
     // Some clients write the slash.
     router.route("/1/boards", boards.clone()).route("/1/boards/", boards).route("/1/boards/{id}", board)
 }
@@ -177,7 +210,24 @@ async fn checked(
             return Err(Failure::conflict(format!("{} with this {member} already exists", kind.title)));
         }
     }
+    if kind.name == BOARD_VIEW.name {
+        let filters = document.entry("filters").or_insert_with(|| json!([]));
+        let filters = filters.as_array().map(Vec::as_slice).unwrap_or_default();
+        for (at, filter) in filters.iter().enumerate() {
+            let known = filter["operation"].as_str().is_some_and(|name| FilterOperator::named(name).is_some());
+            if filter["column"].as_str().is_none_or(str::is_empty) || !known {
+                let message = format!("filters[{at}]: expected a column and an operation");
+                return Err(Failure::invalid(&format!("filters[{at}]"), "invalid", message));
+            }
+        }
+    }
     if kind.name == BOARD.name {
+        let most = |member: &str, most: usize| match document.get(member).and_then(Value::as_array) {
+            Some(items) if items.len() > most => Err(Failure::invalid(member, "invalid", format!("{member}: at most {most}"))),
+            _ => Ok(()),
+        };
+        most("preset_filters", 5)?;
+        most("tags", 10)?;
         document.entry("panels").or_insert_with(|| json!([]));
         document.entry("type").or_insert_with(|| "flexible".into());
     }

@@ -10,6 +10,7 @@ mod datasets;
 mod documents;
 mod evaluation;
 mod failure;
+mod management;
 mod maps;
 mod notices;
 mod objective;
@@ -56,6 +57,7 @@ pub fn router() -> Router<Services> {
         .route("/1/reporting/slos/historical", post(slos::historical))
         .merge(documents::router())
         .route_layer(axum::middleware::from_fn(keyed))
+        .merge(management::router())
         .route("/1/auth", get(auth))
         .route("/2/auth", get(management_auth))
 }

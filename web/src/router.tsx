@@ -100,7 +100,7 @@ const connect = createRoute({
 const sql = createRoute({
   getParentRoute: () => rootRoute,
   path: '/sql',
-  validateSearch: searchOf('query'),
+  validateSearch: searchOf('query', 'view'),
   component: lazyRouteComponent(() => import('./pages/sql/SqlPage'), 'SqlPage'),
 });
 

@@ -1,7 +1,7 @@
 // Questions of the Explore page: asked with the page's time range, answered in events, told as they come.
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { rangeFromParam } from '../lib/time';
-import { specificationOf, type Filter, type Question } from '../lib/question';
+import { specificationOf, type Filter, type Question, type Scalar } from '../lib/question';
 import { ApiError } from './client';
 import type { Time } from './queries';
 import type { Stats } from './types';
@@ -52,7 +52,6 @@ export interface Answer {
 
 export interface Progress {
   share: number;
-  rows_scanned: number;
   rows_total: number;
   elapsed_ms: number;
 }
@@ -116,9 +115,19 @@ function after(told: Told | null, event: Event): Told | null {
   if ('begin' in event) return { begin: event.begin, answer: null, progress: null, stats: null };
   if (told === null) return null;
   if ('progress' in event) return { ...told, progress: event.progress };
-  if ('partial' in event) return { ...told, answer: event.partial };
-  if ('answer' in event) return { ...told, answer: event.answer };
+  if ('partial' in event) return { ...told, answer: readAnswer(event.partial, told.begin) };
+  if ('answer' in event) return { ...told, answer: readAnswer(event.answer, told.begin) };
   return { ...told, stats: event.end, progress: null };
+}
+
+/** Buckets of heatmaps under the names the page has for them. */
+function readAnswer(answer: Answer, begin: Begin): Answer {
+  const heat = begin.calculations.map((one) => one.kind === 'heatmap');
+  if (!heat.includes(true)) return answer;
+  const buckets = (figure: Figure | undefined): Figure => (Array.isArray(figure) ? (figure as unknown as { lower: number; upper: number; count: number }[]).map(({ lower, upper, count }) => ({ low: lower, high: upper, count })) : (figure ?? null));
+  const read = <T extends Whole>(one: T): T => ({ ...one, values: one.values.map((value, i) => (heat[i] ? buckets(value) : value)), series: one.series?.map((list, i) => (heat[i] ? list.map(buckets) : list)) });
+  const { groups, total, other, compare } = answer;
+  return { ...answer, groups: groups.map(read), total: total && read(total), other: other && read(other), compare: compare && { ...compare, groups: compare.groups.map(read), total: compare.total && read(compare.total) } };
 }
 
 async function* lines(response: Response): AsyncGenerator<Event> {
@@ -144,7 +153,7 @@ export const fieldValues = (question: Question, field: string, text: string, tim
         time,
         Date.now(),
       );
-      const answer = (await (await ask('/api/explore/query', { ...body, with: [], stream: false }, signal, 'application/json')).text()).trim();
+      const answer = (await (await ask('/api/explore/query', { ...body, series: false, total: false, other: false, sql: false, stream: false }, signal, 'application/json')).text()).trim();
       return valuesIn(answer);
     },
     staleTime: 30_000,
@@ -159,10 +168,9 @@ function valuesIn(text: string): { value: Cell; count: number }[] {
 
 export interface BubbleUpField {
   column: string;
-  source: 'span' | 'resource' | 'event' | 'log';
+  source: 'span' | 'log' | 'both';
   kind: 'text' | 'number';
   score: number;
-  confidence: number;
   significant: boolean;
   selection_null_share: number;
   baseline_null_share: number;
@@ -184,7 +192,7 @@ function selected({ start, end, column, low, high, filters }: Selection) {
     ...(start === undefined ? {} : { start: String(Math.floor(start)) }),
     ...(end === undefined ? {} : { end: String(Math.ceil(end)) }),
     ...(column === undefined ? {} : { column, ...(low === undefined ? {} : { low }), ...(high === undefined ? {} : { high }) }),
-    ...(filters.length === 0 ? {} : { filters, filter_combination: 'AND' }),
+    ...(filters.length === 0 ? {} : { filters }),
   };
 }
 
@@ -217,15 +225,66 @@ function narrowed(question: Question, selection: Selection | null, time: Time) {
   return { ...body, query: own, start: selection.start === undefined ? body.start : String(Math.floor(selection.start)), end: selection.end === undefined ? body.end : String(Math.ceil(selection.end)) };
 }
 
+/** What a list of rows shows beside the fields that the question names. */
+const ROW_COLUMNS = ['service.name', 'name', 'duration_ms', 'error', 'http.response.status_code', 'severity', 'body', 'exception.type', 'trace.trace_id', 'trace.span_id'];
+/** Fields of one answer: the server's bound for breakdowns, which they are. */
+const COLUMNS_MAX = 100;
+/** Fields of one event that are looked up at most. */
+const DETAIL_MAX = 400;
+
+const fieldsOf = (question: Question) => [...question.breakdowns, ...question.filters.map((one) => one.column), ...question.calculations.flatMap((one) => one.column ?? [])].filter((name) => !name.startsWith('none.'));
+
 export const rows = (question: Question, selection: Selection | null, time: Time, limit: number) =>
   queryOptions({
     queryKey: ['explore', 'rows', question, selection, time, limit],
     queryFn: async ({ signal }) => {
-      const response = await ask('/api/explore/rows', { ...narrowed(question, selection, time), limit }, signal, 'application/json');
+      const columns = [...new Set([...ROW_COLUMNS, ...fieldsOf(question)])].slice(0, COLUMNS_MAX);
+      const response = await ask('/api/explore/rows', { ...narrowed(question, selection, time), columns, limit }, signal, 'application/json');
       return (await response.json()) as RowsAnswer;
     },
+    placeholderData: keepPreviousData,
     retry: false,
   });
+
+/** Everything that one event tells: a span by its id, another by its moment and its text. */
+export const rowDetail = (question: Question, moment: number, known: Record<string, unknown>, names: readonly string[]) =>
+  queryOptions({
+    queryKey: ['explore', 'row', known, moment, names.length],
+    queryFn: async ({ signal }) => {
+      const span = known['trace.span_id'];
+      const filters: Filter[] = ['trace.trace_id', 'trace.span_id', 'service.name', ...(span ? [] : ['body', 'name'])].flatMap((column) => (known[column] === null || known[column] === undefined ? [] : [{ column, op: '=', value: known[column] as Scalar }]));
+      const own = { ...question, filters, combination: 'AND' as const, breakdowns: [], havings: [], orders: [] };
+      const range = { start: String(Math.floor(moment) - 1000), end: String(Math.ceil(moment) + 1000) };
+      const wanted = names.slice(0, DETAIL_MAX);
+      const parts = Array.from({ length: Math.ceil(wanted.length / COLUMNS_MAX) }, (_, i) => wanted.slice(i * COLUMNS_MAX, (i + 1) * COLUMNS_MAX));
+      const answers = await Promise.all(
+        parts.map(async (columns) => {
+          const response = await ask('/api/explore/rows', { ...asked(own, undefined, Date.now()), ...range, columns, limit: 50 }, signal, 'application/json');
+          return (await response.json()) as RowsAnswer;
+        }),
+      );
+      const out: Record<string, unknown> = {};
+      for (const { columns, rows } of answers) {
+        const row = rows.find((one) => Math.abs(momentMs(one[0]) - moment) < 0.01) ?? rows[0];
+        columns.forEach((name, i) => {
+          const value = row?.[i];
+          if (value !== null && value !== undefined && value !== '') out[name] = value;
+        });
+      }
+      return out;
+    },
+    staleTime: Infinity,
+    retry: false,
+  });
+
+/** RFC 3339 or nanoseconds, as milliseconds. */
+export function momentMs(value: unknown): number {
+  const text = String(value ?? '');
+  if (/^\d{16,}$/.test(text)) return Number(text) / 1e6;
+  // `Date.parse` forgets what is below a millisecond.
+  const below = /\.\d{3}(\d+)/.exec(text)?.[1];
+  return Date.parse(text) + (below ? Number(`0.${below}`) : 0);
+}
 
 export interface TracePoint {
   trace_id: string;

@@ -784,6 +784,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/explore/bubble-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares the selected rows of a query with its others, field by field. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreBubbleUpQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreBubbleUp"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/explore/query": {
         parameters: {
             query?: never;
@@ -860,6 +907,53 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["ExploreRows"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/explore/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The traces of a query's rows in which a field is largest, each once. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreTracesQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreTraces"];
                     };
                 };
                 400: {
@@ -3080,6 +3174,24 @@ export interface components {
             /** Format: int64 */
             steps: number;
         };
+        /** @description Fields of selected rows beside those of the query's other rows. */
+        ExploreBubbleUp: {
+            baseline: components["schemas"]["ExploreCompared"];
+            /** @description Most different first; those that differ no more than chance makes them come last. */
+            fields: components["schemas"]["ExploreField"][];
+            sampled: boolean;
+            selection: components["schemas"]["ExploreCompared"];
+            stats: components["schemas"]["Stats"];
+        };
+        ExploreBubbleUpQuery: {
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Fields told, 40 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            selection: components["schemas"]["ExploreSelected"];
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
         ExploreCalculation: {
             column?: string | null;
             /** @description `value`, `heatmap` or `formula`. */
@@ -3099,6 +3211,15 @@ export interface components {
             offset_seconds: number;
             total?: components["schemas"]["ExploreGroup"] | null;
         };
+        ExploreCompared: {
+            /** Format: int64 */
+            rows: number;
+            /**
+             * Format: double
+             * @description What the rows stand for.
+             */
+            weight: number;
+        };
         /** @description What happens while a query is worked on. The last is `End`, unless it failed. */
         ExploreEvent: {
             begin: components["schemas"]["ExploreBegin"];
@@ -3113,6 +3234,37 @@ export interface components {
         } | {
             end: components["schemas"]["Stats"];
         };
+        ExploreField: {
+            /** Format: double */
+            baseline_null_share: number;
+            column: string;
+            histogram?: components["schemas"]["ExploreHistogram"] | null;
+            /** @description `text` or `number`. */
+            kind: string;
+            /**
+             * Format: double
+             * @description From 0, alike, to 1, no value in common; what chance alone makes of it is taken off.
+             */
+            score: number;
+            /** Format: double */
+            selection_null_share: number;
+            significant: boolean;
+            /** @description `span`, `log`, or `both` for what spans and log records tell. */
+            source: string;
+            /** @description Those whose shares differ most; of texts. */
+            values: components["schemas"]["ExploreFieldValue"][];
+        };
+        ExploreFieldValue: {
+            /** Format: double */
+            baseline_count: number;
+            /** Format: double */
+            baseline_share: number;
+            /** Format: double */
+            selection_count: number;
+            /** Format: double */
+            selection_share: number;
+            value?: string | null;
+        };
         ExploreGroup: {
             /** @description Cells of the breakdowns. */
             key: Record<string, unknown>[];
@@ -3120,6 +3272,12 @@ export interface components {
             series: Record<string, unknown>[][];
             /** @description One for each calculation. */
             values: Record<string, unknown>[];
+        };
+        /** @description Shares of ranges, one fewer than there are edges. */
+        ExploreHistogram: {
+            baseline: number[];
+            edges: number[];
+            selection: number[];
         };
         /** @description RFC 3339, or unix milliseconds. */
         ExploreMoment: number | string;
@@ -3161,6 +3319,53 @@ export interface components {
             dataset?: string | null;
             end?: components["schemas"]["ExploreMoment"] | null;
             /** @description Rows told, 100 by default. */
+            limit?: number | null;
+            query: Record<string, unknown>;
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        /** @description A box of a heatmap, a range of a chart, a group: whatever is given holds together. */
+        ExploreSelected: {
+            /** @description The field of a heatmap, whose values lie from `low` to below `high`. */
+            column?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description As in a query specification. */
+            filters?: Record<string, unknown>[];
+            /** @description Values of the query's breakdowns. */
+            group?: Record<string, unknown>;
+            /** Format: double */
+            high?: number | null;
+            /** Format: double */
+            low?: number | null;
+            start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        /** @description A trace, by the row of it that a query is about. */
+        ExploreTrace: {
+            name?: string | null;
+            service?: string | null;
+            span_id?: string | null;
+            time_unix_nano: string;
+            trace_id: string;
+            /** Format: double */
+            value?: number | null;
+        };
+        ExploreTraces: {
+            stats: components["schemas"]["Stats"];
+            /** @description Largest value first, each trace once. */
+            traces: components["schemas"]["ExploreTrace"][];
+        };
+        ExploreTracesQuery: {
+            /**
+             * Format: double
+             * @description Values above it are left out: the point of a line that was clicked.
+             */
+            below?: number | null;
+            /** @description The field whose largest values come first, `duration_ms` by default. */
+            column?: string | null;
+            dataset?: string | null;
+            end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Values of the query's breakdowns. */
+            group?: Record<string, unknown>;
+            /** @description Traces told, 20 by default. */
             limit?: number | null;
             query: Record<string, unknown>;
             start?: components["schemas"]["ExploreMoment"] | null;

@@ -12,7 +12,6 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::{Asker, Stats};
-use crate::answer::Answer;
 use crate::bubble_up::{ColumnCounts, Comparison, Pair, Told};
 use crate::engine::quote;
 use crate::error::EngineError;
@@ -129,38 +128,28 @@ impl Asker {
         let (state, rows) = session.frame(&sql).await?.into_parts();
         let answer = session.run(DataFrame::new(state, crate::bubble_up::over(rows, columns.len())?)).await?;
 
-        compared(&answer, &columns, question.limit, left_out)
+        let types: Vec<DataType> = columns.iter().map(|column| column.1.clone()).collect();
+        let mut counts = Comparison::read(&types, &answer.batches)?;
+        let totals = totals(&counts);
+        let mut told: Vec<_> =
+            columns.iter().zip(&mut counts.columns).map(|((name, _), counts)| tell(name, counts, &totals)).collect();
+        rank(&mut told);
+        told.truncate(question.limit);
+        let mut stats: Stats = answer.stats.into();
+        stats.sampled = counts.rows != counts.weights;
+        stats.truncated = left_out.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} columns of more"));
+        Ok(BubbleUp {
+            columns: told.into_iter().map(|(column, _)| column).collect(),
+            selection: BubbleUpRows { rows: totals.selection_rows, count: totals.selection },
+            baseline: BubbleUpRows { rows: totals.baseline_rows, count: totals.baseline },
+            columns_compared: columns.len(),
+            stats,
+        })
     }
 }
 
-/// What was counted, as it is told: `columns` with their types, the most different first.
-pub(super) fn compared(
-    answer: &Answer,
-    columns: &[(String, DataType)],
-    limit: usize,
-    left_out: bool,
-) -> Result<BubbleUp, EngineError> {
-    let types: Vec<DataType> = columns.iter().map(|column| column.1.clone()).collect();
-    let mut counts = Comparison::read(&types, &answer.batches)?;
-    let totals = totals(&counts);
-    let mut told: Vec<_> =
-        columns.iter().zip(&mut counts.columns).map(|((name, _), counts)| tell(name, counts, &totals)).collect();
-    rank(&mut told);
-    told.truncate(limit);
-    let mut stats: Stats = answer.stats.into();
-    stats.sampled = counts.rows != counts.weights;
-    stats.truncated = left_out.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} columns of more"));
-    Ok(BubbleUp {
-        columns: told.into_iter().map(|(column, _)| column).collect(),
-        selection: BubbleUpRows { rows: totals.selection_rows, count: totals.selection },
-        baseline: BubbleUpRows { rows: totals.baseline_rows, count: totals.baseline },
-        columns_compared: columns.len(),
-        stats,
-    })
-}
-
 /// The columns to compare with their types, and whether there are more than can be.
-fn columns(schema: &Schema, wanted: Option<&[String]>) -> Result<(Vec<(String, DataType)>, bool), EngineError> {
+pub(super) fn columns(schema: &Schema, wanted: Option<&[String]>) -> Result<(Vec<(String, DataType)>, bool), EngineError> {
     let mut columns: Vec<(String, DataType)> = Vec::new();
     match wanted {
         Some(wanted) => {
@@ -198,7 +187,7 @@ fn comparing(columns: &[(String, DataType)], selection: &str, baseline: Option<&
     format!("SELECT {counted}coalesce(({selection}\n), false) AS selected, sample_rate AS weight FROM compared{among}")
 }
 
-fn totals(counts: &Comparison) -> Totals {
+pub(super) fn totals(counts: &Comparison) -> Totals {
     Totals {
         selection_rows: counts.rows[1] as u64,
         baseline_rows: (counts.rows[0] - counts.rows[1]) as u64,
@@ -217,7 +206,7 @@ fn by_value(a: Option<&Told>, b: Option<&Told>) -> Ordering {
 }
 
 /// A column as it is told, with how different it is.
-fn tell(name: &str, counts: &mut ColumnCounts, totals: &Totals) -> (BubbleUpColumn, analysis::bubble_up::Difference) {
+pub(super) fn tell(name: &str, counts: &mut ColumnCounts, totals: &Totals) -> (BubbleUpColumn, analysis::bubble_up::Difference) {
     let counted = |value: Option<Told>, [all, selected]: Pair| Counted { value, selection: selected, baseline: all - selected };
     let mut all: Vec<Counted<Option<Told>>> = counts.told().into_iter().map(|(value, pair)| counted(Some(value), pair)).collect();
     all.push(counted(None, counts.nulls));

@@ -8,7 +8,7 @@ pub mod bubble_up;
 pub mod error_page;
 pub mod errors;
 pub mod explore;
-pub mod explore_bubble_up;
+pub mod explore_selection;
 pub mod fault_windows;
 pub mod honeycomb;
 pub mod insights;

@@ -355,3 +355,45 @@ fn words(line: &str) -> Vec<String> {
     words.retain(|word| !word.is_empty());
     words
 }
+
+#[tokio::test]
+async fn what_is_different_about_a_selection_and_its_traces() {
+    use engine::ask::explore_selection::ExploreSelection;
+    let stage = stage().await;
+    let mut lines: Vec<String> = Vec::new();
+    for n in 1..=60_u64 {
+        // The slow ones are of one customer; everything else is alike.
+        let (customer, duration) = if n % 6 == 0 { ("big", 900 + n) } else { ("small", 20) };
+        let mode = if n % 2 == 0 { "even" } else { "odd" };
+        let of_mode = if n % 12 == 0 { "odd" } else { mode };
+        lines.push(format!("span r{n} shop pay trace={n} span={n} @{n} {duration}ms customer={customer} mode={of_mode}"));
+        lines.push(format!("log l{n} shop paid trace={n} parent={n} @{n} customer={customer}"));
+    }
+    put(&stage, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let query = question(json!({ "filters": [{ "column": "service.name", "op": "=", "value": "shop" }] })).unwrap();
+    let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: false, with_estimates: false };
+    let slow = QuerySpecification::from_json(&json!({ "filters": [{ "column": "duration_ms", "op": ">=", "value": 500 }] })).unwrap();
+    let selection =
+        ExploreSelection { filters: slow.filters, column: Some("duration_ms".to_owned()), ..ExploreSelection::default() };
+
+    let told = stage.asker.explore_bubble_up(&question, &selection, 40).await.unwrap();
+    assert_eq!((told.selection.rows, told.baseline.rows), (10, 50), "log lines have no duration and are no part of it");
+    let field = |name: &str| told.fields.iter().find(|field| field.column == name).unwrap();
+    let customer = field("customer");
+    assert!(customer.significant && customer.score > 0.9, "{customer:?}");
+    let big = customer.values.iter().find(|value| value.value.as_deref() == Some("big")).unwrap();
+    assert_eq!((big.selection_share, big.baseline_share), (1.0, 0.0));
+    assert!(!field("mode").significant, "{:?}", field("mode"));
+    assert_eq!(field("duration_ms").kind, "number");
+    assert!(told.fields.iter().all(|field| field.column != "body" && !field.column.starts_with("trace.")));
+
+    let within = ExploreSelection { start: Some(START), end: Some(START + 12_000_000), ..selection.clone() };
+    let told = stage.asker.explore_bubble_up(&question, &within, 40).await.unwrap();
+    assert_eq!((told.selection.rows, told.baseline.rows), (1, 59), "a time chooses among the rows of the question");
+
+    let told = stage.asker.explore_traces(&question, "duration_ms", 3).await.unwrap();
+    let values: Vec<_> = told.traces.iter().map(|trace| trace.value).collect();
+    assert_eq!(values, [Some(960.0), Some(954.0), Some(948.0)]);
+    assert_eq!(told.traces[0].service.as_deref(), Some("shop"));
+    assert_eq!(told.traces[0].time_unix_nano, (START + 60_000_000).to_string());
+}

@@ -347,18 +347,25 @@ impl Lowered<'_> {
         Ok(sorted.limit(0, Some(limit))?.build()?)
     }
 
-    /// The rows of a comparison: breakdowns as `c0…`, whether a row is `selected`, and its `weight`.
-    ///
-    /// Selected is what lies within `from` and `to`, nanoseconds, and passes the filters of the first calculation.
-    pub fn compared(&self, from: i64, to: i64) -> Result<LogicalPlan, LowerError> {
-        let nanos = || cast(ident(TIME), DataType::Int64);
-        let mut selected = nanos().gt_eq(lit(from)).and(nanos().lt(lit(to)));
-        if self.specification.calculations.first().is_some_and(|first| !first.filters.is_empty()) {
+    /// The rows whose breakdown at `place` is largest, as [`Lowered::newest`] tells them.
+    pub fn largest(&self, place: usize, limit: usize) -> Result<LogicalPlan, LowerError> {
+        let value = ident(format!("g{place}"));
+        let there = LogicalPlanBuilder::from(self.rows.clone()).filter(value.clone().is_not_null())?;
+        let sorted = there.sort([value.sort(false, false), ident(TIME).sort(false, false)])?;
+        Ok(sorted.limit(0, Some(limit))?.build()?)
+    }
+
+    /// Every row: breakdowns `c0…`, whether the first calculation looks at it and it lies between `from` and `to`, its weight.
+    pub fn selected(&self, from: i64, to: i64) -> Result<LogicalPlan, LowerError> {
+        let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
+        let mut selected = ident(TIME).gt_eq(at(from)).and(ident(TIME).lt(at(to)));
+        if self.specification.calculations.first().is_some_and(|one| !one.filters.is_empty()) {
             selected = selected.and(ident("k0"));
         }
         let groups = (0..self.group_types.len()).map(|place| ident(format!("g{place}")).alias(format!("c{place}")));
-        let columns = groups.chain([certainly(selected).alias("selected"), ident(WEIGHT).alias("weight")]);
-        Ok(LogicalPlanBuilder::from(self.rows.clone()).project(columns.collect::<Vec<_>>())?.build()?)
+        let selected = call(self.context.functions, "coalesce", vec![selected, lit(false)])?.alias("selected");
+        let columns: Vec<Expr> = groups.chain([selected, ident(WEIGHT).alias("weight")]).collect();
+        Ok(LogicalPlanBuilder::from(self.rows.clone()).project(columns)?.build()?)
     }
 
     pub fn total_series(&self) -> Result<LogicalPlan, LowerError> {

@@ -1,5 +1,4 @@
-//! `POST /api/explore/query`, `/rows` and `/bubble-up`: a query specification to groups, series, totals and the SQL that says
-//! the same; to its rows; and to what is different about some of them.
+//! `POST /api/explore/query` and `/rows`: a query specification to groups, series, totals and the SQL that says the same.
 //!
 //! The answer is a stream of events, one object with one member each: `begin`, `progress`, `partial`, `answer`, `end` or `error`;
 //! lines of JSON, or server-sent events for who accepts those. With `"stream": false` it is one object with the members
@@ -13,15 +12,13 @@ use axum::extract::{Request, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use engine::ask::bubble_up::BubbleUp;
 use engine::ask::explore::{ExploreEvent, ExploreQuestion, ExploreRows};
-use engine::ask::explore_bubble_up::ExploreSelection;
 use engine::ask::honeycomb::{HoneycombError, HoneycombQuestion};
 use futures::channel::mpsc;
 use futures::{FutureExt, Stream, StreamExt};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use languages::honeycomb::{QuerySpecification, Relation, Times};
+use languages::honeycomb::{QuerySpecification, Times};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -39,23 +36,23 @@ use crate::{Services, now_unix_nano};
 pub struct ExploreQuery {
     /// A query specification: `calculations`, `filters`, `breakdowns`, `orders`, `havings`, `limit`, times and the rest.
     #[schema(value_type = Object)]
-    query: Map<String, Value>,
+    pub(super) query: Map<String, Value>,
     /// A service; all of them by default.
-    dataset: Option<String>,
+    pub(super) dataset: Option<String>,
     /// RFC 3339 or unix milliseconds; with `end` it takes the place of the query's own times.
-    start: Option<ExploreMoment>,
-    end: Option<ExploreMoment>,
+    pub(super) start: Option<ExploreMoment>,
+    pub(super) end: Option<ExploreMoment>,
     /// Whether the answer has them; true by default.
     #[serde(default = "yes")]
-    series: bool,
+    pub(super) series: bool,
     #[serde(default = "yes")]
-    total: bool,
+    pub(super) total: bool,
     #[serde(default = "yes")]
-    other: bool,
+    pub(super) other: bool,
     #[serde(default = "yes")]
-    sql: bool,
+    pub(super) sql: bool,
     #[serde(default = "yes")]
-    stream: bool,
+    pub(super) stream: bool,
 }
 
 fn yes() -> bool {
@@ -164,87 +161,6 @@ pub async fn rows(State(services): State<Services>, request: Request) -> Result<
     let question = services.explore_question(&question).await?;
     let limit = asked.limit.unwrap_or(ROWS_DEFAULT).clamp(1, engine::limits::PAGE_ROWS_MAX);
     Ok(Json(services.asker.explore_rows(&question, limit).await?))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExploreBubbleUpQuery {
-    /// The query whose rows are compared: its filters, times and calculated fields.
-    #[schema(value_type = Object)]
-    query: Map<String, Value>,
-    dataset: Option<String>,
-    start: Option<ExploreMoment>,
-    end: Option<ExploreMoment>,
-    selection: ExploreSelected,
-    /// Fields told, 40 by default.
-    limit: Option<usize>,
-}
-
-/// What stands out; all that is given has to hold.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExploreSelected {
-    start: Option<ExploreMoment>,
-    end: Option<ExploreMoment>,
-    /// A field whose value is at least `low` and below `high`: the sides of a heatmap's box.
-    column: Option<String>,
-    low: Option<f64>,
-    high: Option<f64>,
-    /// Cells of the breakdowns of one group.
-    #[schema(value_type = Object)]
-    group: Option<Map<String, Value>>,
-    /// Filters as queries have them.
-    #[schema(value_type = Vec<Object>)]
-    filters: Option<Vec<Value>>,
-}
-
-const FIELDS_DEFAULT: usize = 40;
-
-/// Compares some rows of a query with its other rows, field by field; those that differ most come first.
-#[utoipa::path(post, tag = "Explore", operation_id = "explore_bubble_up", path = "/api/explore/bubble-up", request_body = ExploreBubbleUpQuery, responses((status = 200, body = BubbleUp), (status = 400, body = Refusal)))]
-pub async fn bubble_up(State(services): State<Services>, request: Request) -> Result<Json<BubbleUp>, Refusal> {
-    let (_, asked): (_, ExploreBubbleUpQuery) = read(request).await?;
-    let selected = asked.selection;
-    let mut filters = selected.filters.unwrap_or_default();
-    if let Some(column) = &selected.column {
-        for (op, bound) in [(">=", selected.low), ("<", selected.high)] {
-            filters.extend(bound.map(|bound| json!({ "column": column, "op": op, "value": bound })));
-        }
-    }
-    for (column, value) in selected.group.unwrap_or_default() {
-        filters.push(match value {
-            Value::Null => json!({ "column": column, "op": "does-not-exist" }),
-            value => json!({ "column": column, "op": "=", "value": value }),
-        });
-    }
-    // Read as a query's, so that what is wrong with them is told in the same words.
-    let read = QuerySpecification::from_json(&json!({ "filters": filters })).map_err(HoneycombError::from)?;
-    if let Some(filter) = read.filters.iter().find(|filter| Relation::split(&filter.column).is_some()) {
-        return Err(Refusal::parameter(format!("cannot select by {}: it is a field of another span", filter.column)));
-    }
-    let bound = |moment: &Option<ExploreMoment>, name: &str, otherwise: i64| match moment {
-        Some(moment) => moment.nanos(name),
-        None => Ok(otherwise),
-    };
-    let selection = ExploreSelection {
-        from: bound(&selected.start, "selection.start", i64::MIN)?,
-        to: bound(&selected.end, "selection.end", i64::MAX)?,
-        filters: read.filters,
-        limit: asked.limit.unwrap_or(FIELDS_DEFAULT).clamp(1, engine::limits::BUBBLE_UP_COLUMNS_MAX),
-    };
-    let question = ExploreQuery {
-        query: asked.query,
-        dataset: asked.dataset,
-        start: asked.start,
-        end: asked.end,
-        series: false,
-        total: false,
-        other: false,
-        sql: false,
-        stream: false,
-    };
-    let question = services.explore_question(&question).await?;
-    Ok(Json(services.asker.explore_bubble_up(&question, selection).await?))
 }
 
 /// The body as what it is.

@@ -7,6 +7,7 @@ mod bubble_up;
 mod deletions;
 mod errors;
 mod explore;
+mod explore_selection;
 mod filters;
 mod health;
 pub mod honeycomb;
@@ -85,7 +86,6 @@ pub fn router(services: Services) -> Router {
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/explore/rows", post(explore::rows))
-        .route("/api/explore/bubble-up", post(explore::bubble_up))
         .route("/api/triggers", get(honeycomb::own::triggers))
         .route("/api/triggers/{id}", get(honeycomb::own::trigger))
         .route("/api/triggers/{id}/test", post(honeycomb::own::test_trigger))
@@ -94,6 +94,8 @@ pub fn router(services: Services) -> Router {
         .route("/api/burn-alerts/{id}/test", post(honeycomb::own::test_burn_alert))
         .route("/api/recipients", get(honeycomb::own::all_recipients))
         .route("/api/recipients/{id}/test", post(honeycomb::own::test_recipient))
+        .route("/api/explore/bubble-up", post(explore_selection::bubble_up))
+        .route("/api/explore/traces", post(explore_selection::traces))
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))

@@ -63,7 +63,6 @@ use utoipa::OpenApi;
         super::bubble_up::compare,
         super::explore::query,
         super::explore::rows,
-        super::explore::bubble_up,
         super::honeycomb::own::triggers,
         super::honeycomb::own::trigger,
         super::honeycomb::own::test_trigger,
@@ -72,6 +71,8 @@ use utoipa::OpenApi;
         super::honeycomb::own::test_burn_alert,
         super::honeycomb::own::all_recipients,
         super::honeycomb::own::test_recipient,
+        super::explore_selection::bubble_up,
+        super::explore_selection::traces,
         super::store_api::state,
         super::store_api::settle,
     )

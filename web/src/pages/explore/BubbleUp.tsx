@@ -22,10 +22,9 @@ interface Props {
 
 const SOURCES = [
   { value: 'all', label: 'All' },
-  { value: 'span', label: 'Rows' },
-  { value: 'resource', label: 'Resource' },
-  { value: 'event', label: 'Events' },
-  { value: 'log', label: 'Logs' },
+  { value: 'both', label: 'Common' },
+  { value: 'span', label: 'Spans' },
+  { value: 'log', label: 'Log lines' },
 ] as const;
 type Source = (typeof SOURCES)[number]['value'];
 
@@ -97,7 +96,7 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
   );
 }
 
-const SOURCE_NAMES = { span: '', resource: 'resource', event: 'event', log: 'log line' } as const;
+const SOURCE_NAMES = { span: '', both: '', log: 'log lines' } as const;
 
 function Field({ field, onRange }: { field: BubbleUpField; onRange: Props['onRange'] }) {
   return (
@@ -105,7 +104,7 @@ function Field({ field, onRange }: { field: BubbleUpField; onRange: Props['onRan
       <header>
         <h3 title={field.column}>{field.column}</h3>
         {SOURCE_NAMES[field.source] && <span className={styles.source}>{SOURCE_NAMES[field.source]}</span>}
-        <span className={styles.score} title={`differs by ${percent(field.score)}; ${percent(field.confidence)} sure`}>
+        <span className={styles.score} title={`${percent(field.score)} of the selected would have to have another value to be like the others`}>
           <i style={{ width: `${Math.min(1, field.score) * 100}%` }} />
           {percent(field.score)}
         </span>

@@ -24,7 +24,7 @@ import { Builder } from './Builder';
 import { Charts, type Draw, type Marker } from '../common/question/Charts';
 import styles from './Explore.module.css';
 import { remember } from './history';
-import { CalculatedButton, HistoryButton, SaveButton } from './Panels';
+import { CalculatedButton, HistoryButton, MarkButton, SaveButton } from './Panels';
 import { RowsTab } from './RowsTab';
 import { narrowedTo, paramsOf, questionIn, selectionIn, selectionParams } from '../common/question/state';
 import { SummaryTable } from '../common/question/SummaryTable';
@@ -142,10 +142,10 @@ export function ExplorePage() {
           )}
         </div>
         {(tab === 'overview' || tab === 'sql') && (
-          <StatsLine stats={told?.stats ?? undefined}>
+          <StatsLine stats={told?.stats ? once(told.stats) : undefined}>
             {asked.isRunning && told?.progress ? (
               <>
-                {count(told.progress.rows_scanned)} of {count(told.progress.rows_total)} rows, {Math.round(told.progress.share * 100)}%{' '}
+                {Math.round(told.progress.share * 100)}% of {count(told.progress.rows_total)} rows{' '}
                 <button type="button" className={styles.cancel} onClick={asked.cancel}>
                   stop
                 </button>
@@ -166,6 +166,9 @@ export function ExplorePage() {
 
 const isEmpty = (told: Told) =>
   told.answer !== null && told.answer.is_whole && told.answer.groups.every((group) => group.values.every((value) => value === null || value === 0 || (Array.isArray(value) && value.length === 0)));
+
+/** A question reads its rows several times; each counts once. */
+const once = (stats: NonNullable<Told['stats']>) => ({ ...stats, rows_scanned: Math.min(stats.rows_scanned, stats.rows_total) });
 
 const stepText = (seconds: number) => (seconds >= 86_400 ? `${seconds / 86_400} d` : seconds >= 3600 ? `${seconds / 3600} h` : seconds >= 60 ? `${seconds / 60} min` : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds} s`);
 
@@ -220,6 +223,7 @@ function Selected({ selection, question, tab, onTab, onKeep, onClear }: { select
         <Button onClick={onKeep} data-testid="selection-zoom" title="Look at these alone">
           Zoom in
         </Button>
+        {selection.start !== undefined && <MarkButton start={selection.start} end={selection.end} />}
         {tab !== 'rows' && <Button onClick={() => onTab('rows')}>Rows</Button>}
         {tab !== 'traces' && <Button onClick={() => onTab('traces')}>Traces</Button>}
         <IconButton icon="close" label="Select nothing" onClick={onClear} data-testid="selection-clear" />

@@ -1,5 +1,5 @@
 // What hangs below the buttons of the question: questions asked before, calculated fields, saving to a board.
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
 import * as kept from '../../api/kept';
@@ -108,6 +108,49 @@ export function CalculatedButton({ question, onChange }: { question: Question; o
               </div>
             </form>
           </div>
+        </Panel>
+      )}
+    </>
+  );
+}
+
+/** What happened at a time, written on the axis of every chart. */
+export function MarkButton({ start, end }: { start: number; end: number | undefined }) {
+  const anchor = useRef<HTMLButtonElement>(null);
+  const [open, setOpen] = useState(false);
+  const [message, setMessage] = useState('');
+  const client = useQueryClient();
+  const keep = useMutation({
+    mutationFn: () => kept.keepMarker({ start_time: Math.floor(start / 1000), ...(end === undefined ? {} : { end_time: Math.ceil(end / 1000) }), message: message.trim(), type: 'note' }),
+    onSuccess: () => {
+      setOpen(false);
+      setMessage('');
+      return client.invalidateQueries({ queryKey: kept.markers().queryKey });
+    },
+  });
+  return (
+    <>
+      <Button ref={anchor} aria-expanded={open} title="Write what happened here on every chart" onClick={() => setOpen(!open)} data-testid="mark">
+        Mark
+      </Button>
+      {open && (
+        <Panel anchor={anchor} onClose={() => setOpen(false)} role="dialog" label="Mark this time">
+          <form
+            className={styles.panel}
+            onSubmit={(event) => {
+              event.preventDefault();
+              keep.mutate();
+            }}
+          >
+            <label>
+              What happened
+              <Input autoFocus value={message} placeholder="cache switched off" onChange={(event) => setMessage(event.target.value)} />
+            </label>
+            {keep.error && <p className={styles.fault}>{keep.error.message}</p>}
+            <Button primary type="submit" disabled={message.trim() === '' || keep.isPending}>
+              Mark it
+            </Button>
+          </form>
         </Panel>
       )}
     </>

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import * as api from '../../api/explore';
+import * as kept from '../../api/kept';
 import type { Selection } from '../../api/explore';
 import { formatOf } from '../../lib/figures';
 import { inline } from '../../lib/json';
@@ -24,7 +25,6 @@ const COLUMNS_MAX = 8;
 
 export function RowsTab({ question, time, selection, opened, onOpen }: { question: Question; time: string | undefined; selection: Selection | null; opened: string | undefined; onOpen: (row: string | undefined) => void }) {
   const [limit, setLimit] = useState(STEPS[0] as number);
-  const [find, setFind] = useState('');
   const { data, error, refetch } = useQuery(api.rows(question, selection, time, limit));
   if (error) return <Failure error={error} onRetry={() => void refetch()} title="The rows could not be read" />;
   if (!data) return <Loading rows={12} />;
@@ -66,7 +66,7 @@ export function RowsTab({ question, time, selection, opened, onOpen }: { questio
                 const span = cell(row, 'trace.span_id');
                 return (
                   <tr key={id} data-testid="explore-row" data-open={id === opened} onClick={() => onOpen(id === opened ? undefined : id)}>
-                    <td className={styles.time}>{momentOf(cell(row, TIME))}</td>
+                    <td className={styles.time}>{localTime(api.momentMs(cell(row, TIME)), Date.now())}</td>
                     {shown.map((name) => (
                       <td key={name} className={numeric(data.rows, place.get(name)) ? 'num' : ''}>
                         <Shown name={name} value={cell(row, name)} />
@@ -88,17 +88,7 @@ export function RowsTab({ question, time, selection, opened, onOpen }: { questio
             {data.rows.length < limit ? `That is all: ${plural(data.rows.length, 'event')}` : next ? <Button onClick={() => setLimit(next)}>Show the newest {next}</Button> : `The newest ${limit}; narrow the question to see others`}
           </div>
         </div>
-        {open && (
-          <aside className={styles.side} data-testid="row-panel">
-            <header>
-              <h2>{String(cell(open, 'name') ?? cell(open, 'body') ?? 'Event')}</h2>
-              <CopyButton bare text={() => JSON.stringify(Object.fromEntries(data.columns.map((name, i) => [name, open[i]]).filter(([, value]) => value !== null)), null, 2)} label="Copy as JSON" />
-              <BareButton icon="close" label="Close" onClick={() => onOpen(undefined)} />
-            </header>
-            <Input value={find} placeholder="find a field or value" aria-label="Find a field or value" onChange={(event) => setFind(event.target.value)} />
-            <Fields filter={find} fields={Object.fromEntries(data.columns.map((name, i) => [name, open[i]] as const).filter(([, value]) => value !== null))} />
-          </aside>
-        )}
+        {open && <RowPanel key={opened} question={question} columns={data.columns} row={open} onClose={() => onOpen(undefined)} />}
       </div>
       <StatsLine stats={data.stats}>{plural(data.rows.length, 'event')}</StatsLine>
     </>
@@ -110,11 +100,27 @@ function numeric(rows: unknown[][], at: number | undefined): boolean {
   return typeof first?.[at ?? -1] === 'number';
 }
 
-/** RFC 3339 or nanoseconds. */
-function momentOf(value: unknown): string {
-  const text = String(value ?? '');
-  const ms = /^\d{16,}$/.test(text) ? Number(text) / 1e6 : Date.parse(text);
-  return Number.isFinite(ms) ? localTime(ms, Date.now()) : text;
+/** One event with all that it tells; what the list knows is shown until the rest is there. */
+function RowPanel({ question, columns, row, onClose }: { question: Question; columns: string[]; row: unknown[]; onClose: () => void }) {
+  const [find, setFind] = useState('');
+  const known = Object.fromEntries(columns.map((name, i) => [name, row[i]] as const).filter(([, value]) => value !== null && value !== undefined));
+  const fields = useQuery(kept.fields());
+  const calculated = useQuery({ ...kept.calculated(), retry: false });
+  const names = [...(calculated.data ?? []).map((one) => one.alias), ...(fields.data ?? []).map((one) => one.key_name)];
+  const { data, error } = useQuery({ ...api.rowDetail(question, api.momentMs(known[TIME]), known, names), enabled: names.length > 0 });
+  const told = { ...known, ...data };
+  return (
+    <aside className={styles.side} data-testid="row-panel">
+      <header>
+        <h2>{String(known.name ?? known.body ?? 'Event')}</h2>
+        <CopyButton bare text={() => JSON.stringify(told, null, 2)} label="Copy as JSON" />
+        <BareButton icon="close" label="Close" onClick={onClose} />
+      </header>
+      <Input value={find} placeholder="find a field or value" aria-label="Find a field or value" onChange={(event) => setFind(event.target.value)} />
+      {error && <p className="muted">the other fields could not be read: {error.message}</p>}
+      <Fields filter={find} fields={told} />
+    </aside>
+  );
 }
 
 function Shown({ name, value }: { name: string; value: unknown }) {

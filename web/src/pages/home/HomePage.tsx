@@ -12,6 +12,7 @@ import { Empty, Failure, Loading, StatsLine } from '../../ui/State';
 import { Ago, Time } from '../../ui/Time';
 import { useRowKeys } from '../common/rows';
 import { useSetSearch } from '../common/search';
+import { Changes, ROUTES_COMPARED } from './Changes';
 import styles from './Home.module.css';
 
 const here = getRouteApi('/');
@@ -25,7 +26,7 @@ export function HomePage() {
   const setSearch = useSetSearch();
   const isLive = live === '1';
   const services = useQuery(queries.services(time, isLive));
-  const routes = useQuery(queries.routes(time, undefined, ROUTES_SHOWN, isLive));
+  const routes = useQuery(queries.routes(time, undefined, ROUTES_COMPARED, isLive));
   const newest = useQuery(queries.errors(time, {}, 'first_seen', ERRORS_SHOWN, isLive));
   const noisiest = useQuery(queries.errors(time, {}, 'count', ERRORS_SHOWN, isLive));
   const deploys = useQuery(queries.deploys(time, isLive));
@@ -83,10 +84,11 @@ export function HomePage() {
         )}
         <div className={styles.left}>
           <Services list={list} deploys={deploys.data?.deploys} />
-          <Routes list={routes.data?.routes} />
+          <Routes list={routes.data?.routes.slice(0, ROUTES_SHOWN)} />
           <Deploys list={deploys.data?.deploys} />
         </div>
         <div className={styles.right}>
+          <Changes time={time} services={list} routes={routes.data?.routes} errors={newest.data?.errors} readAt={services.dataUpdatedAt} />
           <Errors title="Noisiest errors" sort="count" list={noisiest.data?.errors} />
           <Errors title="Newest errors" sort="first_seen" list={newest.data?.errors} />
         </div>
@@ -109,6 +111,9 @@ function Services({ list, deploys }: { list: ServiceRow[]; deploys: Deploy[] | u
       <header>
         <h2>Services</h2>
         <span className="muted">{list.length}</span>
+        <Link to="/explore" search={{ calc: 'COUNT, P95(duration_ms), HEATMAP(duration_ms)', where: 'span.kind = "server"', by: 'service.name' }}>
+          Explore
+        </Link>
       </header>
       <table>
         <thead>

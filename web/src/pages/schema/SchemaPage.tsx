@@ -1,34 +1,26 @@
-// Schema: every field that was told, with its type.
-import { useQuery } from '@tanstack/react-query';
+// Schema: every field that was told, what is known of it, and fields that are calculated.
 import { getRouteApi } from '@tanstack/react-router';
-import * as kept from '../../api/kept';
-import { Input } from '../../ui/Control';
-import { Failure, Loading } from '../../ui/State';
+import { Tabs } from '../../ui/Tabs';
 import { useSetSearch } from '../common/search';
+import { Calculated } from './Calculated';
+import { FieldList } from './FieldList';
+import styles from './Schema.module.css';
 
 const here = getRouteApi('/schema');
+const TABS = [
+  { id: 'fields', label: 'Fields' },
+  { id: 'calculated', label: 'Calculated fields' },
+];
 
 export function SchemaPage() {
-  const { q = '' } = here.useSearch();
+  const { tab } = here.useSearch();
   const setSearch = useSetSearch();
-  const { data, error, refetch } = useQuery(kept.fields());
-  if (error) return <Failure error={error} onRetry={() => void refetch()} />;
-  if (!data) return <Loading rows={12} />;
   return (
-    <>
-      <Input value={q} placeholder="find a field" aria-label="Find a field" data-search="" onChange={(event) => setSearch({ q: event.target.value || undefined }, true)} />
-      <table>
-        <tbody>
-          {data
-            .filter((field) => field.key_name.includes(q))
-            .map((field) => (
-              <tr key={field.id}>
-                <td className="mono">{field.key_name}</td>
-                <td className="muted">{field.type}</td>
-              </tr>
-            ))}
-        </tbody>
-      </table>
-    </>
+    <div className={styles.page}>
+      <div className={styles.tabs}>
+        <Tabs label="Views" tabs={TABS} value={tab === 'calculated' ? 'calculated' : 'fields'} onChange={(next) => setSearch({ tab: next === 'fields' ? undefined : next })} />
+      </div>
+      {tab === 'calculated' ? <Calculated /> : <FieldList />}
+    </div>
   );
 }

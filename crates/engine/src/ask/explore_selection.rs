@@ -1,0 +1,303 @@
+//! What a chart of a query leads to: what is different about the rows that were selected in it, and the traces they belong to.
+//!
+//! Missing: events and log records of the selected rows' traces; which fields are the resource's
+
+use std::collections::{BTreeMap, HashSet};
+
+use analysis::bubble_up::rank;
+use arrow::datatypes::DataType;
+use datafusion::dataframe::DataFrame;
+use languages::honeycomb::{BUILT_IN, Calculation, Filter, FilterOperator, QuerySpecification, Times, lower};
+use model::Signal;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::bubble_up::{BubbleUpColumn, columns, tell, totals};
+use super::explore::{ExploreQuestion, reach};
+use super::honeycomb::{HoneycombError, cell};
+use super::{Asker, Stats};
+use crate::bubble_up::Comparison;
+use crate::error::EngineError;
+use crate::limits::BUBBLE_UP_COLUMNS_MAX;
+use crate::session::Session;
+
+/// The rows of a query that stand out.
+#[derive(Clone, Debug, Default)]
+pub struct ExploreSelection {
+    /// Nanoseconds since 1970; the query's own range by default.
+    pub start: Option<i64>,
+    pub end: Option<i64>,
+    /// All of them hold.
+    pub filters: Vec<Filter>,
+    /// Rows without this field are no part of the comparison: a heatmap does not show them.
+    pub column: Option<String>,
+}
+
+/// Fields of selected rows beside those of the query's other rows.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExploreBubbleUp {
+    pub selection: ExploreCompared,
+    pub baseline: ExploreCompared,
+    /// Most different first; those that differ no more than chance makes them come last.
+    pub fields: Vec<ExploreField>,
+    pub sampled: bool,
+    pub stats: Stats,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct ExploreCompared {
+    pub rows: u64,
+    /// What the rows stand for.
+    pub weight: f64,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExploreField {
+    pub column: String,
+    /// `span`, `log`, or `both` for what spans and log records tell.
+    pub source: &'static str,
+    /// `text` or `number`.
+    pub kind: &'static str,
+    /// From 0, alike, to 1, no value in common; what chance alone makes of it is taken off.
+    pub score: f64,
+    pub significant: bool,
+    pub selection_null_share: f64,
+    pub baseline_null_share: f64,
+    /// Those whose shares differ most; of texts.
+    pub values: Vec<ExploreFieldValue>,
+    /// Of numbers.
+    pub histogram: Option<ExploreHistogram>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExploreFieldValue {
+    pub value: Option<String>,
+    pub selection_share: f64,
+    pub baseline_share: f64,
+    pub selection_count: f64,
+    pub baseline_count: f64,
+}
+
+/// Shares of ranges, one fewer than there are edges.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExploreHistogram {
+    pub edges: Vec<f64>,
+    pub selection: Vec<f64>,
+    pub baseline: Vec<f64>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExploreTraces {
+    /// Largest value first, each trace once.
+    pub traces: Vec<ExploreTrace>,
+    pub stats: Stats,
+}
+
+/// A trace, by the row of it that a query is about.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ExploreTrace {
+    pub trace_id: String,
+    pub span_id: Option<String>,
+    pub name: Option<String>,
+    pub service: Option<String>,
+    pub time_unix_nano: String,
+    pub value: Option<f64>,
+}
+
+/// Honeycomb's names that say nothing about what rows have in common, or the same as another.
+const NOT_COMPARED: &[&str] = &[
+    "body",
+    "exception.stacktrace",
+    "library.version",
+    "severity_code",
+    "severity_text",
+    "status_code",
+    "trace.parent_id",
+    "trace.span_id",
+    "trace.trace_id",
+    "trace.trace_state",
+    "type",
+];
+
+/// Columns that have a name of Honeycomb's.
+const NAMED_OTHERWISE: &[&str] =
+    &["duration_ns", "event_name", "kind", "severity_number", "severity_text", "status_code", "type"];
+
+/// Rows looked at for each trace told: a trace has several that are large.
+const ROWS_PER_TRACE: usize = 12;
+
+impl Asker {
+    /// Compares the rows of a query that are selected with its others, field by field.
+    pub async fn explore_bubble_up(
+        &self,
+        question: &ExploreQuestion,
+        selection: &ExploreSelection,
+        limit: usize,
+    ) -> Result<ExploreBubbleUp, HoneycombError> {
+        let times = Times::of(&question.query.specification, question.query.now_unix_seconds)?;
+        let session = self.session(reach(&times, &question.query.specification)).await?;
+        let (sources, is_cut) = fields(&session)?;
+        let names: Vec<String> = sources.keys().cloned().collect();
+        let inside = Calculation { name: Some("selected".into()), filters: selection.filters.clone(), ..Calculation::count() };
+        let mut asked = asked(question, names, inside);
+        asked.narrowed.extend(selection.column.as_deref().map(exists));
+        let state = session.state();
+        let lowered = lower(&asked.query.specification, self.explore_context(&session, &state, &asked).await?)?;
+        let rows = lowered.selected(selection.start.unwrap_or(i64::MIN), selection.end.unwrap_or(i64::MAX))?;
+        let types: Vec<DataType> = rows.schema().fields().iter().map(|field| field.data_type().clone()).collect();
+        let counted = types.len().saturating_sub(2);
+        let plan = crate::bubble_up::over(rows, counted).map_err(EngineError::from)?;
+        let answer = session.run(DataFrame::new(session.state(), plan)).await?;
+
+        let mut counts = Comparison::read(&types[..counted], &answer.batches).map_err(EngineError::from)?;
+        let totals = totals(&counts);
+        let columns = sources.iter().zip(&mut counts.columns);
+        let mut told: Vec<_> = columns.map(|((name, _), counts)| tell(name, counts, &totals)).collect();
+        rank(&mut told);
+        // A field that no row has says nothing.
+        told.retain(|(column, _)| column.null_share_selection < 1.0 || column.null_share_baseline < 1.0);
+        told.truncate(limit);
+        let mut stats: Stats = answer.stats.into();
+        stats.sampled = counts.rows != counts.weights;
+        stats.truncated = is_cut.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} fields of more"));
+        let fields = told.into_iter().map(|(column, _)| {
+            let source = sources.get(&column.name).copied().unwrap_or("span");
+            field(column, source)
+        });
+        Ok(ExploreBubbleUp {
+            fields: fields.collect(),
+            selection: ExploreCompared { rows: totals.selection_rows, weight: totals.selection },
+            baseline: ExploreCompared { rows: totals.baseline_rows, weight: totals.baseline },
+            sampled: stats.sampled,
+            stats,
+        })
+    }
+
+    /// The traces that rows of a query belong to: those in which `column` is largest, each once.
+    pub async fn explore_traces(
+        &self,
+        question: &ExploreQuestion,
+        column: &str,
+        limit: usize,
+    ) -> Result<ExploreTraces, HoneycombError> {
+        let times = Times::of(&question.query.specification, question.query.now_unix_seconds)?;
+        let session = self.session(reach(&times, &question.query.specification)).await?;
+        let names = ["trace.trace_id", "trace.span_id", "name", "service.name", column].map(str::to_owned);
+        let mut asked = asked(question, names.into(), Calculation::count());
+        asked.narrowed.extend([exists("trace.trace_id"), exists(column)]);
+        let state = session.state();
+        let lowered = lower(&asked.query.specification, self.explore_context(&session, &state, &asked).await?)?;
+        let answer = session.run_plan(lowered.largest(4, limit.saturating_mul(ROWS_PER_TRACE))?).await?;
+        let mut seen = HashSet::new();
+        let mut traces = Vec::new();
+        for batch in &answer.batches {
+            for row in 0..batch.num_rows() {
+                let at = |name: &str| match batch.column_by_name(name) {
+                    Some(array) => cell(array.as_ref(), row),
+                    None => Ok(Value::Null),
+                };
+                let text = |value: Value| value.as_str().map(str::to_owned);
+                let Some(trace_id) = text(at("g0")?) else { continue };
+                if traces.len() >= limit || !seen.insert(trace_id.clone()) {
+                    continue;
+                }
+                traces.push(ExploreTrace {
+                    trace_id,
+                    span_id: text(at("g1")?),
+                    name: text(at("g2")?),
+                    service: text(at("g3")?),
+                    time_unix_nano: String::new(),
+                    value: at("g4")?.as_f64(),
+                });
+            }
+        }
+        // The times of the rows that are told, in their order.
+        let mut wanted: BTreeMap<(String, Option<String>), String> = BTreeMap::new();
+        for row in answer.iter() {
+            if let (Some(trace), Some(time)) = (row.string("g0"), row.i64("time")) {
+                wanted.entry((trace, row.string("g1"))).or_insert_with(|| time.to_string());
+            }
+        }
+        for trace in &mut traces {
+            let key = (trace.trace_id.clone(), trace.span_id.clone());
+            trace.time_unix_nano = wanted.get(&key).cloned().unwrap_or_default();
+        }
+        Ok(ExploreTraces { traces, stats: answer.stats.into() })
+    }
+}
+
+fn exists(column: &str) -> Filter {
+    Filter { column: column.to_owned(), operator: FilterOperator::Exists, value: Value::Null }
+}
+
+/// The rows of a question under other columns, with one calculation.
+fn asked(question: &ExploreQuestion, breakdowns: Vec<String>, calculation: Calculation) -> ExploreQuestion {
+    let mut asked = question.clone();
+    asked.query.specification = QuerySpecification {
+        calculations: vec![calculation],
+        breakdowns,
+        orders: Vec::new(),
+        havings: Vec::new(),
+        formulas: Vec::new(),
+        compare_time_offset_seconds: None,
+        granularity: None,
+        ..question.query.specification.clone()
+    };
+    asked
+}
+
+/// The fields to compare and who tells them, and whether there are more than can be.
+fn fields(session: &Session) -> Result<(BTreeMap<String, &'static str>, bool), EngineError> {
+    let mut sources: BTreeMap<String, &'static str> = BTreeMap::new();
+    for (name, _) in BUILT_IN.iter().filter(|(name, _)| !NOT_COMPARED.contains(name)) {
+        sources.insert((*name).to_owned(), "both");
+    }
+    let mut is_cut = false;
+    for (signal, source) in [(Signal::Spans, "span"), (Signal::Logs, "log")] {
+        let (columns, cut) = columns(&session.schema(signal), None)?;
+        is_cut |= cut;
+        for (name, _) in columns {
+            if NAMED_OTHERWISE.contains(&name.as_str()) || NOT_COMPARED.contains(&name.as_str()) {
+                continue;
+            }
+            sources.entry(name).and_modify(|known| *known = if *known == source { source } else { "both" }).or_insert(source);
+        }
+    }
+    is_cut |= sources.len() > BUBBLE_UP_COLUMNS_MAX;
+    while sources.len() > BUBBLE_UP_COLUMNS_MAX {
+        sources.pop_last();
+    }
+    Ok((sources, is_cut))
+}
+
+fn field(column: BubbleUpColumn, source: &'static str) -> ExploreField {
+    let ranges: Vec<_> = column.values.iter().filter(|value| value.lower.is_some()).collect();
+    let histogram = (!ranges.is_empty()).then(|| {
+        let mut edges: Vec<f64> = ranges.iter().filter_map(|value| value.lower).collect();
+        edges.extend(ranges.last().and_then(|value| value.upper));
+        ExploreHistogram {
+            edges,
+            selection: ranges.iter().map(|value| value.selection_share).collect(),
+            baseline: ranges.iter().map(|value| value.baseline_share).collect(),
+        }
+    });
+    let values = column.values.iter().filter(|value| value.lower.is_none()).map(|value| ExploreFieldValue {
+        value: value.value.clone(),
+        selection_share: value.selection_share,
+        baseline_share: value.baseline_share,
+        selection_count: value.selection,
+        baseline_count: value.baseline,
+    });
+    ExploreField {
+        values: values.collect(),
+        column: column.name,
+        source,
+        kind: if histogram.is_some() { "number" } else { "text" },
+        score: column.difference,
+        significant: column.significant,
+        selection_null_share: column.null_share_selection,
+        baseline_null_share: column.null_share_baseline,
+        histogram,
+    }
+}

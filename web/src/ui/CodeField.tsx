@@ -1,0 +1,161 @@
+// A text of several lines that is coloured as it is written and completed at the caret. The text stands in a plain field;
+// the colours lie exactly beneath it.
+import { useEffect, useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
+import styles from './CodeField.module.css';
+import type { TokenSuggestions } from './TokenField';
+
+interface Props {
+  value: string;
+  label: string;
+  onChange: (text: string) => void;
+  onRun: () => void;
+  /** The text in pieces, with colours. */
+  draw: (text: string) => ReactNode;
+  suggest: (text: string, caret: number) => Promise<TokenSuggestions>;
+  /** Where an error points: a place in the text. */
+  fault?: number | null;
+  testId?: string;
+}
+
+const SUGGEST_AFTER_MS = 90;
+const INDENT = '  ';
+
+export function CodeField({ value, label, onChange, onRun, draw, suggest, fault, testId }: Props) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const below = useRef<HTMLPreElement>(null);
+  const caretMark = useRef<HTMLSpanElement>(null);
+  const [list, setList] = useState<TokenSuggestions | null>(null);
+  const [chosen, setChosen] = useState(0);
+  const [place, setPlace] = useState<{ left: number; top: number } | null>(null);
+  const asked = useRef(0);
+  const after = useRef<number | null>(null);
+  const listId = useId();
+
+  useLayoutEffect(() => {
+    // What was completed leaves the caret where one goes on writing.
+    if (after.current === null || !field.current) return;
+    field.current.setSelectionRange(after.current, after.current);
+    after.current = null;
+  }, [value]);
+  useLayoutEffect(() => {
+    const mark = caretMark.current;
+    if (list && mark) setPlace({ left: Math.min(mark.offsetLeft, (field.current?.clientWidth ?? 600) - 300), top: mark.offsetTop + mark.offsetHeight - (field.current?.scrollTop ?? 0) });
+  }, [list]);
+  useEffect(() => {
+    document.getElementById(`${listId}-${chosen}`)?.scrollIntoView({ block: 'nearest' });
+  }, [chosen, listId]);
+
+  const shut = () => {
+    asked.current += 1;
+    setList(null);
+  };
+  const look = (wait = SUGGEST_AFTER_MS) => {
+    asked.current += 1;
+    const mine = asked.current;
+    setTimeout(() => {
+      const area = field.current;
+      if (mine !== asked.current || !area || document.activeElement !== area || area.selectionStart !== area.selectionEnd) return;
+      suggest(area.value, area.selectionStart).then(
+        (found) => {
+          if (mine !== asked.current) return;
+          setChosen(0);
+          setList(found.items.length > 0 ? found : null);
+        },
+        () => setList(null),
+      );
+    }, wait);
+  };
+  const put = (start: number, end: number, text: string) => {
+    const caret = start + (text.includes('|') ? text.indexOf('|') : text.length);
+    after.current = caret;
+    onChange(value.slice(0, start) + text.replace('|', '') + value.slice(end));
+  };
+  const take = (i: number) => {
+    const item = list?.items[i];
+    if (!list || !item) return;
+    put(list.start, list.end, item.insert ?? item.text);
+    shut();
+    field.current?.focus();
+  };
+  const key = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      shut();
+      onRun();
+    } else if (event.key === ' ' && event.ctrlKey) look(0);
+    else if (list && (event.key === 'Enter' || event.key === 'Tab')) take(chosen);
+    else if (list && event.key === 'ArrowDown') setChosen((chosen + 1) % list.items.length);
+    else if (list && event.key === 'ArrowUp') setChosen((chosen - 1 + list.items.length) % list.items.length);
+    else if (event.key === 'Escape') {
+      if (list) shut();
+      else event.currentTarget.blur();
+    } else if (event.key === 'Enter' && !event.shiftKey) {
+      // A new line begins where the one above does.
+      const { selectionStart: start, selectionEnd: end } = event.currentTarget;
+      const indent = /^[ \t]*/.exec(value.slice(value.lastIndexOf('\n', start - 1) + 1, start))?.[0] ?? '';
+      put(start, end, `\n${indent}`);
+    } else if (event.key === 'Tab' && !event.shiftKey && event.currentTarget.value !== '' && event.altKey === false && event.currentTarget.selectionStart === event.currentTarget.selectionEnd && /\n[ \t]*$/.test(value.slice(0, event.currentTarget.selectionStart))) {
+      put(event.currentTarget.selectionStart, event.currentTarget.selectionEnd, INDENT);
+    } else return;
+    event.preventDefault();
+  };
+  const at = list?.start ?? 0;
+  return (
+    <div className={styles.field} data-fault={typeof fault === 'number'}>
+      <pre ref={below} className={styles.below} aria-hidden="true">
+        {draw(value)}
+        {'\n'}
+      </pre>
+      <pre className={`${styles.below} ${styles.ghost}`} aria-hidden="true">
+        {value.slice(0, at)}
+        <span ref={caretMark}>&#8203;</span>
+        {value.slice(at)}
+      </pre>
+      {typeof fault === 'number' && (
+        <pre className={`${styles.below} ${styles.ghost}`} aria-hidden="true">
+          {value.slice(0, fault)}
+          <span className={styles.here}>{/^\s/.test(value.slice(fault)) || fault >= value.length ? ' ' : (/^[\w.]+|^./.exec(value.slice(fault))?.[0] ?? ' ')}</span>
+        </pre>
+      )}
+      <textarea
+        ref={field}
+        value={value}
+        aria-label={label}
+        aria-controls={listId}
+        spellCheck={false}
+        autoCapitalize="off"
+        data-search=""
+        data-testid={testId}
+        onChange={(event) => {
+          onChange(event.target.value);
+          look();
+        }}
+        onKeyDown={key}
+        onBlur={shut}
+        onClick={shut}
+        onScroll={(event) => {
+          if (below.current) below.current.scrollTop = event.currentTarget.scrollTop;
+        }}
+      />
+      {list && place && (
+        <ul className={styles.list} role="listbox" id={listId} aria-label="Suggestions" style={place}>
+          {list.items.map((item, i) => (
+            <li
+              key={`${item.text} ${i}`}
+              id={`${listId}-${i}`}
+              role="option"
+              aria-selected={i === chosen}
+              onPointerEnter={() => setChosen(i)}
+              onPointerDown={(event) => {
+                event.preventDefault();
+                take(i);
+              }}
+            >
+              <span>{item.text}</span>
+              {item.hint && <span>{item.hint}</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}

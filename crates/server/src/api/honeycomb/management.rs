@@ -6,7 +6,7 @@
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use http::{HeaderMap, StatusCode, Uri, header};
 use metastore::HoneycombDocument;
 use serde::Deserialize;
@@ -89,8 +89,20 @@ pub fn router() -> Router<Services> {
         .route("/2/teams/{team}/environments/{id}", environment)
         .route("/2/teams/{team}/api-keys", keys)
         .route("/2/teams/{team}/api-keys/{id}", key)
+        .route("/2/teams/{team}/pipelines", get(pipelines))
+        .route("/2/{*rest}", any(unknown))
         .route("/2/teams/{team}/markers", post(create_marker))
         .route("/2/teams/{team}/markers/{id}", axum::routing::patch(change_marker))
+}
+
+/// Honeycomb's collectors that it manages: there are none.
+async fn pipelines(headers: HeaderMap) -> Answer<Response> {
+    keyed(&headers)?;
+    Ok(answer(StatusCode::OK, json!({ "data": [], "links": { "next": null } })))
+}
+
+async fn unknown(request: Request) -> Fault {
+    fault(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {} {}", request.method(), request.uri().path()))
 }
 
 /// A management key is `id:secret`.

@@ -168,7 +168,7 @@ function valuesIn(text: string): { value: Cell; count: number }[] {
 
 export interface BubbleUpField {
   column: string;
-  source: 'span' | 'log' | 'both';
+  source: 'span' | 'log' | 'both' | 'trace';
   kind: 'text' | 'number';
   score: number;
   significant: boolean;

@@ -456,7 +456,8 @@ async fn what_is_different_about_a_selection_and_its_traces() {
         let mode = if n % 2 == 0 { "even" } else { "odd" };
         let of_mode = if n % 12 == 0 { "odd" } else { mode };
         lines.push(format!("span r{n} shop pay trace={n} span={n} @{n} {duration}ms customer={customer} mode={of_mode}"));
-        lines.push(format!("log l{n} shop paid trace={n} parent={n} @{n} customer={customer}"));
+        let reason = if n % 6 == 0 { "full" } else { "none" };
+        lines.push(format!("log l{n} shop paid trace={n} parent={n} @{n} customer={customer} reason={reason}"));
     }
     put(&stage, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let query = question(json!({ "filters": [{ "column": "service.name", "op": "=", "value": "shop" }] })).unwrap();
@@ -476,6 +477,13 @@ async fn what_is_different_about_a_selection_and_its_traces() {
     assert!(!field("mode").significant, "{:?}", field("mode"));
     assert_eq!(field("duration_ms").kind, "number");
     assert!(told.fields.iter().all(|field| field.column != "body" && !field.column.starts_with("trace.")));
+
+    let with_traces = ExploreSelection { with_traces: true, ..selection.clone() };
+    let told = stage.asker.explore_bubble_up(&question, &with_traces, 40).await.unwrap();
+    let reason = told.fields.iter().find(|field| field.column == "reason").unwrap();
+    assert!(reason.significant && reason.source == "trace", "{reason:?}");
+    let full = reason.values.iter().find(|value| value.value.as_deref() == Some("full")).unwrap();
+    assert_eq!((full.selection_share, full.selection_count, full.baseline_share), (1.0, 10.0, 0.0), "a log line of each trace");
 
     let within = ExploreSelection { start: Some(START), end: Some(START + 12_000_000), ..selection.clone() };
     let told = stage.asker.explore_bubble_up(&question, &within, 40).await.unwrap();

@@ -472,11 +472,11 @@ impl Lowered<'_> {
             true => self.with_ends_spelled(plan, steps, keys, &rates)?,
             false => self.with_ends(plan, steps, keys, &rates)?,
         };
-        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str()).alias(key)).collect();
         for place in 0..self.specification.calculations.len() {
             let column = format!("c{place}");
             columns.push(match rates.contains(&place) {
-                false => ident(column),
+                false => ident(&column).alias(column),
                 true => {
                     let apart = ident(format!("n{place}")) - lit(1_i64);
                     let apart = call(self.context.functions, "nullif", vec![apart, lit(0_i64)])?;

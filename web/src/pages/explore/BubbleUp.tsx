@@ -25,6 +25,7 @@ const SOURCES = [
   { value: 'both', label: 'Common' },
   { value: 'span', label: 'Spans' },
   { value: 'log', label: 'Log lines' },
+  { value: 'trace', label: 'In their traces' },
 ] as const;
 type Source = (typeof SOURCES)[number]['value'];
 
@@ -96,7 +97,7 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
   );
 }
 
-const SOURCE_NAMES = { span: '', both: '', log: 'log lines' } as const;
+const SOURCE_NAMES = { span: '', both: '', log: 'log lines', trace: 'events and log lines of their traces' } as const;
 
 function Field({ field, onRange }: { field: BubbleUpField; onRange: Props['onRange'] }) {
   return (

@@ -72,7 +72,7 @@ const schema = createRoute({
 const logs = createRoute({
   getParentRoute: () => rootRoute,
   path: '/logs',
-  validateSearch: searchOf('q', 'service', 'level', 'receiver', 'group', 'stream', 'trace', 'order', 'log', 'live'),
+  validateSearch: searchOf('q', 'service', 'level', 'receiver', 'group', 'stream', 'trace', 'order', 'log', 'live', 'view', 'insights', 'groups', 'find'),
   component: lazyRouteComponent(() => import('./pages/logs/LogsPage'), 'LogsPage'),
 });
 
@@ -88,6 +88,20 @@ const error = createRoute({
   path: '/errors/$group',
   validateSearch: searchOf('tab', 'occurrence', 'q'),
   component: lazyRouteComponent(() => import('./pages/error/ErrorPage'), 'ErrorPage'),
+});
+
+const metrics = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/metrics',
+  validateSearch: searchOf('q', 'metric', 'ns', 'agg', 'by', 'where', 'draw', 'live'),
+  component: lazyRouteComponent(() => import('./pages/metrics/MetricsPage'), 'MetricsPage'),
+});
+
+const alerts = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/alerts',
+  validateSearch: searchOf('tab', 'q', 'open', 'from'),
+  component: lazyRouteComponent(() => import('./pages/alerts/AlertsPage'), 'AlertsPage'),
 });
 
 const connect = createRoute({
@@ -111,7 +125,21 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings/SettingsPage'), 'SettingsPage'),
 });
 
-const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, connect, sql, settings]);
+const slos = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/alerts/slos',
+  validateSearch: searchOf('new'),
+  component: lazyRouteComponent(() => import('./pages/alerts/slo/SlosPage'), 'SlosPage'),
+});
+
+const slo = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/alerts/slos/$slo',
+  validateSearch: searchOf('sel', 'selv'),
+  component: lazyRouteComponent(() => import('./pages/alerts/slo/SloPage'), 'SloPage'),
+});
+
+const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, metrics, alerts, slos, slo, connect, sql, settings]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

@@ -4,6 +4,8 @@
 //! cause and the application's own calls; so that is the fingerprint. Line numbers, messages, folders of deployment and
 //! wrappers are left out. Only without frames does the message decide, as a template.
 
+pub mod rules;
+
 use sha1::{Digest, Sha1};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -22,6 +24,9 @@ const EARLIER_VERSIONS: [u8; 1] = [1];
 /// A client's fingerprint up to this length is used as it is; a longer one becomes its SHA-1, which has as many digits.
 /// Rollbar's rule.
 pub const CLIENT_FINGERPRINT_CHARS_MAX: usize = 40;
+
+/// What stands in a client's fingerprint, or in a rule's, for ours.
+pub const DEFAULT_FINGERPRINT: &str = "{{default_fingerprint}}";
 
 /// Calls that count, from the place that raised outwards. Recursion repeats frames, and repeated ones count once.
 const FRAMES_MAX: usize = 50;
@@ -93,6 +98,9 @@ const COMMON_FILE_NAMES: &[&str] = &[
 /// `language_hint` is the resource's `telemetry.sdk.language`. Cost: linear in the stack text.
 pub fn fingerprint(exception: &model::Exception<'_>, language_hint: Option<&str>) -> String {
     match exception.fingerprint.as_deref().map(str::trim) {
+        Some(own) if own.contains(DEFAULT_FINGERPRINT) => {
+            client_fingerprint(&own.replace(DEFAULT_FINGERPRINT, &of_version(ALGORITHM_VERSION, exception, language_hint)))
+        }
         Some(own) if !own.is_empty() => client_fingerprint(own),
         _ => of_version(ALGORITHM_VERSION, exception, language_hint),
     }

@@ -3,7 +3,7 @@
 //! No IO, no engine, no clock: everything here is a function of its arguments, and total.
 
 pub mod bubble_up;
-mod grouping;
+pub mod grouping;
 pub mod insights;
 pub mod linking;
 pub mod log_patterns;
@@ -13,11 +13,14 @@ pub mod root_cause;
 pub mod sensitive;
 pub mod service_graph;
 pub mod severity;
+pub mod source_map;
 pub mod stacktrace;
 mod template;
 pub mod trace_facts;
 pub mod trace_tree;
 
-pub use grouping::{ALGORITHM_VERSION, CLIENT_FINGERPRINT_CHARS_MAX, client_fingerprint, earlier_fingerprints, fingerprint};
+pub use grouping::{
+    ALGORITHM_VERSION, CLIENT_FINGERPRINT_CHARS_MAX, DEFAULT_FINGERPRINT, client_fingerprint, earlier_fingerprints, fingerprint,
+};
 pub use occurrence_number::{occurrence_number, occurrence_received_at};
 pub use template::message_template;

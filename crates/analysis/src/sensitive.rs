@@ -77,9 +77,9 @@ impl Sensitive {
                 r"(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}|\(\d{3}\) ?\d{3}[ .-]\d{4}|\b\d{3}[.-]\d{3}[.-]\d{4})\b"
             }
             Sensitive::SocialSecurityNumber => r"\b\d{3}-\d{2}-\d{4}\b",
-            Sensitive::PassportNumber => r"(?i)\bpassport[\w ]{0,12}[^\w]{0,5}(?<it>[A-Z0-9]*\d[A-Z0-9]{5,8})\b",
+            Sensitive::PassportNumber => r"(?i)\bpassport[\w ]{0,12}?[^\w]{0,5}(?<it>[A-Z0-9]*\d[A-Z0-9]{5,8})\b",
             Sensitive::DriversLicense => {
-                r"(?i)\bdriv(?:er|ing)'?s?[_\- ]?licen[cs]e[\w ]{0,12}[^\w]{0,5}(?<it>[A-Z0-9-]*\d[A-Z0-9-]{4,15})\b"
+                r"(?i)\bdriv(?:er|ing)'?s?[_\- ]?licen[cs]e[\w ]{0,12}?[^\w]{0,5}(?<it>[A-Z0-9-]*\d[A-Z0-9-]{4,15})\b"
             }
             Sensitive::ZipCode => r"(?i)\b(?:zip|postal)[_\- ]?(?:code)?[^\w]{0,5}(?<it>\d{5}(?:-\d{4})?)\b",
         }
@@ -189,7 +189,7 @@ mod tests {
             (&[S::EmailAddress], "mail to jane.doe+x@example.co.uk now", "mail to ************************ now"),
             (&[S::EmailAddress], "nobody @ home", "nobody @ home"),
             (&[S::IpAddress], "from 10.0.255.7:80, not 1.2.3 or 300.1.1.1", "from **********:80, not 1.2.3 or 300.1.1.1"),
-            (&[S::IpAddress], "fe80::1 and 2001:db8:0:0:0:0:0:1", "******* and *******************"),
+            (&[S::IpAddress], "fe80::1 and 2001:db8:0:0:0:0:0:1", "******* and ********************"),
             (&[S::CreditCardNumber], "card 4111 1111 1111 1111.", "card *******************."),
             (&[S::CreditCardNumber], "order 4111111111111112", "order 4111111111111112"),
             (&[S::CreditCardSecurityCode], "cvv: 123, code 456", "cvv: ***, code 456"),

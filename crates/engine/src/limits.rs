@@ -50,6 +50,9 @@ pub const PAGE_ROWS_MAX: usize = 1_000;
 /// Errors that a list is sorted and counted over; a project with more has one that is told apart by what varies.
 pub const ERROR_GROUPS_MAX: usize = 10_000;
 
+/// Columns that the list of fields counts in one scan; the registry is in the order in which they came, and people have less.
+pub const LOG_FIELDS_COUNTED_MAX: usize = 500;
+
 /// Points of one chart: more than a wide screen has pixels for bars.
 pub const CHART_BUCKETS_MAX: i64 = 240;
 
@@ -86,6 +89,13 @@ pub const BUBBLE_UP_SMALL_NUMBERS: usize = 4_096;
 
 /// Different whole numbers that are told one by one; more are told as ranges, as a person would read them.
 pub const BUBBLE_UP_WHOLE_NUMBERS_MAX: usize = 64;
+
+/// Rows of a question, and log records around it, up to which BubbleUp looks at the events of its spans and the lines of its
+/// traces: each is joined by its ids, about a second for a million.
+pub const BUBBLE_UP_LINKED_ROWS_MAX: u64 = 2_000_000;
+
+/// Characters of a log line that BubbleUp compares; lines that differ only later say the same.
+pub const BUBBLE_UP_BODY_CHARACTERS: i64 = 200;
 
 /// Values told of each column, those that differ most.
 pub const BUBBLE_UP_VALUES_TOLD: usize = 20;
@@ -156,8 +166,20 @@ pub const FILTER_EXCEPTIONS_MAX: usize = 200_000;
 /// Windows of one look for faults: a day by the minute, with the hour before it and somewhat behind.
 pub const FAULT_WINDOWS_MAX: usize = 1_600;
 
+/// CloudWatch metrics that one list can name, over all its pages: beyond it a namespace or a name has to be given.
+pub const METRIC_KEYS_MAX: usize = 100_000;
+
+/// Different values of a metric that are read for percentiles: those of a day at ten a second, in some 100 MB.
+pub const METRIC_ROWS_MAX: usize = 1_000_000;
+
 /// Rows that the first estimate of a query rests on: read within a tenth of a second. The next rests on eight times as many.
 pub const EXPLORE_ESTIMATE_ROWS: u64 = 100_000;
 
 /// No further estimate is begun after this long; the whole is worked on then.
 pub const EXPLORE_ESTIMATES_TIME_MAX: Duration = Duration::from_millis(400);
+
+/// Points of one metric that a chart is made of: those of a hundred series at one every ten seconds, of a day and a half.
+pub const METRIC_POINTS_MAX: usize = 1_000_000;
+
+/// Labels of metrics that a list tells apart.
+pub const METRIC_LABELS_MAX: usize = 200;

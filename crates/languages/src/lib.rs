@@ -3,6 +3,7 @@
 //! One folder per language, each of one shape: `ast.rs`, `parse.rs`, `lower.rs`, `tests.rs`. This crate knows
 //! `datafusion-expr` and a schema, never the engine: nothing here reads a row.
 
+pub mod alarm_rule;
 mod caret;
 pub mod filter_pattern;
 pub mod honeycomb;

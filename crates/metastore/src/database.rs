@@ -4,8 +4,8 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Sqlite, Transaction};
 
 use crate::error::MetastoreError;
 use crate::migrations::migrate;
@@ -36,7 +36,13 @@ impl Metastore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        // Where a disk is full, SQLite ends the transaction itself, and the connection counts it as open for ever.
+        let usable = |connection: &mut SqliteConnection| !connection.is_in_transaction();
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .before_acquire(move |connection, _| Box::pin(std::future::ready(Ok(usable(connection)))))
+            .connect_with(options.clone())
+            .await?;
         migrate(&mut *writer.acquire().await?).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_with(options.read_only(true)).await?;
         Ok(Metastore { writer, readers })
@@ -104,6 +110,18 @@ mod tests {
         metastore.close().await;
         let error = Metastore::open(folder.path()).await.unwrap_err();
         assert!(matches!(error, MetastoreError::NewerSchema { found: 999, .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_database_ended_is_not_in_the_way_of_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let metastore = Metastore::open(folder.path()).await.unwrap();
+        for _ in 0..3 {
+            let mut transaction = metastore.write().await.unwrap();
+            let again = "insert or rollback into schema_version (version) select version from schema_version";
+            sqlx::query(again).execute(&mut *transaction).await.unwrap_err();
+        }
+        assert_eq!(metastore.identity("a").await.unwrap(), "a");
     }
 
     #[tokio::test]

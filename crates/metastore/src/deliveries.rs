@@ -116,6 +116,13 @@ impl Metastore {
         query.fetch_all(self.readers()).await?.iter().map(delivery).collect()
     }
 
+    /// How many of an origin are still to be sent.
+    pub async fn pending_deliveries_of(&self, project: &str, origin: &str) -> Result<u64, MetastoreError> {
+        let query = "select count(*) from deliveries where project = $1 and state = 'pending' and origin = $2";
+        let count: i64 = sqlx::query_scalar(query).bind(project).bind(origin).fetch_one(self.readers()).await?;
+        Ok(unsigned(count))
+    }
+
     /// Those whose origin begins with the text, the newest first.
     pub async fn deliveries(&self, project: &str, origin_prefix: &str, limit: u32) -> Result<Vec<Delivery>, MetastoreError> {
         let query = format!(
@@ -125,7 +132,7 @@ impl Metastore {
         query.fetch_all(self.readers()).await?.iter().map(delivery).collect()
     }
 
-    /// Notes what came of an attempt.
+    /// Notes what came of an attempt. What was delivered need not be kept: of its payload nothing stays.
     pub async fn note_delivery(
         &self,
         id: u64,
@@ -136,7 +143,8 @@ impl Metastore {
     ) -> Result<(), MetastoreError> {
         let mut transaction = self.write().await?;
         sqlx::query(
-            "update deliveries set state = $2, answer = $3, attempted_at = $4, next_attempt = $5, attempts = attempts + 1 where id = $1",
+            "update deliveries set state = $2, answer = $3, attempted_at = $4, next_attempt = $5, attempts = attempts + 1,
+                payload = case when $2 = 'delivered' then '' else payload end where id = $1",
         )
         .bind(signed(id))
         .bind(state.as_str())

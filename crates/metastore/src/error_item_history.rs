@@ -24,11 +24,12 @@ pub enum ItemEventKind {
     Assigned,
     Snoozed,
     Merged,
+    Unmerged,
     Commented,
 }
 
 impl ItemEventKind {
-    const ALL: [ItemEventKind; 12] = [
+    const ALL: [ItemEventKind; 13] = [
         ItemEventKind::Created,
         ItemEventKind::Reactivated,
         ItemEventKind::Reopened,
@@ -40,6 +41,7 @@ impl ItemEventKind {
         ItemEventKind::Assigned,
         ItemEventKind::Snoozed,
         ItemEventKind::Merged,
+        ItemEventKind::Unmerged,
         ItemEventKind::Commented,
     ];
 
@@ -56,6 +58,7 @@ impl ItemEventKind {
             ItemEventKind::Assigned => "assigned",
             ItemEventKind::Snoozed => "snoozed",
             ItemEventKind::Merged => "merged",
+            ItemEventKind::Unmerged => "unmerged",
             ItemEventKind::Commented => "commented",
         }
     }
@@ -97,6 +100,25 @@ impl Metastore {
         rows.iter().map(event).collect()
     }
 
+    /// What happened after the event of this number, oldest first.
+    pub async fn error_item_events_since(&self, project: &str, last: i64, limit: u32) -> Result<Vec<ItemEvent>, MetastoreError> {
+        let rows = sqlx::query(
+            "select id, item, at, kind, details from error_item_events where project = $1 and id > $2 order by id limit $3",
+        )
+        .bind(project)
+        .bind(last)
+        .bind(limit)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(event).collect()
+    }
+
+    /// The number of the last event; nought before the first.
+    pub async fn last_error_item_event(&self, project: &str) -> Result<i64, MetastoreError> {
+        let query = "select coalesce(max(id), 0) from error_item_events where project = $1";
+        Ok(sqlx::query_scalar(query).bind(project).fetch_one(self.readers()).await?)
+    }
+
     /// When items of these environments became active, new ones and old ones again, oldest first. No environment means all.
     pub async fn error_item_activations(
         &self,
@@ -122,12 +144,9 @@ impl Metastore {
 
     /// Newest first.
     pub async fn error_item_comments(&self, item: i64) -> Result<Vec<ItemComment>, MetastoreError> {
-        let rows =
-            sqlx::query("select id, item, at, author, body from error_item_comments where item = $1 order by id desc limit $2")
-                .bind(item)
-                .bind(HISTORY_TOLD_MAX)
-                .fetch_all(self.readers())
-                .await?;
+        let query = "select id, item, at, author, body from error_item_comments
+             where item = $1 or item in (select id from error_items where group_item = $1) order by id desc limit $2";
+        let rows = sqlx::query(query).bind(item).bind(HISTORY_TOLD_MAX).fetch_all(self.readers()).await?;
         rows.iter().map(comment).collect()
     }
 

@@ -15,6 +15,9 @@ use crate::error_items::{COLUMNS, ErrorItem, ItemStatus, item};
 /// does, fills no history and rings no bell.
 const REACTIVATION_PAUSE_NS: i64 = 60 * 1_000_000_000;
 
+/// A fingerprint that names an item by its counter: what a rule of grouping may say.
+pub const GROUP_ITEM: &str = "group-item-";
+
 /// Pairs of environment and version that one item remembers; further ones are not told apart any more.
 const VERSIONS_REMEMBERED: i64 = 1_000;
 
@@ -82,7 +85,7 @@ impl Metastore {
     }
 }
 
-type Writing = Transaction<'static, Sqlite>;
+pub(crate) type Writing = Transaction<'static, Sqlite>;
 
 /// The item whose group it is, of this algorithm or an earlier one.
 async fn find(writing: &mut Writing, project: &str, seen: &OccurrencesSeen) -> Result<Option<ErrorItem>, MetastoreError> {
@@ -104,10 +107,18 @@ async fn find(writing: &mut Writing, project: &str, seen: &OccurrencesSeen) -> R
         }
         return Ok(Some(found));
     }
-    Ok(None)
+    let Some(counter) = seen.fingerprint.strip_prefix(GROUP_ITEM).and_then(|counter| counter.parse::<i64>().ok()) else {
+        return Ok(None);
+    };
+    let query = format!("select {COLUMNS} from error_items where project = $1 and counter = $2");
+    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(project).bind(counter).fetch_optional(&mut **writing).await?;
+    let Some(row) = row else { return Ok(None) };
+    let named = item(&row)?;
+    belongs(writing, project, &seen.fingerprint, named.group_item.unwrap_or(named.id)).await?;
+    Ok(Some(named))
 }
 
-async fn belongs(writing: &mut Writing, project: &str, fingerprint: &str, item: i64) -> Result<(), MetastoreError> {
+pub(crate) async fn belongs(writing: &mut Writing, project: &str, fingerprint: &str, item: i64) -> Result<(), MetastoreError> {
     sqlx::query("insert into error_item_fingerprints (project, fingerprint, item) values ($1, $2, $3)")
         .bind(project)
         .bind(fingerprint)

@@ -83,6 +83,8 @@ pub struct ErrorItem {
     /// Since it was last activated, weighted.
     pub occurrences: u64,
     pub changed_at_unix_nano: i64,
+    /// The item that this one was merged into; lists leave it out.
+    pub group_item: Option<i64>,
 }
 
 /// What is left empty does not narrow.
@@ -108,6 +110,10 @@ pub struct ErrorItemFilter {
     pub awake_at_unix_nano: Option<i64>,
     /// Only snoozed items are let pass.
     pub snoozed_at_unix_nano: Option<i64>,
+    /// Items that others were merged into, or only such as were not.
+    pub is_group: Option<bool>,
+    /// Items that were merged into others; they are left out unless asked for, here or by their numbers.
+    pub is_member: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -169,7 +175,7 @@ pub struct VersionItems {
 
 pub(crate) const COLUMNS: &str = "id, counter, fingerprint, status, level, title, environment, framework, platform, language, \
     assigned_user_id, assigned_team_id, snoozed_until, resolved_at, resolved_in_version, first_seen, last_seen, \
-    last_activated_at, first_occurrence, last_occurrence, activating_occurrence, occurrences, changed_at";
+    last_activated_at, first_occurrence, last_occurrence, activating_occurrence, occurrences, changed_at, group_item";
 
 impl Metastore {
     pub async fn error_item(&self, project: &str, id: i64) -> Result<Option<ErrorItem>, MetastoreError> {
@@ -418,6 +424,16 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorIt
             query.push(")");
         }
     }
+    let is_named = !filter.ids.is_empty() || !filter.counters.is_empty();
+    match filter.is_member {
+        Some(true) => query.push(" and i.group_item is not null"),
+        None if is_named => query,
+        Some(false) | None => query.push(" and i.group_item is null"),
+    };
+    if let Some(is_group) = filter.is_group {
+        query.push(if is_group { " and exists" } else { " and not exists" });
+        query.push(" (select 1 from error_items m where m.group_item = i.id)");
+    }
     match filter.is_assigned {
         Some(true) => query.push(" and (i.assigned_user_id is not null or i.assigned_team_id is not null)"),
         Some(false) => query.push(" and i.assigned_user_id is null and i.assigned_team_id is null"),
@@ -489,6 +505,7 @@ pub(crate) fn item(row: &SqliteRow) -> Result<ErrorItem, MetastoreError> {
         activating_occurrence: row.try_get("activating_occurrence")?,
         occurrences: unsigned(row.try_get("occurrences")?),
         changed_at_unix_nano: row.try_get("changed_at")?,
+        group_item: row.try_get("group_item")?,
     })
 }
 

@@ -6,6 +6,7 @@
 //! returns. One writer at a time, many readers. The SQL is plain, so that PostgreSQL can take its place when there are
 //! several nodes. This crate holds no telemetry: rows live in parts, which the store writes.
 
+mod alarm_history;
 mod alert_history;
 mod attributes;
 mod code_version;
@@ -15,9 +16,10 @@ mod deliveries;
 mod deploy_states;
 mod error;
 mod error_item_history;
-mod error_item_merge;
+mod error_item_merges;
 mod error_item_occurrences;
 mod error_items;
+mod error_source_maps;
 mod evaluations;
 mod honeycomb;
 mod imports;
@@ -35,6 +37,7 @@ mod slo_counts;
 mod tags;
 mod xray_groups;
 
+pub use alarm_history::AlarmEvent;
 pub use alert_history::AlertEntry;
 pub use attributes::{AttributeSeen, AttributeType, RegisteredAttribute};
 pub use code_version::{VersionOrder, compare_versions};
@@ -46,6 +49,7 @@ pub use error::MetastoreError;
 pub use error_item_history::{ItemComment, ItemEvent, ItemEventKind};
 pub use error_item_occurrences::{ItemChange, OccurrencesSeen};
 pub use error_items::{ErrorItem, ErrorItemFilter, ErrorItemOrder, ErrorItemUpdate, ItemStatus, ItemVersion, VersionItems};
+pub use error_source_maps::{NewSourceMap, SourceMapKept};
 pub use evaluations::Evaluation;
 pub use honeycomb::HoneycombDocument;
 pub use imports::ImportedFile;

@@ -374,6 +374,25 @@ const MIGRATIONS: &[&[&str]] = &[
         )",
     ],
     &[
+        // What happened to alarms; data is JSON.
+        "create table alarm_history (
+            id integer primary key autoincrement,
+            project text not null,
+            alarm text not null,
+            at bigint not null,
+            kind text not null,
+            summary text not null,
+            data text not null
+        )",
+        "create index alarm_history_by_alarm on alarm_history (project, alarm, id)",
+    ],
+    &[
+        // Items that people put together: the members point at the group's item, whose their fingerprints are meanwhile.
+        "alter table error_items add column group_item bigint",
+        "create index error_items_by_group on error_items (group_item) where group_item is not null",
+        "alter table error_item_fingerprints add column member bigint",
+    ],
+    &[
         // People who were named, so that items can be theirs.
         "create table people (
             id integer primary key,
@@ -400,6 +419,20 @@ const MIGRATIONS: &[&[&str]] = &[
             entry text not null,
             primary key (project, subject, at)
         ) without rowid",
+    ],
+    &[
+        // Source maps that were uploaded, compressed.
+        "create table error_source_maps (
+            id integer primary key autoincrement,
+            project text not null,
+            version text not null,
+            minified_url text not null,
+            content blob not null,
+            bytes bigint not null,
+            sources bigint not null,
+            uploaded_at bigint not null
+        )",
+        "create unique index error_source_maps_by_url on error_source_maps (project, version, minified_url)",
     ],
 ];
 

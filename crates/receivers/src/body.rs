@@ -11,6 +11,7 @@ pub enum ContentEncoding {
     Gzip,
     Deflate,
     Zstd,
+    Brotli,
 }
 
 /// Why a body could not be had.
@@ -30,6 +31,7 @@ impl ContentEncoding {
             "gzip" | "x-gzip" => Some(ContentEncoding::Gzip),
             "deflate" => Some(ContentEncoding::Deflate),
             "zstd" => Some(ContentEncoding::Zstd),
+            "br" => Some(ContentEncoding::Brotli),
             _ => None,
         }
     }
@@ -42,13 +44,20 @@ pub fn decompress(encoding: ContentEncoding, body: &[u8], bytes_max: usize) -> R
         ContentEncoding::Identity if body.len() > bytes_max => Err(BodyError::TooLarge { bytes_max }),
         ContentEncoding::Identity => Ok(body.to_vec()),
         ContentEncoding::Gzip => read_capped(flate2::read::MultiGzDecoder::new(body), encoding, bytes_max),
-        ContentEncoding::Deflate => read_capped(flate2::read::ZlibDecoder::new(body), encoding, bytes_max),
+        ContentEncoding::Deflate if is_zlib(body) => read_capped(flate2::read::ZlibDecoder::new(body), encoding, bytes_max),
+        ContentEncoding::Deflate => read_capped(flate2::read::DeflateDecoder::new(body), encoding, bytes_max),
+        ContentEncoding::Brotli => read_capped(brotli::Decompressor::new(body, DECOMPRESSION_CHUNK_BYTES), encoding, bytes_max),
         ContentEncoding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(corrupt)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(corrupt)?;
             read_capped(decoder, encoding, bytes_max)
         }
     }
+}
+
+/// RFC 1950's header: HTTP's deflate has it, some clients leave it out.
+fn is_zlib(body: &[u8]) -> bool {
+    matches!(body, [first, second, ..] if first & 0x0f == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0)
 }
 
 /// 8 MiB, what RFC 8878 recommends decoders to support and no more, so that a frame cannot demand gigabytes.
@@ -93,13 +102,18 @@ mod tests {
     fn every_encoding_gives_the_body_back() {
         assert_eq!(decompress(ContentEncoding::Gzip, &gzip(b"rows"), 4).unwrap(), b"rows");
         assert_eq!(decompress(ContentEncoding::Zstd, &zstd::encode_all(&b"rows"[..], 1).unwrap(), 4).unwrap(), b"rows");
+        // `brotli -c` of the same: a stored block.
+        assert_eq!(decompress(ContentEncoding::Brotli, b"\x8b\x01\x80rows\x03", 4).unwrap(), b"rows");
+        let mut deflated = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        deflated.write_all(b"rows").unwrap();
+        assert_eq!(decompress(ContentEncoding::Deflate, &deflated.finish().unwrap(), 4).unwrap(), b"rows");
         assert_eq!(decompress(ContentEncoding::Identity, b"rows", 4).unwrap(), b"rows");
     }
 
     proptest::proptest! {
         #[test]
         fn garbage_is_an_error_not_a_panic(bytes in proptest::collection::vec(0u8.., 0..200)) {
-            for encoding in [ContentEncoding::Gzip, ContentEncoding::Deflate, ContentEncoding::Zstd] {
+            for encoding in [ContentEncoding::Gzip, ContentEncoding::Deflate, ContentEncoding::Zstd, ContentEncoding::Brotli] {
                 let _ = decompress(encoding, &bytes, 1 << 16);
             }
         }

@@ -20,6 +20,8 @@ pub mod limits;
 mod otlp;
 mod receiver;
 pub mod rollbar;
+mod sentry;
+mod stack_text;
 #[cfg(test)]
 mod testing;
 pub mod xray;

@@ -190,6 +190,7 @@ pub fn all() -> &'static [&'static dyn Receiver] {
         &crate::honeycomb::Honeycomb,
         &crate::otlp::Otlp,
         &crate::rollbar::Rollbar,
+        &crate::sentry::Sentry,
         &crate::xray::Xray,
     ]
 }

@@ -296,6 +296,10 @@ impl Captured {
                 let path = words.next()?.split('?').next()?;
                 let rest = match route.path.split_once("{*rest}") {
                     Some((before, _)) => path.strip_prefix(before)?,
+                    None if route.path.contains("{rest}") => {
+                        let (before, after) = route.path.split_once("{rest}")?;
+                        path.strip_prefix(before)?.strip_suffix(after)?
+                    }
                     None => (path == route.path).then_some("")?,
                 };
                 Some((route.endpoint.to_owned(), rest.to_owned()))

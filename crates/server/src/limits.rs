@@ -239,6 +239,87 @@ pub const DELIVERIES_LISTED: u32 = 500;
 /// Bytes of one answer of a mail server; its list of extensions takes some hundred.
 pub const SMTP_ANSWER_BYTES_MAX: usize = 16 * 1024;
 
+/// Queries of one call of GetMetricData; AWS's bound.
+pub const METRIC_QUERIES_MAX: usize = 500;
+
+/// Series that one SEARCH of metric math finds; AWS's bound.
+pub const METRIC_SEARCH_SERIES_MAX: usize = 500;
+
+/// Alarms of a project; each is looked at when one of its periods is over, some milliseconds each.
+pub const ALARMS_MAX: u32 = 5_000;
+
+/// Events of alarms that are remembered, over all of them: for 5,000 alarms some that changed twice.
+pub const ALARM_EVENTS_KEPT: u32 = 10_000;
+
+/// How often alarms are looked at: AWS's shortest period.
+pub const ALARM_LOOK: Duration = Duration::from_secs(10);
+
+/// Seconds that a period is over before it is judged, so that what was sent at its end has arrived.
+pub const ALARM_SETTLE_SECONDS: i64 = 3;
+
+/// Sets of grouping rules that are remembered: what the log may hold was told apart by the last one or two.
+pub const RULE_SETS_REMEMBERED: usize = 20;
+
+/// Occurrences that rules are tried on.
+pub const RULES_TRIED_ON: usize = 50;
+
+/// Items that one request merges.
+pub const ITEMS_MERGED_MAX: usize = 500;
+
+/// Bytes of a source map with the sources that come beside it; that of a very large application has 50 MB.
+pub const SOURCE_MAP_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a zip file of source maps, packed and unpacked.
+pub const SOURCE_MAP_BUNDLE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Source maps that are kept; beyond, the oldest go.
+pub const SOURCE_MAPS_MAX: u32 = 5_000;
+
+/// Bytes of source maps that stay ready to be asked.
+pub const SOURCE_MAPS_READY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Deploys, the latest, that are looked through for what may have brought an error.
+pub const SUSPECT_DEPLOYS_LOOKED_AT: usize = 200;
+
+/// Frames of one occurrence that are looked up in source maps.
+pub const FRAMES_MAPPED_MAX: usize = 500;
+
+/// Access tokens that have limits of their own.
+pub const RATE_LIMITS_MAX: usize = 1_000;
+
+/// Names whose values are scrubbed.
+pub const SCRUB_KEYS_MAX: usize = 500;
+
+/// Patterns of scrubbing; every body is searched for each.
+pub const SCRUB_PATTERNS_MAX: usize = 50;
+
+/// Bytes that a pattern of scrubbing takes when it is compiled.
+pub const SCRUB_PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// Notification rules of all channels; each is looked at every few seconds.
+pub const NOTIFICATION_RULES_MAX: u32 = 500;
+
+/// Events of items, and deploys, that one look tells; the next follows after seconds.
+pub const NOTIFICATION_EVENTS_MAX: u32 = 200;
+
+/// Items that one look counts, those seen last first.
+pub const NOTIFICATION_ITEMS_MAX: u64 = 500;
+
+/// Rows of a query in Logs Insights' language that the page is told; a table nobody reads further.
+pub const INSIGHTS_PAGE_ROWS_MAX: usize = 10_000;
+
+/// Queries that are saved; CloudWatch's bound is a thousand.
+pub const SAVED_QUERIES_MAX: u32 = 5_000;
+
+/// Bytes of a saved query's text, CloudWatch's bound, and of its name.
+pub const SAVED_QUERY_BYTES_MAX: usize = 10_000;
+
+/// Log groups in one list of the page.
+pub const LOG_GROUPS_TOLD_MAX: usize = 2_000;
+
+/// Lines of one export: a file that other programs still open. `cupola export` writes any number.
+pub const LOG_EXPORT_LINES_MAX: usize = 1_000_000;
+
 /// What is kept of each trigger's or burn alert's history: a week of a trigger that is asked every five minutes.
 pub const ALERT_ENTRIES_KEPT: u32 = 2_000;
 
@@ -247,3 +328,18 @@ pub const ALERT_ENTRIES_TOLD: u32 = 500;
 
 /// Groups that a notice or an entry of a history names; more nobody reads.
 pub const ALERT_GROUPS_TOLD: usize = 50;
+
+/// Data points that metric filters make of one call: a call has 10,000 events, which seldom make a series each.
+pub const MADE_METRICS_MAX: usize = 10_000;
+
+/// How often minutes without a match are looked for.
+pub const METRIC_FILTER_LOOK: Duration = Duration::from_secs(10);
+
+/// How long after its end a minute is taken to be over, so that senders that gather for some seconds are waited for.
+pub const QUIET_MINUTE_SETTLE: Duration = Duration::from_secs(15);
+
+/// Minutes of metric filters with default values that wait for their end: those of some thousand filters.
+pub const QUIET_MINUTES_MAX: usize = 10_000;
+
+/// Deliveries of one subscription that wait for its address; each has up to a megabyte.
+pub const SUBSCRIPTION_DELIVERIES_WAITING_MAX: u64 = 200;

@@ -25,6 +25,9 @@ pub fn router(services: Services) -> Router {
 
 pub async fn page(State(services): State<Services>, request: Request) -> Response {
     let path = request.uri().path();
+    if path.starts_with("/api/") && (request.method() == Method::GET || request.method() == Method::POST) {
+        return crate::api::not_found(request.uri().clone()).await.into_response();
+    }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let message = format!("nothing takes {} {path}; where to send is on the Connect page", request.method());
         return (StatusCode::NOT_FOUND, message).into_response();

@@ -67,3 +67,26 @@ export async function doneOf(asked: Promise<Answer<unknown>>): Promise<void> {
   const answer = await asked;
   if (!answer.response.ok) await answerOf(Promise.resolve(answer));
 }
+
+/** Asks a path that the schema does not tell the answer of: JSON, or an `ApiError`. */
+export async function ask<T>(path: string, params: Params, signal?: AbortSignal): Promise<T> {
+  const text = query(params);
+  return send<T>('GET', text === '' ? path : `${path}?${text}`, undefined, signal);
+}
+
+export async function send<T>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown, signal?: AbortSignal, headers: Record<string, string> = {}): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { method, signal, headers: { accept: 'application/json', 'x-requested-by': 'cupola-web', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }, body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'unreachable', 'the server does not answer');
+  }
+  const said = response.headers.get('content-type')?.includes('json') ? ((await response.json().catch(() => undefined)) as unknown) : undefined;
+  if (response.ok) return said as T;
+  const { error, message, type_detail: details } = (said ?? {}) as { error?: string | { code?: string; message?: string; position?: number | null }; message?: string; type_detail?: { description?: string }[] };
+  // Vendors' own paths tell what is wrong in a text, Honeycomb's also field by field.
+  const told = details?.map((one) => one.description).filter(Boolean).join('; ') || (typeof error === 'string' ? error : error?.message) || message;
+  const known = typeof error === 'object' ? error : undefined;
+  throw new ApiError(response.status, known?.code ?? 'refused', told ?? `the server answered with status ${response.status}`, known?.position ?? null);
+}

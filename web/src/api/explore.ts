@@ -168,7 +168,8 @@ function valuesIn(text: string): { value: Cell; count: number }[] {
 
 export interface BubbleUpField {
   column: string;
-  source: 'span' | 'log' | 'both' | 'trace';
+  /** `event` of the spans and `trace`, lines of the traces, are shares of spans and of traces. */
+  source: 'resource' | 'span' | 'log' | 'both' | 'event' | 'trace';
   kind: 'text' | 'number';
   score: number;
   significant: boolean;
@@ -293,6 +294,13 @@ export interface TracePoint {
   service: string | null;
   time_unix_nano: string;
   value: number | null;
+}
+
+/** The trace of a chart's point: the one of the largest value that is at or below it. */
+export async function traceAt(question: Question, selection: Selection, below: number | undefined, time: Time): Promise<TracePoint | null> {
+  const column = selection.column ?? 'duration_ms';
+  const response = await ask('/api/explore/traces', { ...narrowed(question, selection, time), column, ...(below === undefined ? {} : { below }), limit: 1 }, undefined, 'application/json');
+  return ((await response.json()) as { traces: TracePoint[] }).traces[0] ?? null;
 }
 
 export const tracesOf = (question: Question, selection: Selection | null, time: Time, limit: number) =>

@@ -48,6 +48,9 @@ export interface CalculatedColumn {
 export const calculated = () =>
   queryOptions({ queryKey: ['kept', 'calculated'], queryFn: ({ signal }) => call<CalculatedColumn[]>('GET', `/1/derived_columns/${ALL}`, undefined, signal), staleTime: 30_000 });
 
+/** The id of a calculated field, if there is one of this name. */
+export const calculatedId = async (alias: string) => (await call<CalculatedColumn[]>('GET', `/1/derived_columns/${ALL}`)).find((one) => one.alias === alias)?.id;
+
 export const keepCalculated = ({ name, expression }: Named, description: string, id?: string) =>
   call<CalculatedColumn>(id ? 'PUT' : 'POST', `/1/derived_columns/${ALL}${id ? `/${id}` : ''}`, { alias: name, expression, description });
 export const dropCalculated = (id: string) => call<null>('DELETE', `/1/derived_columns/${ALL}/${id}`);
@@ -123,3 +126,34 @@ export async function keepQuery(specification: Specification, name: string, data
   const named = await call<{ id: string }>('POST', `/1/query_annotations/${of}`, { name, description: '', query_id: query.id });
   return { query_id: query.id, query_annotation_id: named.id };
 }
+
+export interface Dataset {
+  name: string;
+  slug: string;
+}
+
+export const datasets = () => queryOptions({ queryKey: ['kept', 'datasets'], queryFn: ({ signal }) => call<Dataset[]>('GET', '/1/datasets', undefined, signal), staleTime: 30_000 });
+
+export interface Objective {
+  name: string;
+  description: string;
+  sli: { alias: string };
+  target_per_million: number;
+  time_period_days: number;
+  dataset_slugs: string[];
+}
+
+export const keepObjective = (objective: Objective) => call<{ id: string }>('POST', `/1/slos/${ALL}`, objective);
+export const dropObjective = (id: string) => call<null>('DELETE', `/1/slos/${ALL}/${id}`);
+export const keepBurnAlert = (alert: { slo: { id: string }; alert_type: string; exhaustion_minutes?: number; budget_rate_window_minutes?: number; budget_rate_decrease_threshold_per_million?: number; recipients: { id: string }[] }) =>
+  call<{ id: string }>('POST', `/1/burn_alerts/${ALL}`, alert);
+
+export interface Recipient {
+  id: string;
+  type: string;
+  target: string;
+  name?: string | null;
+}
+
+export const recipients = () =>
+  queryOptions({ queryKey: ['kept', 'recipients'], queryFn: async ({ signal }) => (await call<{ recipients: Recipient[] }>('GET', '/api/recipients', undefined, signal)).recipients, staleTime: 15_000 });

@@ -161,10 +161,11 @@ export const logsHistogram = (time: Time, filters: LogFilters, live = false) =>
     placeholderData: keepPreviousData,
   });
 
-export const logsAround = (log: { id: string; time_unix_nano: string; service: string; log_stream?: string }) =>
+export const logsAround = (log: { id: string; time_unix_nano: string; service: string; log_stream?: string; before: number; after: number }) =>
   queryOptions({
-    queryKey: ['logs', 'around', log.id],
-    queryFn: ({ signal }) => answerOf(api.GET('/api/logs/around', { params: { query: { ...log, before: 20, after: 20 } }, signal })),
+    queryKey: ['logs', 'around', log.id, log.before, log.after],
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => answerOf(api.GET('/api/logs/around', { params: { query: log }, signal })),
     staleTime: Infinity,
   });
 

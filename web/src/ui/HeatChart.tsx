@@ -27,6 +27,8 @@ interface Props {
   chosen?: HeatChosen | null;
   markers?: { ms: number; label: string }[];
   onSelect: (chosen: HeatChosen) => void;
+  /** A click on a cell, and where on the screen. */
+  onPoint?: (cell: Required<HeatChosen>, at: { x: number; y: number }) => void;
 }
 
 interface Point {
@@ -37,7 +39,7 @@ interface Point {
 const DRAG_LEAST_PX = 4;
 const TICK_PX = 26;
 
-export function HeatChart({ label, start, step, series, scale, height = 150, format, tick, chosen, markers, onSelect }: Props) {
+export function HeatChart({ label, start, step, series, scale, height = 150, format, tick, chosen, markers, onSelect, onPoint }: Props) {
   const plot = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useThemeKey();
@@ -100,7 +102,12 @@ export function HeatChart({ label, start, step, series, scale, height = 150, for
     const up = (event: PointerEvent) => {
       stop();
       const to = at(event);
-      if (Math.abs(to.x - from.x) * width >= DRAG_LEAST_PX || Math.abs(to.y - from.y) * height >= DRAG_LEAST_PX) onSelect(chosenOf(boxed(from, to)));
+      if (Math.abs(to.x - from.x) * width >= DRAG_LEAST_PX || Math.abs(to.y - from.y) * height >= DRAG_LEAST_PX) {
+        onSelect(chosenOf(boxed(from, to)));
+        return;
+      }
+      const cell = cellUnder(to.x, to.y, heat);
+      if (cell) onPoint?.({ start: start + cell.step * step, end: start + (cell.step + 1) * step, low: cell.low, high: cell.high }, { x: event.clientX, y: event.clientY });
     };
     const escape = (key: KeyboardEvent) => {
       if (key.key !== 'Escape') return;

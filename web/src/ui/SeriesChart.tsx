@@ -27,6 +27,8 @@ export interface SeriesChartProps {
   focus?: number | null;
   onSelect: (range: { start: number; end: number }) => void;
   onFocus?: (series: number | null) => void;
+  /** A click: the step, the nearest series and its value, and where on the screen. */
+  onPoint?: (point: { start: number; end: number; series: number | null; value: number | null }, at: { x: number; y: number }) => void;
 }
 
 const Plot = lazy(() => import('./SeriesPlot'));

@@ -101,6 +101,14 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
       },
     };
 
+    /** The series that the cursor is at. */
+    function lookedAt(plot: uPlot, index: number): number | null {
+      const distance = (top: number | null | undefined) => (typeof top === 'number' ? Math.abs(plot.valToPos(top, 'y') - (plot.cursor.top ?? 0)) : Infinity);
+      const tops = now.map((values, i) => ({ i, away: typeof series[i]?.values[index] === 'number' ? distance(values[index]) : Infinity }));
+      const near = tops.sort((a, b) => a.away - b.away)[0];
+      return latest.current.focus ?? (near && near.away < NEAR_PX ? near.i : null);
+    }
+
     function showTip(plot: uPlot) {
       const element = tip.current;
       const index = plot.cursor.idx;
@@ -109,12 +117,10 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
         element.style.display = 'none';
         return;
       }
-      const { format, focus } = latest.current;
-      const told = series.map((one, i) => ({ i, value: one.values[index], before: one.before?.[index], top: now[i]?.[index] })).filter((one) => typeof one.value === 'number');
+      const { format } = latest.current;
+      const told = series.map((one, i) => ({ i, value: one.values[index], before: one.before?.[index] })).filter((one) => typeof one.value === 'number');
       told.sort((a, b) => (b.value as number) - (a.value as number));
-      const distance = (top: number | null | undefined) => (typeof top === 'number' ? Math.abs(plot.valToPos(top, 'y') - (plot.cursor.top ?? 0)) : Infinity);
-      const near = [...told].sort((a, b) => distance(a.top) - distance(b.top))[0];
-      const looked = focus ?? (near && distance(near.top) < NEAR_PX ? near.i : null);
+      const looked = lookedAt(plot, index);
       const shown = told.slice(0, TOLD);
       const own = told.find((one) => one.i === looked);
       if (own && !shown.includes(own)) shown[shown.length - 1] = own;
@@ -134,7 +140,14 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
     const data = [xs, ...order.map((i) => now[i] as (number | null)[]), ...(areas ? [] : before.map((one) => one.values))];
     const plot = new uPlot(options, data as uPlot.AlignedData, place);
     drawn.current = plot;
-    plot.over.style.cursor = 'col-resize';
+    plot.over.style.cursor = latest.current.onPoint ? 'crosshair' : 'col-resize';
+    plot.over.addEventListener('click', (event) => {
+      const index = plot.cursor.idx;
+      if (index === null || index === undefined || !latest.current.onPoint) return;
+      const looked = series.length === 1 ? 0 : lookedAt(plot, index);
+      const value = looked === null ? null : (series[looked]?.values[index] ?? null);
+      latest.current.onPoint({ start: start + index * step, end: start + (index + 1) * step, series: looked, value }, { x: event.clientX, y: event.clientY });
+    });
     const sized = new ResizeObserver(() => plot.setSize({ width: Math.max(120, place.clientWidth), height }));
     sized.observe(place);
     return () => {

@@ -99,7 +99,7 @@ export function StatsLine({ stats, truncated, children }: { stats: StatsLike | u
             <b>{count(stats.rows_scanned)}</b> of {count(stats.rows_total)} rows scanned
           </span>
           <span>
-            <b>{stats.elapsed_ms < 10 ? stats.elapsed_ms.toFixed(1) : Math.round(stats.elapsed_ms)}</b> ms
+            <b>{stats.elapsed_ms < 10 ? stats.elapsed_ms.toFixed(1) : stats.elapsed_ms < 1000 ? Math.round(stats.elapsed_ms) : (stats.elapsed_ms / 1000).toPrecision(3)}</b> {stats.elapsed_ms < 1000 ? 'ms' : 's'}
           </span>
           {stats.newest_unix_nano && <span title={utcFromNano(stats.newest_unix_nano)}>newest {ago(msFromNano(stats.newest_unix_nano), now)}</span>}
           {stats.sampled && <span title="Some rows stand for several events; figures are weighted by their sample rate">weighted by sample rate</span>}

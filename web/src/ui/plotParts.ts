@@ -29,6 +29,9 @@ export function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[
   ctx.textAlign = 'left';
   const shown = markers.filter((marker) => marker.ms >= start && marker.ms <= end).sort((a, b) => a.ms - b.ms);
   const place = (marker: { ms: number }) => Math.round(plot.valToPos(marker.ms, 'x', true));
+  const widthOf = (marker: { label: string }) => ctx.measureText(marker.label).width;
+  /** Whether a label has no room to the right and stands to the left of its mark. */
+  const turned = (marker: { ms: number; label: string }) => place(marker) + widthOf(marker) + 8 * scale > bbox.left + bbox.width;
   shown.forEach((marker, i) => {
     const x = place(marker);
     ctx.setLineDash([3 * scale, 3 * scale]);
@@ -42,11 +45,12 @@ export function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[
     ctx.lineTo(x + 4 * scale, bbox.top - 8 * scale);
     ctx.lineTo(x, bbox.top - 2 * scale);
     ctx.fill();
-    const width = ctx.measureText(marker.label).width;
-    const right = x + width + 8 * scale > bbox.left + bbox.width;
+    const width = widthOf(marker);
+    const right = turned(marker);
     // A label that would run into a mark is left out; its own mark stays.
     const neighbour = right ? shown[i - 1] : shown[i + 1];
-    if (neighbour && Math.abs(place(neighbour) - x) < width + 13 * scale) return;
+    const theirs = neighbour && !right && turned(neighbour) ? widthOf(neighbour) + 8 * scale : 0;
+    if (neighbour && Math.abs(place(neighbour) - x) < width + theirs + 13 * scale) return;
     ctx.fillText(marker.label, right ? x - width - 7 * scale : x + 7 * scale, bbox.top - 6 * scale);
   });
   ctx.restore();

@@ -136,6 +136,8 @@ fn a_client_s_fingerprint_wins() {
     assert_eq!(own(&"a".repeat(40)), "a".repeat(40));
     assert_eq!(own(&"a".repeat(41)), "52cedd6b110e4330b5186478736afa5203c4f9ea".to_owned(), "SHA-1 in hex");
     assert_eq!(own("  "), group("", "", ""), "blank says nothing");
+    let split = own("{{default_fingerprint}} blue");
+    assert!(split.len() <= 40 && split != own("{{default_fingerprint}} red"), "{split}");
 }
 
 #[test]

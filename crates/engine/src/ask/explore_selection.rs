@@ -1,17 +1,14 @@
 //! What a chart of a query leads to: what is different about the rows that were selected in it, and the traces they belong to.
 //!
-//! Fields of the rows' traces are compared beside their own: of span events and log records, those of a trace that has a selected
-//! row against those of other traces.
+//! Events of the selected spans and log lines of the selected traces are compared in [`super::explore_linked`].
 //!
-//! Missing: which fields are the resource's
+//! Missing: fields of other spans of the selected rows' traces
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use analysis::bubble_up::{Difference, rank};
+use analysis::bubble_up::rank;
 use arrow::datatypes::DataType;
 use datafusion::dataframe::DataFrame;
-use datafusion::functions_aggregate::expr_fn::bool_or;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder, ident};
 use languages::honeycomb::{BUILT_IN, Calculation, Filter, FilterOperator, QuerySpecification, Times, lower};
 use model::Signal;
 use serde::Serialize;
@@ -20,12 +17,13 @@ use utoipa::ToSchema;
 
 use super::bubble_up::{BubbleUpColumn, columns, tell, totals};
 use super::explore::{ExploreQuestion, reach};
+use super::explore_linked::Linked;
 use super::honeycomb::{HoneycombError, cell};
 use super::{Asker, Stats};
 use crate::answer::QueryStats;
-use crate::bubble_up::Comparison;
+use crate::bubble_up::{ColumnCounts, Comparison, Told};
 use crate::error::EngineError;
-use crate::limits::BUBBLE_UP_COLUMNS_MAX;
+use crate::limits::{BUBBLE_UP_COLUMNS_MAX, BUBBLE_UP_LINKED_ROWS_MAX};
 use crate::session::Session;
 
 /// The rows of a query that stand out.
@@ -38,8 +36,6 @@ pub struct ExploreSelection {
     pub filters: Vec<Filter>,
     /// Rows without this field are no part of the comparison: a heatmap does not show them.
     pub column: Option<String>,
-    /// Whether span events and log records of the rows' traces are compared too.
-    pub with_traces: bool,
 }
 
 /// Fields of selected rows beside those of the query's other rows.
@@ -63,7 +59,8 @@ pub struct ExploreCompared {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ExploreField {
     pub column: String,
-    /// `span`, `log`, or `both` for what spans and log records tell; `trace` for span events and log records of the rows' traces.
+    /// `resource`; `span`, `log`, or `both` for what spans and log records tell themselves; `event` of the spans, `trace` for
+    /// log lines of the traces, both as shares of spans and of traces.
     pub source: &'static str,
     /// `text` or `number`.
     pub kind: &'static str,
@@ -132,13 +129,6 @@ const NOT_COMPARED: &[&str] = &[
 const NAMED_OTHERWISE: &[&str] =
     &["duration_ns", "event_name", "kind", "severity_number", "severity_text", "status_code", "type"];
 
-/// The source of what span events and log records of the rows' traces tell.
-const OF_TRACES: &str = "trace";
-
-/// Fields of rows that say nothing about what hangs on them.
-const OF_ROWS_ALONE: &[&str] =
-    &["duration_ms", "error", "meta.signal_type", "service.name", "span.kind", "status_message", "honeycomb.dataset"];
-
 /// Rows looked at for each trace told: a trace has several that are large.
 const ROWS_PER_TRACE: usize = 12;
 
@@ -154,8 +144,7 @@ impl Asker {
         let session = self.session(reach(&times, &question.query.specification)).await?;
         let (sources, is_cut) = fields(&session)?;
         let names: Vec<String> = sources.keys().cloned().collect();
-        let inside = Calculation { name: Some("selected".into()), filters: selection.filters.clone(), ..Calculation::count() };
-        let mut asked = asked(question, names, inside);
+        let mut asked = asked(question, names.into_iter().chain([RESOURCE.to_owned()]).collect(), selecting(selection));
         asked.narrowed.extend(selection.column.as_deref().map(exists));
         let state = session.state();
         let lowered = lower(&asked.query.specification, self.explore_context(&session, &state, &asked).await?)?;
@@ -167,89 +156,47 @@ impl Asker {
 
         let mut counts = Comparison::read(&types[..counted], &answer.batches).map_err(EngineError::from)?;
         let totals = totals(&counts);
+        let resource = counts.columns.pop().map(|mut counts| resource_keys(&mut counts)).unwrap_or_default();
         let columns = sources.iter().zip(&mut counts.columns);
         let mut told: Vec<_> = columns
             .map(|((name, source), counts)| {
                 let (column, difference) = tell(name, counts, &totals);
-                ((column, *source), difference)
+                ((column, if resource.contains(name) { RESOURCE } else { *source }), difference)
             })
             .collect();
-        let mut read = answer.stats;
-        if selection.with_traces && session.view.snapshot(Signal::Logs).rows_total > 0 {
-            let (of_traces, more) = self.of_traces(&session, question, selection, &sources).await?;
-            told.extend(of_traces.into_iter().map(|(column, difference)| ((column, OF_TRACES), difference)));
-            read = read.plus(more);
+        let (mut truncated, mut query_stats) =
+            (is_cut.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} fields of more")), answer.stats);
+        let lines = session.view.snapshot(Signal::Logs).rows_total;
+        let whole: f64 = counts.weights[0];
+        match counts.rows[0] {
+            rows if rows <= 0.0 => {}
+            rows if rows.max(lines as f64) > BUBBLE_UP_LINKED_ROWS_MAX as f64 => {
+                let message = format!("events and log lines of traces are compared for {BUBBLE_UP_LINKED_ROWS_MAX} rows at most");
+                truncated.get_or_insert(message);
+            }
+            _ if lines == 0 => {}
+            rows => {
+                for linked in [Linked::Events, Linked::Lines] {
+                    let (columns, stats) = self.explore_linked(question, selection, linked, &resource, whole / rows).await?;
+                    told.extend(columns.into_iter().map(|(column, difference)| ((column, linked.source()), difference)));
+                    query_stats = QueryStats { rows_total: query_stats.rows_total, ..query_stats.plus(stats) };
+                }
+            }
         }
         rank(&mut told);
         // A field that no row has says nothing.
         told.retain(|((column, _), _)| column.null_share_selection < 1.0 || column.null_share_baseline < 1.0);
         told.truncate(limit);
-        let mut stats: Stats = read.into();
+        let mut stats: Stats = query_stats.into();
         stats.sampled = counts.rows != counts.weights;
-        stats.truncated = is_cut.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} fields of more"));
-        let fields = told.into_iter().map(|((column, source), _)| field(column, source));
+        stats.truncated = truncated;
         Ok(ExploreBubbleUp {
-            fields: fields.collect(),
+            fields: told.into_iter().map(|((column, source), _)| field(column, source)).collect(),
             selection: ExploreCompared { rows: totals.selection_rows, weight: totals.selection },
             baseline: ExploreCompared { rows: totals.baseline_rows, weight: totals.baseline },
             sampled: stats.sampled,
             stats,
         })
-    }
-
-    /// Fields of the span events and log records of the rows' traces.
-    async fn of_traces(
-        &self,
-        session: &Session,
-        question: &ExploreQuestion,
-        selection: &ExploreSelection,
-        sources: &BTreeMap<String, &'static str>,
-    ) -> Result<(Vec<(BubbleUpColumn, Difference)>, QueryStats), HoneycombError> {
-        let state = session.state();
-        let trace = "trace.trace_id".to_owned();
-        let inside = Calculation { name: Some("selected".into()), filters: selection.filters.clone(), ..Calculation::count() };
-        let mut rows = asked(question, vec![trace.clone()], inside);
-        rows.narrowed.extend(selection.column.as_deref().map(exists));
-        rows.narrowed.push(exists(&trace));
-        let lowered = lower(&rows.query.specification, self.explore_context(session, &state, &rows).await?)?;
-        let rows = lowered.selected(selection.start.unwrap_or(i64::MIN), selection.end.unwrap_or(i64::MAX))?;
-
-        let names: Vec<String> = sources
-            .iter()
-            .filter(|(name, source)| **source != "span" && !OF_ROWS_ALONE.contains(&name.as_str()))
-            .map(|(name, _)| name.clone())
-            .collect();
-        let mut breakdowns = vec![trace];
-        breakdowns.extend_from_slice(&names);
-        let mut beside = asked(question, breakdowns, Calculation::count());
-        beside.narrowed.clear();
-        // What has a trace and is no span, of whatever service.
-        beside.query.dataset = None;
-        beside.query.specification.filters = vec![exists("meta.annotation_type")];
-        let lowered = lower(&beside.query.specification, self.explore_context(session, &state, &beside).await?)?;
-        let records = lowered.selected(i64::MIN, i64::MAX)?;
-
-        let counted = names.len();
-        let plan = (|| {
-            let traces = LogicalPlanBuilder::from(rows)
-                .aggregate([ident("c0").alias("of_trace")], [bool_or(ident("selected")).alias("of_selection")])?
-                .build()?;
-            let mut columns: Vec<Expr> =
-                (0..counted).map(|place| ident(format!("c{}", place + 1)).alias(format!("v{place}"))).collect();
-            columns.extend([ident("of_selection"), ident("weight")]);
-            LogicalPlanBuilder::from(traces)
-                .join(records, JoinType::Inner, (vec!["of_trace"], vec!["c0"]), None)?
-                .project(columns)?
-                .build()
-        })();
-        let plan = plan.map_err(EngineError::from)?;
-        let types: Vec<DataType> = plan.schema().fields().iter().take(counted).map(|field| field.data_type().clone()).collect();
-        let plan = crate::bubble_up::over(plan, counted).map_err(EngineError::from)?;
-        let answer = session.run(DataFrame::new(session.state(), plan)).await?;
-        let mut counts = Comparison::read(&types, &answer.batches).map_err(EngineError::from)?;
-        let totals = totals(&counts);
-        let told = names.iter().zip(&mut counts.columns).map(|(name, counts)| tell(name, counts, &totals)).collect();
-        Ok((told, answer.stats))
     }
 
     /// The traces that rows of a query belong to: those in which `column` is largest, each once.
@@ -305,12 +252,31 @@ impl Asker {
     }
 }
 
-fn exists(column: &str) -> Filter {
+/// The calculation whose filters tell the selected rows.
+pub(super) fn selecting(selection: &ExploreSelection) -> Calculation {
+    Calculation { name: Some("selected".into()), filters: selection.filters.clone(), ..Calculation::count() }
+}
+
+/// The column of resources, and the source of its attributes.
+const RESOURCE: &str = "resource";
+
+/// Names of attributes that resources have; of all, unless there are more than are counted.
+fn resource_keys(counts: &mut ColumnCounts) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    for (value, _) in counts.told() {
+        let Told::Text(text) = value else { continue };
+        let Ok(Value::Object(resource)) = serde_json::from_str(&text) else { continue };
+        keys.extend(resource.into_iter().map(|(key, _)| key));
+    }
+    keys
+}
+
+pub(super) fn exists(column: &str) -> Filter {
     Filter { column: column.to_owned(), operator: FilterOperator::Exists, value: Value::Null }
 }
 
 /// The rows of a question under other columns, with one calculation.
-fn asked(question: &ExploreQuestion, breakdowns: Vec<String>, calculation: Calculation) -> ExploreQuestion {
+pub(super) fn asked(question: &ExploreQuestion, breakdowns: Vec<String>, calculation: Calculation) -> ExploreQuestion {
     let mut asked = question.clone();
     asked.query.specification = QuerySpecification {
         calculations: vec![calculation],

@@ -5,17 +5,21 @@
 
 pub mod attributes;
 pub mod bubble_up;
+pub mod cloudwatch_metrics;
 pub mod error_page;
 pub mod errors;
 pub mod explore;
+mod explore_linked;
 pub mod explore_selection;
 pub mod fault_windows;
 pub mod honeycomb;
 pub mod insights;
 pub mod log_events;
+pub mod log_fields;
 pub mod log_patterns;
 pub mod logs;
 pub mod map;
+pub mod metrics;
 pub mod occurrences;
 pub mod rql;
 pub mod services;

@@ -424,6 +424,14 @@ async fn put_one(stage: &Stage, line: &str) {
                     exemplars: "".into(),
                     attributes: &attributes,
                 }),
+                "event" => rows.log(&LogRecord {
+                    time_unix_nano: time,
+                    trace_id,
+                    span_id: span_id(parent),
+                    event_name: name,
+                    attributes: &attributes,
+                    ..LogRecord::default()
+                }),
                 other => panic!("no row is called {other}"),
             }
         })
@@ -471,19 +479,13 @@ async fn what_is_different_about_a_selection_and_its_traces() {
     assert_eq!((told.selection.rows, told.baseline.rows), (10, 50), "log lines have no duration and are no part of it");
     let field = |name: &str| told.fields.iter().find(|field| field.column == name).unwrap();
     let customer = field("customer");
-    assert!(customer.significant && customer.score > 0.85, "{customer:?}");
+    assert!(customer.significant && customer.score > 0.8, "{customer:?}");
     let big = customer.values.iter().find(|value| value.value.as_deref() == Some("big")).unwrap();
     assert_eq!((big.selection_share, big.baseline_share), (1.0, 0.0));
     assert!(!field("mode").significant, "{:?}", field("mode"));
     assert_eq!(field("duration_ms").kind, "number");
-    assert!(told.fields.iter().all(|field| field.column != "body" && !field.column.starts_with("trace.")));
-
-    let with_traces = ExploreSelection { with_traces: true, ..selection.clone() };
-    let told = stage.asker.explore_bubble_up(&question, &with_traces, 40).await.unwrap();
-    let reason = told.fields.iter().find(|field| field.column == "reason").unwrap();
-    assert!(reason.significant && reason.source == "trace", "{reason:?}");
-    let full = reason.values.iter().find(|value| value.value.as_deref() == Some("full")).unwrap();
-    assert_eq!((full.selection_share, full.selection_count, full.baseline_share), (1.0, 10.0, 0.0), "a log line of each trace");
+    let mut own = told.fields.iter().filter(|field| field.source != "trace");
+    assert!(own.all(|field| field.column != "body" && !field.column.starts_with("trace.")));
 
     let within = ExploreSelection { start: Some(START), end: Some(START + 12_000_000), ..selection.clone() };
     let told = stage.asker.explore_bubble_up(&question, &within, 40).await.unwrap();
@@ -494,4 +496,57 @@ async fn what_is_different_about_a_selection_and_its_traces() {
     assert_eq!(values, [Some(960.0), Some(954.0), Some(948.0)]);
     assert_eq!(told.traces[0].service.as_deref(), Some("shop"));
     assert_eq!(told.traces[0].time_unix_nano, (START + 60_000_000).to_string());
+}
+
+#[tokio::test]
+async fn events_of_selected_spans_and_lines_of_their_traces_are_compared_too() {
+    use engine::ask::explore_selection::ExploreSelection;
+    let stage = stage().await;
+    let mut lines: Vec<String> = Vec::new();
+    for n in 1..=60_u64 {
+        let is_slow = n % 3 == 0;
+        lines.push(format!("span r{n} shop pay trace={n} span={n} @{n} {}ms", if is_slow { 900 } else { 20 }));
+        // Slow spans wait three times each; a fast one in two looks into the cache.
+        let events = if is_slow { 3 } else { n % 2 };
+        for _ in 0..events {
+            let (name, what) = if is_slow { ("wait", "row") } else { ("cache", "hit") };
+            lines.push(format!("event e{n} shop {name} trace={n} parent={n} @{n} what={what}"));
+        }
+        // Another span of the trace says so, in another service.
+        lines.push(format!("log l{n} stock {} trace={n} parent=999 @{n}", if is_slow { "locked" } else { "fine" }));
+    }
+    lines.push("log other shop locked @5".to_owned());
+    put(&stage, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let query = question(json!({ "filters": [{ "column": "name", "op": "=", "value": "pay" }] })).unwrap();
+    let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: false, with_estimates: false };
+    let slow =
+        QuerySpecification::from_json(&json!({ "filters": [{ "column": "duration_ms", "op": ">=", "value": 500 }] })).unwrap();
+    let selection =
+        ExploreSelection { filters: slow.filters, column: Some("duration_ms".to_owned()), ..ExploreSelection::default() };
+
+    let told = stage.asker.explore_bubble_up(&question, &selection, 40).await.unwrap();
+    assert_eq!((told.selection.rows, told.baseline.rows), (20, 40));
+    let field = |source: &str, name: &str| {
+        let found = told.fields.iter().find(|field| field.source == source && field.column == name);
+        found.unwrap_or_else(|| panic!("no {name} of {source}: {:?}", told.fields))
+    };
+    let shares = |source: &str, name: &str, value: &str| {
+        let field = field(source, name);
+        let value = field.values.iter().find(|one| one.value.as_deref() == Some(value));
+        value.map(|value| (value.selection_share, value.baseline_share))
+    };
+    let events = field("event", "name");
+    assert!(events.significant && events.score > 0.7, "{events:?}");
+    assert_eq!((events.selection_null_share, events.baseline_null_share), (0.0, 0.5), "a span without events is one too");
+    let share = |found: Option<(f64, f64)>| found.map(|(selection, baseline)| (selection * 1e6, baseline * 1e6));
+    let rounded = |found| share(found).map(|(selection, baseline)| (selection.round() as i64, baseline.round() as i64));
+    assert_eq!(rounded(shares("event", "name", "wait")), Some((1_000_000, 0)), "three events of a span are one span");
+    assert_eq!(rounded(shares("event", "name", "cache")), Some((0, 500_000)));
+    assert!(field("event", "what").significant);
+    let bodies = field("trace", "body");
+    assert!(bodies.significant && bodies.score > 0.85, "{bodies:?}");
+    assert_eq!(rounded(shares("trace", "body", "locked")), Some((1_000_000, 0)));
+    assert_eq!(rounded(shares("trace", "service.name", "stock")), Some((1_000_000, 1_000_000)));
+    assert!(!field("trace", "service.name").significant);
+    assert_eq!(field("resource", "service.name").values.len(), 1);
 }

@@ -21,16 +21,25 @@ struct Node {
 /// A form as a tree. What is named twice is what was said last.
 pub fn read(body: &[u8]) -> Value {
     let mut root = Node::default();
-    for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.trim_ascii().is_empty()).take(PAIRS_MAX) {
-        let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-        let key = decoded(pair[..at].trim_ascii());
+    for (key, text) in pairs(body) {
         let mut node = &mut root;
         for name in key.split('.').take(DEPTH_MAX) {
             node = node.members.entry(name.to_owned()).or_default();
         }
-        node.text = Some(decoded(pair.get(at + 1..).unwrap_or_default().trim_ascii_end()));
+        node.text = Some(text);
     }
     root.into_value()
+}
+
+/// Names and values of a form or of a query, in their order.
+pub fn pairs(body: &[u8]) -> Vec<(String, String)> {
+    let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.trim_ascii().is_empty()).take(PAIRS_MAX);
+    pairs
+        .map(|pair| {
+            let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            (decoded(pair[..at].trim_ascii()), decoded(pair.get(at + 1..).unwrap_or_default().trim_ascii_end()))
+        })
+        .collect()
 }
 
 impl Node {

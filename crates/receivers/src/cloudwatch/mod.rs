@@ -1,11 +1,11 @@
 //! AWS CloudWatch: log events become log records, metric data become data points; the words of Logs' other operations.
 //!
 //! In:      PutLogEvents (JSON 1.1) and PutMetricData (form, JSON 1.0 or CBOR). They have no path of their own: the server's AWS
-//!          router knows them, checks group and stream, and adds `x-cupola-retention-days`, `x-cupola-region` and
-//!          `x-cupola-account`
+//!          router knows them, checks group and stream, and adds `x-cupola-retention-days`, `x-cupola-region`,
+//!          `x-cupola-account` and, with what metric filters found, `x-cupola-metrics`
 //! Spec:    docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
 //! Out:     one log record per event, with what its text tells of severity, trace, exception and JSON fields; data points of
-//!          events in the embedded metric format
+//!          events in the embedded metric format and of what metric filters found
 //! Missing: an entity is never rejected; an event in the embedded metric format is not checked against its schema
 //! Quirks:  sequence tokens mean nothing and are always answered; skipped events are told by index, inclusive for too new
 //!          and exclusive for too old; the service is the entity's `Name`, else the log group
@@ -14,6 +14,7 @@ mod emf;
 pub mod event_id;
 mod exceptions;
 pub mod limits;
+pub mod made_metrics;
 mod message;
 pub mod metric_data;
 pub mod names;
@@ -34,6 +35,7 @@ use crate::receiver::{Decoded, Door, Failure, Receiver, Reply};
 use put_log_events::{Admission, PutLogEvents};
 
 pub use crate::aws::AwsError;
+pub use emf::unit;
 
 /// The endpoint of [`Incoming`] for this receiver's only operation.
 pub const PUT_LOG_EVENTS: &str = "put_log_events";
@@ -56,7 +58,7 @@ impl Receiver for CloudWatch {
     }
 
     fn headers(&self) -> &'static [&'static str] {
-        &["x-cupola-account", "x-cupola-region", "x-cupola-retention-days"]
+        &["x-cupola-account", made_metrics::HEADER, "x-cupola-region", "x-cupola-retention-days"]
     }
 
     fn decode<'i>(&self, incoming: &'i Incoming<'i>) -> Result<Option<Box<dyn Decoded + 'i>>, Failure> {
@@ -113,5 +115,22 @@ impl Decoded for AdmittedLogEvents<'_> {
 
     fn accepted(&self, _: &Counted<'_>) -> Reply {
         reply::log_events_kept(self.incoming, &self.admission)
+    }
+}
+
+/// Metric data that were read and checked.
+pub struct AdmittedMetricData<'i> {
+    pub data: metric_data::PutMetricData,
+    pub incoming: &'i Incoming<'i>,
+}
+
+impl Decoded for AdmittedMetricData<'_> {
+    fn push(&self, sink: &mut dyn RowSink) -> Result<(), Failure> {
+        self.data.push(self.incoming, sink);
+        Ok(())
+    }
+
+    fn accepted(&self, _: &Counted<'_>) -> Reply {
+        reply::metric_data_kept(self.incoming)
     }
 }

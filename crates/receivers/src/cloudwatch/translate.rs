@@ -6,6 +6,7 @@ use model::{Attribute, LogRecord, Refusal, Resource, RowSink, Signal};
 
 use super::emf;
 use super::event_id::EventId;
+use super::made_metrics;
 use super::message;
 use super::put_log_events::{Admission, InputLogEvent, PutLogEvents, admit, parse};
 use crate::aws::AwsError;
@@ -40,6 +41,9 @@ pub fn push_log_events(request: &PutLogEvents<'_>, admission: &Admission, incomi
             &event.message,
         );
         push_event(event, id, &mut data_points_left, sink);
+    }
+    if let Some(found) = incoming.headers.get(made_metrics::HEADER) {
+        made_metrics::push(found, sink);
     }
     refusals(request, admission).into_iter().for_each(|refusal| sink.refuse(refusal));
 }

@@ -93,6 +93,12 @@ pub(crate) fn translate_traces(body: &[u8], sink: &mut dyn RowSink) -> Result<()
     push_protobuf(Signal::Spans, body, &mut Translation { sink, received_at_unix_nano: 0, dataset: None })
 }
 
+/// Pushes an `ExportTraceServiceRequest` in JSON, for protocols that carry one inside their own.
+pub(crate) fn translate_traces_json(body: &[u8], received_at_unix_nano: i64, sink: &mut dyn RowSink) -> Result<(), Failure> {
+    json::push_request(Signal::Spans, body, &mut Translation { sink, received_at_unix_nano, dataset: None })
+        .map_err(|error| Failure::Malformed(format!("cannot read OTLP/JSON: {error}")))
+}
+
 /// Pushes an `ExportMetricsServiceRequest` in protobuf, for protocols that carry one inside their own.
 pub(crate) fn translate_metrics(body: &[u8], sink: &mut dyn RowSink) -> Result<(), Failure> {
     push_protobuf(Signal::Metrics, body, &mut Translation { sink, received_at_unix_nano: 0, dataset: None })

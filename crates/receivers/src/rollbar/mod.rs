@@ -1,11 +1,12 @@
 //! Rollbar: items and deploys become log records.
 //!
-//! In:      POST /api/1/item/ (JSON, or a form with `payload`); POST /api/1/deploy/ (JSON, form, multipart)
+//! In:      POST /api/1/item/ (JSON, or a form with `payload`); POST /api/1/deploy/ (JSON, form, multipart);
+//!          POST /api/1/session/ (OTLP/JSON)
 //! Spec:    docs.rollbar.com/reference/create-item, docs.rollbar.com/reference/post-deploy
 //! Out:     one log record per occurrence, `exception` for traces and crash reports, `message` for messages, all with an
 //!          exception to group by and the payload as `source`; one log record `deploy` per deploy
 //! Missing: tokens in the query string of what is sent; locals, code context, telemetry and request parameters are in `source` alone;
-//!          recordings (`/api/1/session/`)
+//!          recordings are not asked for, what rollbar.js tells of a session beside them are spans
 //! Quirks:  the token comes in the header, in the body, or both, and is not kept; times are whole seconds and absent from
 //!          browsers; there is no service, so `custom.service`, `service` or the last folder of `server.root` stands in;
 //!          `$remote_ip` means the address of the caller; one error wrapped in itself arrives as a `trace_chain` of two
@@ -22,6 +23,7 @@ mod tests;
 use model::{Counted, RowSink};
 
 use crate::incoming::Incoming;
+use crate::limits::BODY_BYTES_MAX;
 use crate::receiver::{CorsPolicy, Decoded, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route};
 use wire::{Deploy, Payload};
 
@@ -30,8 +32,14 @@ pub fn form_fields(text: &[u8]) -> Vec<(String, String)> {
     form::urlencoded(text)
 }
 
+/// The named parts of `multipart/form-data`, as text.
+pub fn multipart_fields(content_type: &str, body: &[u8]) -> Vec<(String, String)> {
+    form::multipart(content_type, body)
+}
+
 const ITEM: &str = "item";
 const DEPLOY: &str = "deploy";
+const SESSION: &str = "session";
 
 /// Browsers send items; rollbar.js reads these to decide whether to record pages.
 const CORS: CorsPolicy =
@@ -63,7 +71,24 @@ impl Receiver for Rollbar {
                 cors: CorsPolicy::None,
             })
         }
-        const { &[item("/api/1/item/"), item("/api/1/item"), deploy("/api/1/deploy/"), deploy("/api/1/deploy")] }
+        const fn session(path: &'static str) -> Door {
+            Door::Http(Route { method: IngestMethod::Post, path, endpoint: SESSION, body_bytes_max: BODY_BYTES_MAX, cors: CORS })
+        }
+        const {
+            &[
+                item("/api/1/item/"),
+                item("/api/1/item"),
+                deploy("/api/1/deploy/"),
+                deploy("/api/1/deploy"),
+                session("/api/1/session/"),
+                session("/api/1/session"),
+            ]
+        }
+    }
+
+    /// A session that is sent again is sent byte by byte as it was.
+    fn identity(&self, incoming: &Incoming<'_>) -> Option<Identity> {
+        (incoming.endpoint == SESSION).then(|| Identity::of("rollbar session", incoming.body))
     }
 
     /// Only whether there was a token; its value is not looked at, and need not be kept.
@@ -74,6 +99,7 @@ impl Receiver for Rollbar {
     fn without_secrets(&self, incoming: &Incoming<'_>) -> Option<Vec<u8>> {
         match incoming.endpoint {
             ITEM => wire::item_without_token(incoming.body),
+            SESSION => None,
             _ => Deploy::without_token(incoming),
         }
     }
@@ -89,6 +115,7 @@ impl Receiver for Rollbar {
         match incoming.endpoint {
             ITEM => translate::push_item(&Payload::from_incoming(incoming)?, incoming, sink),
             DEPLOY => translate::push_deploy(incoming, sink),
+            SESSION => translate::push_session(incoming, sink),
             other => Err(Failure::Invalid(format!("unknown endpoint {other:?}"))),
         }
     }
@@ -96,6 +123,7 @@ impl Receiver for Rollbar {
     fn accepted(&self, incoming: &Incoming<'_>, _: &Counted<'_>) -> Reply {
         match incoming.endpoint {
             DEPLOY => reply::deploy_kept(translate::deploy_id(incoming)),
+            SESSION => reply::session_kept(),
             _ => reply::item_kept(Payload::from_incoming(incoming).ok().as_ref().and_then(Payload::uuid)),
         }
     }

@@ -15,6 +15,10 @@ pub fn item_kept(uuid: Option<&str>) -> Reply {
         .with_header("rollbar-replay-enabled", "false")
 }
 
+pub fn session_kept() -> Reply {
+    answer(StatusCode::OK, &json!({"err": 0, "result": {}})).with_header("rollbar-replay-enabled", "false")
+}
+
 pub fn deploy_kept(deploy_id: i64) -> Reply {
     answer(StatusCode::OK, &json!({"err": 0, "data": {"deploy_id": deploy_id}, "result": {"deploy_id": deploy_id}}))
 }

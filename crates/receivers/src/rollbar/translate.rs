@@ -268,6 +268,14 @@ fn push_extras(data: Object<'_>, body: &Body<'_>, out: &mut Attributes) {
     }
 }
 
+/// Pushes the spans of `POST /api/1/session/`, OTLP/JSON of rollbar.js.
+pub fn push_session(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
+    if incoming.headers.get("x-rollbar-access-token").unwrap_or_default().trim().is_empty() {
+        return Err(Failure::Unauthenticated);
+    }
+    crate::otlp::translate_traces_json(incoming.body, incoming.received_at_unix_nano, sink)
+}
+
 /// Pushes the one log record of `POST /api/1/deploy/`: an event `deploy` at the time it arrived.
 pub fn push_deploy(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
     let deploy = Deploy::from_incoming(incoming)?;

@@ -131,12 +131,6 @@ impl ExploreSelected {
             filters.extend(self.high.map(|high| bound(column, FilterOperator::Less, high)));
         }
         let nanos = |moment: Option<ExploreMoment>, name| moment.map(|moment| moment.nanos(name)).transpose();
-        Ok(ExploreSelection {
-            start: nanos(self.start, "start")?,
-            end: nanos(self.end, "end")?,
-            filters,
-            column,
-            with_traces: true,
-        })
+        Ok(ExploreSelection { start: nanos(self.start, "start")?, end: nanos(self.end, "end")?, filters, column })
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use engine::ask::log_fields::LogFields;
 use engine::ask::logs::{LogFilter, LogHistogram, Logs, LogsAround, Order};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -59,6 +60,14 @@ impl LogParams {
         self.limit
     }
 
+    pub fn order(&self) -> Result<Order, Refusal> {
+        match self.order.as_deref() {
+            None | Some("newest") => Ok(Order::Newest),
+            Some("oldest") => Ok(Order::Oldest),
+            Some(other) => Err(Refusal::parameter(format!("cannot read order from {other:?}: expected newest or oldest"))),
+        }
+    }
+
     pub fn filter(&self) -> Result<LogFilter, Refusal> {
         Ok(LogFilter {
             q: self.q.clone(),
@@ -76,13 +85,15 @@ impl LogParams {
 #[utoipa::path(get, tag = "Logs", operation_id = "logs_list", path = "/api/logs", params(LogParams), responses((status = 200, body = Logs), (status = 400, body = Refusal)))]
 pub async fn list(State(services): State<Services>, Params(params): Params<LogParams>) -> Result<Json<Logs>, Refusal> {
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
-    let order = match params.order.as_deref() {
-        None | Some("newest") => Order::Newest,
-        Some("oldest") => Order::Oldest,
-        Some(other) => return Err(Refusal::parameter(format!("cannot read order from {other:?}: expected newest or oldest"))),
-    };
+    let order = params.order()?;
     let limit = params.limit.unwrap_or(LOGS_DEFAULT);
     Ok(Json(services.asker.logs(range, &params.filter()?, order, limit, params.cursor.as_deref()).await?))
+}
+
+/// Which fields they have, and how many have each.
+#[utoipa::path(get, tag = "Logs", operation_id = "logs_fields", path = "/api/logs/fields", params(LogParams), responses((status = 200, body = LogFields), (status = 400, body = Refusal)))]
+pub async fn fields(State(services): State<Services>, Params(params): Params<LogParams>) -> Result<Json<LogFields>, Refusal> {
+    Ok(Json(services.asker.log_fields(params.range()?, &params.filter()?).await?))
 }
 
 /// How many match, by level and step.

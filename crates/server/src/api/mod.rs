@@ -1,19 +1,28 @@
 //! The journey out: our own REST API under `/api`, the vendors' read APIs at their own paths, health and metrics.
 
+mod alarm_changes;
+mod alarms;
 mod alerting;
 mod attributes;
 pub mod aws;
 mod bubble_up;
 mod deletions;
+mod error_rules;
 mod errors;
 mod explore;
 mod explore_selection;
 mod filters;
 mod health;
 pub mod honeycomb;
+mod log_export;
+mod log_groups;
+mod log_insights;
 mod log_patterns;
 mod logs;
 mod map;
+mod metric_plots;
+mod metrics;
+mod notifications;
 mod openapi;
 mod params;
 mod receivers_api;
@@ -21,7 +30,9 @@ mod refusal;
 mod retention;
 pub mod rollbar;
 mod sampling_rules;
+mod scrubbing;
 mod services_api;
+pub mod source_maps;
 mod sql;
 mod sql_stream;
 mod store_api;
@@ -34,6 +45,7 @@ use axum::routing::{delete, get, post, put};
 use tower_http::compression::CompressionLayer;
 
 pub use openapi::document;
+pub use refusal::not_found;
 
 use crate::Services;
 
@@ -59,14 +71,39 @@ pub fn router(services: Services) -> Router {
         .route("/api/logs/histogram", get(logs::histogram))
         .route("/api/logs/around", get(logs::around))
         .route("/api/logs/patterns", get(log_patterns::patterns))
+        .route("/api/logs/fields", get(logs::fields))
+        .route("/api/logs/groups", get(log_groups::groups))
+        .route("/api/logs/streams", get(log_groups::streams))
+        .route("/api/logs/insights", post(log_insights::run))
+        .route("/api/logs/insights/words", get(log_insights::words))
+        .route("/api/logs/insights/saved", get(log_insights::saved).post(log_insights::save))
+        .route("/api/logs/insights/saved/{id}", delete(log_insights::forget))
+        .route("/api/logs/export", get(log_export::export))
         .route("/api/errors", get(errors::list))
         .route("/api/errors/change", post(errors::change))
         .route("/api/errors/merge", post(errors::merge))
         .route("/api/errors/{group}", get(errors::one))
+        .route("/api/error-rules", get(error_rules::list).put(error_rules::put))
+        .route("/api/error-rules/try", post(error_rules::try_out))
+        .route("/api/error-items/merge", post(error_rules::merge))
+        .route("/api/error-items/{id}/unmerge", post(error_rules::unmerge))
+        .route("/api/error-items/{id}/members", get(error_rules::members))
+        .route("/api/error-items/{id}/split", post(error_rules::split))
         .route("/api/errors/{group}/occurrences", get(errors::occurrences))
         .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
         .route("/api/errors/{group}/comments", post(errors::comment))
         .route("/api/people", get(errors::people))
+        .route("/api/errors/{group}/suspects", get(errors::suspects))
+        .route("/api/errors/{group}/occurrences/{id}/frames", get(source_maps::frames))
+        .route("/api/notifications", get(notifications::all))
+        .route("/api/notifications/channels/{kind}", put(notifications::put_channel))
+        .route("/api/notifications/rules", post(notifications::add_rule))
+        .route("/api/notifications/rules/{id}", put(notifications::put_rule).delete(notifications::delete_rule))
+        .route("/api/notifications/rules/{id}/test", post(notifications::test_rule))
+        .route("/api/source-maps", get(source_maps::list).post(source_maps::upload))
+        .route("/api/source-maps/{id}", delete(source_maps::delete))
+        .route("/api/scrubbing", get(scrubbing::settings).put(scrubbing::put))
+        .route("/api/scrubbing/hits", get(scrubbing::hits))
         .route("/api/attributes", get(attributes::keys))
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))
@@ -81,6 +118,15 @@ pub fn router(services: Services) -> Router {
         .route("/api/trace-groups/{name}", put(trace_groups::change).delete(trace_groups::remove))
         .route("/api/sampling-rules", get(sampling_rules::list).post(sampling_rules::add))
         .route("/api/sampling-rules/{name}", put(sampling_rules::change).delete(sampling_rules::remove))
+        .route("/api/metrics", get(metrics::list))
+        .route("/api/metrics/query", get(metrics::query))
+        .route("/api/metrics/series", post(metric_plots::series))
+        .route("/api/alarms", get(alarms::list).post(alarm_changes::put))
+        .route("/api/alarms/{name}", delete(alarm_changes::remove))
+        .route("/api/alarms/{name}/state", post(alarm_changes::set_state))
+        .route("/api/alarms/{name}/actions", post(alarm_changes::switch_actions))
+        .route("/api/alarms/{name}/test", post(alarm_changes::test))
+        .route("/api/alarms/{name}/history", get(alarms::history))
         .route("/api/alerting/deliveries", get(alerting::deliveries))
         .route("/api/alerting/test", post(alerting::test))
         .route("/api/sql", post(sql::query))
@@ -99,7 +145,6 @@ pub fn router(services: Services) -> Router {
         .route("/api/store", get(store_api::state))
         .route("/api/store/settle", post(store_api::settle))
         .route("/api/openapi.json", get(openapi::serve))
-        .route("/api/{*rest}", get(refusal::not_found).post(refusal::not_found))
         .layer(CompressionLayer::new())
         // What is told while it happens must not wait for a compressor's buffer.
         .route("/api/logs/tail", get(tail::tail))

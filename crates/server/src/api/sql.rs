@@ -52,8 +52,8 @@ pub struct SqlAnswer {
 
 #[derive(Serialize, ToSchema)]
 pub struct SqlColumn {
-    name: String,
-    r#type: String,
+    pub name: String,
+    pub r#type: String,
 }
 
 /// Answers one SQL query.

@@ -8,6 +8,9 @@ mod log_stream_activity;
 mod occurrence;
 mod pipeline;
 mod retries;
+mod rule_book;
+mod rule_payload;
+mod scrub;
 mod to_the_end;
 
 use std::sync::Arc;
@@ -23,11 +26,13 @@ pub use activity::{Activity, DatagramCounts, ReceiverActivity, RefusalSeen, Serv
 pub use body_bytes::{BodyBytes, Held};
 pub use items::{Items, ItemsError};
 pub use log_stream_activity::StreamActivity;
-pub use occurrence::level as item_level;
+pub use occurrence::{level as item_level, level_name as item_level_name};
+pub use pipeline::{Grouping, Pipeline};
 pub use retries::{Retries, RetriesFile};
+pub use rule_book::{Kept as KeptRules, RuleBook, RuleBookError};
+pub use rule_payload::rule_payload;
+pub use scrub::{ScrubHits, ScrubSettings, Scrubber};
 
-use groups::Groups;
-use pipeline::Pipeline;
 use retries::{Claim, Ticket};
 use to_the_end::ToTheEnd;
 
@@ -36,25 +41,36 @@ pub struct Ingest {
     store: Store,
     project: String,
     activity: Activity,
-    groups: Groups,
+    grouping: Grouping,
     items: Arc<Items>,
     bodies: Arc<BodyBytes>,
     retries: Arc<Retries>,
+    scrubber: Scrubber,
     /// Counts appends, so that live tails know when to look.
     appended: watch::Sender<u64>,
 }
 
+/// What was decided about requests before this one.
+#[derive(Default)]
+pub struct Remembered {
+    pub retries: Arc<Retries>,
+    pub rules: Arc<RuleBook>,
+    pub scrubber: Scrubber,
+}
+
 impl Ingest {
     /// `body_bytes_max` bounds the bodies of all requests that are being read or written.
-    pub fn new(store: Store, project: String, retries: Arc<Retries>, body_bytes_max: usize) -> Ingest {
+    pub fn new(store: Store, project: String, remembered: Remembered, body_bytes_max: usize) -> Ingest {
+        let Remembered { retries, rules, scrubber } = remembered;
         Ingest {
             store,
             project,
             activity: Activity::default(),
-            groups: Groups::default(),
+            grouping: Grouping { rules, ..Grouping::default() },
             items: Arc::default(),
             bodies: BodyBytes::new(body_bytes_max),
             retries,
+            scrubber,
             appended: watch::Sender::new(0),
         }
     }
@@ -72,6 +88,16 @@ impl Ingest {
         &self.items
     }
 
+    /// The rules by which errors are told apart.
+    pub fn rules(&self) -> &RuleBook {
+        &self.grouping.rules
+    }
+
+    /// What is taken out of bodies before they are written.
+    pub fn scrubber(&self) -> &Scrubber {
+        &self.scrubber
+    }
+
     /// Changes whenever rows became visible.
     pub fn appended(&self) -> watch::Receiver<u64> {
         self.appended.subscribe()
@@ -86,7 +112,9 @@ impl Ingest {
     ///
     /// `body` is the one that `incoming` borrows.
     pub async fn take(&self, receiver: &'static dyn Receiver, incoming: &Incoming<'_>, body: &Bytes) -> Reply {
-        match receiver.without_secrets(incoming).map(Bytes::from) {
+        let clean = receiver.without_secrets(incoming);
+        let scrubbed = self.scrubber.scrub(receiver.name(), clean.as_deref().unwrap_or(body), incoming.received_at_unix_nano);
+        match scrubbed.or(clean).map(Bytes::from) {
             None => self.take_clean(receiver, incoming, body).await,
             Some(body) => self.take_clean(receiver, &Incoming { body: &body, ..incoming.clone() }, &body).await,
         }
@@ -115,8 +143,14 @@ impl Ingest {
 
     /// Takes datagrams in, as many as came together, in one append: nobody waits for an answer. Tells how many were kept.
     pub async fn take_datagrams(&self, receiver: &'static dyn Receiver, datagrams: &[Incoming<'_>]) -> usize {
+        let clean = |incoming: &Incoming<'_>| self.scrubber.scrub(receiver.name(), incoming.body, incoming.received_at_unix_nano);
+        let scrubbed: Vec<Option<Vec<u8>>> = datagrams.iter().map(clean).collect();
+        let bodies = scrubbed.iter().zip(datagrams);
+        let datagrams: Vec<Incoming<'_>> = bodies
+            .map(|(body, incoming)| Incoming { body: body.as_deref().unwrap_or(incoming.body), ..incoming.clone() })
+            .collect();
         let Some(first) = datagrams.first() else { return 0 };
-        let (rows, readable, mut seen) = self.translate_datagrams(receiver, first, datagrams);
+        let (rows, readable, mut seen) = self.translate_datagrams(receiver, first, &datagrams);
         let occurrences = std::mem::take(&mut seen.occurrences);
         self.activity.datagrams(receiver.name(), seen.datagrams);
         if rows.rows().total() > 0
@@ -139,7 +173,7 @@ impl Ingest {
         datagrams: &[Incoming<'i>],
     ) -> (RowBuffer, Vec<Envelope<'i>>, Seen) {
         let mut rows = RowBuffer::new(row_context(receiver.name(), first));
-        let mut pipeline = Pipeline::new(&mut rows, &self.groups, first.received_at_unix_nano);
+        let mut pipeline = Pipeline::new(&mut rows, &self.grouping, first.received_at_unix_nano);
         let (mut readable, mut seen) = (Vec::with_capacity(datagrams.len()), Seen::default());
         for incoming in datagrams {
             let mut counted = Counted::new(&mut pipeline);
@@ -177,7 +211,7 @@ impl Ingest {
                 Claim::Kept => return answer_again(receiver, incoming, decoded),
             },
         };
-        let (rows, reply, mut seen) = translate(receiver, incoming, decoded, &self.groups)?;
+        let (rows, reply, mut seen) = translate(receiver, incoming, decoded, &self.grouping)?;
         if rows.rows().total() > 0 {
             let envelope = Envelope { project: &self.project, receiver: receiver.name(), incoming: incoming.clone() };
             let payload = Payload { head: envelope.encode_head(), body: body.clone() };
@@ -236,10 +270,10 @@ fn translate(
     receiver: &'static dyn Receiver,
     incoming: &Incoming<'_>,
     decoded: Option<&dyn Decoded>,
-    groups: &Groups,
+    grouping: &Grouping,
 ) -> Result<(RowBuffer, Reply, Seen), Failure> {
     let mut rows = RowBuffer::new(row_context(receiver.name(), incoming));
-    let mut pipeline = Pipeline::new(&mut rows, groups, incoming.received_at_unix_nano);
+    let mut pipeline = Pipeline::new(&mut rows, grouping, incoming.received_at_unix_nano);
     let mut counted = Counted::new(&mut pipeline);
     let reply = push(receiver, incoming, decoded, &mut counted)?;
     let mut seen = Seen::default();
@@ -290,17 +324,17 @@ impl RowSink for Nowhere {
 
 /// The rows of a record of the write-ahead log, exactly as they were first decoded; `None` for a record nobody can read.
 pub fn replay(payload: &[u8]) -> Option<(String, RowBuffer)> {
-    replay_into(payload, &Retries::default())
+    replay_into(payload, &Retries::default(), &Arc::default())
 }
 
 /// The same, and remembers the requests, so that one that is sent again is known.
-pub fn replay_into(payload: &[u8], retries: &Retries) -> Option<(String, RowBuffer)> {
+pub fn replay_into(payload: &[u8], retries: &Retries, rules: &Arc<RuleBook>) -> Option<(String, RowBuffer)> {
     let envelopes = receivers::decode_all(payload)?;
     let first = envelopes.first()?;
     let receiver = receivers::by_name(first.receiver)?;
     let mut rows = RowBuffer::new(row_context(receiver.name(), &first.incoming));
-    let groups = Groups::default();
-    let mut pipeline = Pipeline::new(&mut rows, &groups, first.incoming.received_at_unix_nano);
+    let grouping = Grouping { rules: Arc::clone(rules), ..Grouping::default() };
+    let mut pipeline = Pipeline::new(&mut rows, &grouping, first.incoming.received_at_unix_nano);
     for Envelope { incoming, .. } in &envelopes {
         let replayed = receiver.decode(incoming).and_then(|decoded| {
             retries.replayed(receiver, incoming, decoded.as_deref());

@@ -9,9 +9,11 @@ use crate::limits::ITEM_TITLE_CHARS_MAX;
 /// What an item remembers of the resource that its occurrences come from.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    environment: String,
-    version: String,
+    pub environment: String,
+    pub version: String,
     language: String,
+    pub service: String,
+    pub host: String,
 }
 
 impl Origin {
@@ -24,6 +26,8 @@ impl Origin {
             environment: text(&["deployment.environment.name", "deployment.environment"]),
             version: text(&["service.version"]),
             language: text(&["telemetry.sdk.language"]),
+            service: text(&["service.name"]),
+            host: text(&["host.name"]),
         }
     }
 
@@ -74,6 +78,17 @@ pub fn level(severity_number: i64) -> i64 {
         9..=12 => 20,
         1..=8 => 10,
         _ => 40,
+    }
+}
+
+/// Rollbar's word for OpenTelemetry's severity.
+pub fn level_name(severity_number: i64) -> &'static str {
+    match level(severity_number) {
+        50 => "critical",
+        40 => "error",
+        30 => "warning",
+        20 => "info",
+        _ => "debug",
     }
 }
 

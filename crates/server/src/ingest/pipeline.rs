@@ -4,17 +4,31 @@
 //! its body. Pure: the same row always gets the same additions, so a replayed request gives the same rows.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use analysis::grouping::rules::{Defaults, Rules};
 use analysis::linking;
 use metastore::OccurrencesSeen;
 use model::{DataPoint, Exception, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Span};
 
-use super::groups::Groups;
-use super::occurrence::{Origin, occurrence};
+use super::groups::{Group, Groups};
+use super::occurrence::{Origin, occurrence, title};
+use super::rule_book::RuleBook;
+use super::rule_payload::rule_payload;
+use crate::limits::ITEM_TITLE_CHARS_MAX;
+
+/// What errors are told apart by.
+#[derive(Default)]
+pub struct Grouping {
+    pub groups: Groups,
+    pub rules: Arc<RuleBook>,
+}
 
 pub struct Pipeline<'a> {
     out: &'a mut dyn RowSink,
     groups: &'a Groups,
+    /// Those that were in force when the request arrived.
+    rules: Option<Arc<Rules>>,
     received_at_unix_nano: i64,
     origin: Origin,
     services: Vec<(String, Rows)>,
@@ -22,9 +36,10 @@ pub struct Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    pub fn new(out: &'a mut dyn RowSink, groups: &'a Groups, received_at_unix_nano: i64) -> Pipeline<'a> {
+    pub fn new(out: &'a mut dyn RowSink, grouping: &'a Grouping, received_at_unix_nano: i64) -> Pipeline<'a> {
         let (services, occurrences) = (Vec::new(), Vec::new());
-        Pipeline { out, groups, received_at_unix_nano, origin: Origin::default(), services, occurrences }
+        let (groups, rules) = (&grouping.groups, grouping.rules.at(received_at_unix_nano));
+        Pipeline { out, groups, rules, received_at_unix_nano, origin: Origin::default(), services, occurrences }
     }
 
     /// Rows by service, those without rows left out, and the occurrences of errors.
@@ -41,9 +56,22 @@ impl<'a> Pipeline<'a> {
     }
 
     fn grouped<'r>(&mut self, record: &LogRecord<'_>, exception: &Exception<'r>) -> Exception<'r> {
-        let group = self.groups.group_of(exception, self.origin.language());
+        let mut group = self.groups.group_of(exception, self.origin.language());
+        let ruled = self.rules.as_ref().and_then(|rules| {
+            let title = title(exception, record.event_name, &record.body);
+            let payload = rule_payload(record, exception, &self.origin);
+            rules.apply(&payload, Defaults { fingerprint: &group.fingerprint, title: &title })
+        });
+        let (fingerprint, title) = ruled.map(|ruled| (ruled.fingerprint, ruled.title)).unwrap_or_default();
+        if let Some(fingerprint) = fingerprint.filter(|fingerprint| *fingerprint != group.fingerprint) {
+            group = Group { fingerprint, earlier: Vec::new() };
+        }
         let exception = Exception { group: Some(Cow::Owned(group.fingerprint)), ..exception.clone() };
-        self.occurrences.push(occurrence(record, &exception, group.earlier, &self.origin, self.received_at_unix_nano));
+        let mut seen = occurrence(record, &exception, group.earlier, &self.origin, self.received_at_unix_nano);
+        if let Some(title) = title {
+            seen.title = title.chars().take(ITEM_TITLE_CHARS_MAX).collect();
+        }
+        self.occurrences.push(seen);
         exception
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::{RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on, options};
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use model::TraceContext;
@@ -13,6 +14,7 @@ use receivers::{
     BodyError, ContentEncoding, CorsPolicy, Door, Failure, Headers, Incoming, IngestMethod, Receiver, Reply, Route, decompress,
 };
 
+use crate::api::rollbar::Admission;
 use crate::ingest::{BodyBytes, Held};
 use crate::{Peer, Services, now_unix_nano};
 
@@ -54,7 +56,7 @@ async fn take(
     let (parts, body) = request.into_parts();
     let rest = params.iter().find(|(name, _)| *name == "rest").map(|(_, value)| value.to_owned()).unwrap_or_default();
     let mut headers = kept_headers(&parts.headers, receiver);
-    headers.extend(own_headers(services, &parts.headers, receiver));
+    headers.extend(own_headers(services, &parts, receiver));
     let mut incoming = Incoming {
         endpoint: route.endpoint,
         rest: &rest,
@@ -65,13 +67,21 @@ async fn take(
         body: b"",
     };
     let mut held = services.ingest.hold();
-    let reply = match read_held_body(&mut held, &parts.headers, body, route.body_bytes_max).await {
+    let admission = services.rate_limits.admit(receiver.name(), &parts.headers, incoming.received_at_unix_nano);
+    let mut reply = match read_held_body(&mut held, &parts.headers, body, route.body_bytes_max).await {
+        Ok(_) if admission.is_some_and(Admission::is_refused) => {
+            let retry_after_seconds = admission.map_or(1, |admission| admission.seconds_left);
+            services.ingest.fail(receiver, &incoming, &Failure::Busy { retry_after_seconds })
+        }
         Ok(body) => {
             incoming.body = &body;
             services.ingest.take(receiver, &incoming, &body).await
         }
         Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
     };
+    if let Some(admission) = admission {
+        admission.stamp(&mut reply);
+    }
     respond(reply, route.cors, &parts.headers)
 }
 
@@ -155,16 +165,26 @@ pub fn kept_headers(headers: &HeaderMap, receiver: &'static dyn Receiver) -> Vec
 }
 
 /// What only the server knows of an AWS call, for receivers that tell rows apart by it. A client's own are never kept.
-fn own_headers(services: &Services, headers: &HeaderMap, receiver: &'static dyn Receiver) -> Vec<(String, String)> {
-    let region = || crate::api::aws::region(headers).unwrap_or_else(|| services.settings.region.clone());
+fn own_headers(services: &Services, parts: &Parts, receiver: &'static dyn Receiver) -> Vec<(String, String)> {
+    let region = || crate::api::aws::region(&parts.headers).unwrap_or_else(|| services.settings.region.clone());
     let names = receiver.headers().iter();
     names
         .filter_map(|name| match *name {
             "x-cupola-region" => Some(("x-cupola-region".to_owned(), region())),
+            "x-cupola-sentry-key" if has_sentry_key(parts) => Some(("x-cupola-sentry-key".to_owned(), "present".to_owned())),
             "x-cupola-account" => Some(("x-cupola-account".to_owned(), services.settings.account_id.clone())),
             _ => None,
         })
         .collect()
+}
+
+/// Whether a Sentry client names a key: in one of two headers, or in the query where a browser would have to ask first.
+fn has_sentry_key(parts: &Parts) -> bool {
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let named = |text: &str| text.trim_start().starts_with("Sentry ") && text.contains("sentry_key=");
+    named(text("x-sentry-auth"))
+        || named(text("authorization"))
+        || parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("sentry_key=")))
 }
 
 /// The trace that the delivering request itself belongs to.

@@ -70,15 +70,26 @@ export function LogDetail({ log, words = [], inTrace = false }: { log: Log; word
   );
 }
 
+const AROUND = 20;
+const AROUND_MOST = 200;
+
 function Around({ log }: { log: Log }) {
+  const [lines, setLines] = useState({ before: AROUND, after: AROUND });
   const stream = log.attributes['aws.log.stream.name'];
   const { data, error } = useQuery(
-    queries.logsAround({ id: log.id, time_unix_nano: log.time_unix_nano, service: log.service, log_stream: typeof stream === 'string' ? stream : undefined }),
+    queries.logsAround({ id: log.id, time_unix_nano: log.time_unix_nano, service: log.service, log_stream: typeof stream === 'string' ? stream : undefined, ...lines }),
   );
   if (error) return <Failure error={error} />;
   if (!data) return <Loading rows={6} />;
+  const more = (which: 'before' | 'after') =>
+    lines[which] < AROUND_MOST && (
+      <button type="button" className={styles.more} onClick={() => setLines({ ...lines, [which]: lines[which] + 2 * AROUND })}>
+        {2 * AROUND} more {which}
+      </button>
+    );
   return (
     <div className={styles.around}>
+      {more('before')}
       {data.logs.map((line) => (
         <div key={line.id} data-anchor={line.id === data.anchor}>
           <Time nano={line.time_unix_nano} />
@@ -86,6 +97,7 @@ function Around({ log }: { log: Log }) {
           <span title={line.body}>{line.body}</span>
         </div>
       ))}
+      {more('after')}
     </div>
   );
 }

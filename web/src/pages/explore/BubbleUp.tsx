@@ -1,14 +1,15 @@
 // What is different about what was selected: every field, the most different first, selected beside all others.
 import { useQuery } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import * as api from '../../api/explore';
 import type { BubbleUpField, Selection } from '../../api/explore';
 import { formatOf } from '../../lib/figures';
-import type { Question } from '../../lib/question';
+import { filterText, type Question } from '../../lib/question';
 import { count, exact, percent } from '../../lib/units';
 import { Button, Choice, Input } from '../../ui/Control';
 import { Empty, Failure, Loading, StatsLine } from '../../ui/State';
-import { Value } from '../../ui/Value';
+import { Value, ValueActions, type ActionsFor } from '../../ui/Value';
 import styles from './BubbleUp.module.css';
 
 interface Props {
@@ -21,13 +22,14 @@ interface Props {
 }
 
 const SOURCES = [
-  { value: 'all', label: 'All' },
-  { value: 'both', label: 'Common' },
-  { value: 'span', label: 'Spans' },
-  { value: 'log', label: 'Log lines' },
-  { value: 'trace', label: 'In their traces' },
-] as const;
+  { value: 'all', label: 'All', of: [] },
+  { value: 'rows', label: 'Events', of: ['span', 'log', 'both'] },
+  { value: 'resource', label: 'Resource', of: ['resource'] },
+  { value: 'event', label: 'Span events', of: ['event'] },
+  { value: 'trace', label: 'Logs of traces', of: ['trace'] },
+] as const satisfies readonly { value: string; label: string; of: readonly BubbleUpField['source'][] }[];
 type Source = (typeof SOURCES)[number]['value'];
+const isOf = (field: BubbleUpField, source: Source) => source === 'all' || SOURCES.some((one) => one.value === source && (one.of as readonly string[]).includes(field.source));
 
 export function BubbleUp({ question, time, selection, onSelect, onRange }: Props) {
   const [find, setFind] = useState('');
@@ -57,8 +59,8 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
     );
   }
   const wanted = find.toLowerCase();
-  const there = SOURCES.filter((one) => one.value === 'all' || fields.some((field) => field.source === one.value));
-  const shown = fields.filter((field) => (source === 'all' || field.source === source) && (wanted === '' || field.column.toLowerCase().includes(wanted) || field.values.some((one) => String(one.value).toLowerCase().includes(wanted))));
+  const there = SOURCES.filter((one) => one.value === 'all' || fields.some((field) => isOf(field, one.value)));
+  const shown = fields.filter((field) => isOf(field, source) && (wanted === '' || field.column.toLowerCase().includes(wanted) || field.values.some((one) => String(one.value).toLowerCase().includes(wanted))));
   const telling = shown.filter((field) => field.significant);
   const rest = shown.filter((field) => !field.significant);
   return (
@@ -97,20 +99,47 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
   );
 }
 
-const SOURCE_NAMES = { span: '', both: '', log: 'log lines', trace: 'events and log lines of their traces' } as const;
+const SOURCE_NAMES = { span: '', both: '', log: 'log lines', resource: 'resource', event: 'span events', trace: 'logs of the trace' } as const;
+const SOURCE_TOLD = { event: 'Of the events of each span; shares are shares of spans', trace: 'Of the log lines of each trace; shares are shares of traces', resource: 'Of the resource that sent the events' } as const;
+const none = () => [];
 
 function Field({ field, onRange }: { field: BubbleUpField; onRange: Props['onRange'] }) {
+  // What the rows themselves do not have cannot filter them: a click leads to those that have it.
+  const linked = field.source === 'event' || field.source === 'trace';
+  const navigate = useNavigate();
+  const actions: ActionsFor = (column, value) => {
+    if (typeof value !== 'string' || value === '') return none();
+    // A line is cut where it is compared, so that it begins with what is told.
+    const where = filterText({ column, op: column === 'body' ? 'starts-with' : '=', value });
+    const to = (tab: string) => void navigate({ to: '/explore', search: (before: Record<string, unknown>) => ({ time: before.time as string | undefined, calc: 'COUNT', by: 'service.name', where, tab }) });
+    return [
+      { label: field.source === 'event' ? 'Look at these span events' : 'Look at these log lines', testId: 'value-rows', onSelect: () => to('rows') },
+      { label: 'Count them over time', onSelect: () => to('overview') },
+    ];
+  };
   return (
-    <section className={styles.card} data-testid="bubble-field" data-column={field.column}>
+    <section className={styles.card} data-testid="bubble-field" data-column={field.column} data-source={field.source}>
       <header>
         <h3 title={field.column}>{field.column}</h3>
-        {SOURCE_NAMES[field.source] && <span className={styles.source}>{SOURCE_NAMES[field.source]}</span>}
+        {SOURCE_NAMES[field.source] && (
+          <span className={styles.source} title={field.source in SOURCE_TOLD ? SOURCE_TOLD[field.source as keyof typeof SOURCE_TOLD] : undefined}>
+            {SOURCE_NAMES[field.source]}
+          </span>
+        )}
         <span className={styles.score} title={`${percent(field.score)} of the selected would have to have another value to be like the others`}>
           <i style={{ width: `${Math.min(1, field.score) * 100}%` }} />
           {percent(field.score)}
         </span>
       </header>
-      {field.histogram ? <Range field={field} histogram={field.histogram} onRange={onRange} /> : <Values field={field} />}
+      {field.histogram ? (
+        <Range field={field} histogram={field.histogram} onRange={linked ? null : onRange} />
+      ) : linked ? (
+        <ValueActions value={actions}>
+          <Values field={field} />
+        </ValueActions>
+      ) : (
+        <Values field={field} />
+      )}
       {(field.selection_null_share > 0 || field.baseline_null_share > 0) && (
         <footer>
           without it: {percent(field.selection_null_share)} of selected, {percent(field.baseline_null_share)} of others
@@ -145,7 +174,7 @@ function Values({ field }: { field: BubbleUpField }) {
 }
 
 /** Numbers: two outlines over one axis; a bar keeps its range. */
-function Range({ field, histogram, onRange }: { field: BubbleUpField; histogram: NonNullable<BubbleUpField['histogram']>; onRange: Props['onRange'] }) {
+function Range({ field, histogram, onRange }: { field: BubbleUpField; histogram: NonNullable<BubbleUpField['histogram']>; onRange: Props['onRange'] | null }) {
   const { edges, selection, baseline } = histogram;
   const format = formatOf({ op: 'AVG', column: field.column });
   const most = Math.max(1e-9, ...selection, ...baseline);
@@ -155,9 +184,9 @@ function Range({ field, histogram, onRange }: { field: BubbleUpField; histogram:
       <div className={styles.bars}>
         {selection.map((share, i) => {
           const [low, high] = [edges[i] ?? 0, edges[i + 1] ?? edges[i] ?? 0];
-          const told = `${format(low)} – ${format(high)}\n${percent(share)} of selected, ${percent(baseline[i] ?? 0)} of others\nclick to keep only these`;
+          const told = `${format(low)} – ${format(high)}\n${percent(share)} of selected, ${percent(baseline[i] ?? 0)} of others${onRange ? '\nclick to keep only these' : ''}`;
           return (
-            <button key={i} type="button" style={{ width: `${100 / n}%` }} title={told} aria-label={told} onClick={() => onRange(field.column, low, high)}>
+            <button key={i} type="button" style={{ width: `${100 / n}%` }} title={told} aria-label={told} disabled={!onRange} onClick={() => onRange?.(field.column, low, high)}>
               <i data-of="baseline" style={{ height: `${((baseline[i] ?? 0) / most) * 100}%` }} />
               <i data-of="selection" style={{ height: `${(share / most) * 100}%` }} />
             </button>

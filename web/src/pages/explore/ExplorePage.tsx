@@ -1,12 +1,12 @@
 // Explore: ask anything of spans and log lines, see it drawn, select what stands out, and learn what is different about it.
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, useRouterState } from '@tanstack/react-router';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import type { Group, Selection, Told } from '../../api/explore';
 import * as kept from '../../api/kept';
 import * as queries from '../../api/queries';
 import { formatOf } from '../../lib/figures';
-import { filterText, filtersOfGroup, titleOf, withBounds, withFilter, type Question } from '../../lib/question';
+import { calculationText, filterText, filtersOfGroup, titleOf, withBounds, withFilter, type Question } from '../../lib/question';
 import { isRelative, msFromNano, paramFromRange, rangeFromParam } from '../../lib/time';
 import { stringifySearch } from '../../lib/url';
 import { count, plural } from '../../lib/units';
@@ -21,10 +21,11 @@ import { useQuestionActions } from '../common/question/actions';
 import { useAnswer } from '../common/question/answer';
 import { BubbleUp } from './BubbleUp';
 import { Builder } from './Builder';
-import { Charts, type Draw, type Marker } from '../common/question/Charts';
+import { Charts, ChartsLoading, type ChartPoint, type Draw, type Marker } from '../common/question/Charts';
 import styles from './Explore.module.css';
 import { remember } from './history';
 import { CalculatedButton, HistoryButton, MarkButton, SaveButton } from './Panels';
+import { PointMenu } from './PointMenu';
 import { RowsTab } from './RowsTab';
 import { narrowedTo, paramsOf, questionIn, selectionIn, selectionParams } from '../common/question/state';
 import { SummaryTable } from '../common/question/SummaryTable';
@@ -74,6 +75,8 @@ export function ExplorePage() {
   const change = (next: Question) => setSearch({ ...paramsOf(next), row: undefined });
   const asked = useAnswer(question, time, live === '1');
   const [focus, setFocus] = useState<number | null>(null);
+  const [point, setPoint] = useState<ChartPoint | null>(null);
+  const unpoint = useCallback(() => setPoint(null), []);
   const actions = useQuestionActions(question, change);
   const marks = useMarkers(time, search.marks !== '0');
   useRemembered(question, asked.isCurrent && asked.error === null);
@@ -116,12 +119,12 @@ export function ExplorePage() {
           {error && asked.isRunning === false && !asked.isCurrent ? (
             <Failure error={error} onRetry={asked.retry} title="The question could not be answered" />
           ) : !told || !answer ? (
-            <Loading rows={9} label="Asking" />
+            <ChartsLoading labels={question.calculations.map(calculationText)} />
           ) : isEmpty(told) ? (
             <NothingFound question={question} onChange={change} time={time} />
           ) : (
             <div data-current={asked.isCurrent} className={styles.answer}>
-              <Charts begin={told.begin} answer={answer} draw={draw} scale={scale} markers={marks} selection={selection} focus={focus} onSelect={onSelect} onGroup={onGroup} />
+              <Charts begin={told.begin} answer={answer} draw={draw} scale={scale} markers={marks} selection={selection} focus={focus} onSelect={onSelect} onGroup={onGroup} onPoint={setPoint} />
             </div>
           )}
           {selection && <Selected selection={selection} question={question} tab={tab} onTab={(next) => setSearch({ tab: next })} onKeep={() => keep(selection)} onClear={() => select(null)} />}
@@ -136,11 +139,24 @@ export function ExplorePage() {
           ) : tab === 'rows' ? (
             <RowsTab question={question} time={time} selection={selection} opened={search.row} onOpen={(row) => setSearch({ row }, true)} />
           ) : tab === 'sql' ? (
-            <SqlTab told={told} />
+            <SqlTab told={told} isRunning={asked.isRunning} />
           ) : (
             told && answer && !isEmpty(told) && <SummaryTable begin={told.begin} answer={answer} question={question} focus={focus} onFocus={setFocus} onOrder={(orders) => change({ ...question, orders })} onGroup={onGroup} />
           )}
         </div>
+        {point && (
+          <PointMenu
+            key={`${point.x} ${point.y} ${point.start}`}
+            point={point}
+            question={question}
+            time={time}
+            onClose={unpoint}
+            onSelect={(next, to) => select(next, to)}
+            onZoom={(range) => setSearch({ time: paramFromRange(range), live: undefined })}
+            onKeep={onGroup}
+            onExclude={(group) => change(withoutGroup(question, group))}
+          />
+        )}
         {(tab === 'overview' || tab === 'sql') && (
           <StatsLine stats={told?.stats ? once(told.stats) : undefined}>
             {asked.isRunning && told?.progress ? (
@@ -162,6 +178,15 @@ export function ExplorePage() {
       </div>
     </ValueActions>
   );
+}
+
+/** All but a group: of several fields, rows that differ from it in the last one, which is the one that groups differ by most. */
+function withoutGroup(question: Question, group: Group): Question {
+  const at = question.breakdowns.length - 1;
+  const column = question.breakdowns[at];
+  if (column === undefined) return question;
+  const value = group.key[at];
+  return withFilter(question, value === null || value === undefined ? { column, op: 'exists' } : { column, op: '!=', value });
 }
 
 const isEmpty = (told: Told) =>
@@ -286,9 +311,10 @@ function LinkButton({ time }: { time: string | undefined }) {
   return <IconButton icon={copied ? 'check' : 'link'} label={copied ? 'Copied' : 'Copy a link to exactly this'} onClick={copy} data-testid="permalink" />;
 }
 
-function SqlTab({ told }: { told: Told | null }) {
+function SqlTab({ told, isRunning }: { told: Told | null; isRunning: boolean }) {
   const navigate = here.useNavigate();
   const sql = told?.begin.sql;
+  if (!sql && isRunning) return <Loading rows={8} label="Asking" />;
   if (!sql) {
     return (
       <Empty title="No SQL to show">

@@ -1,7 +1,7 @@
 // Logs: search every line, see when they came and how loud they are, follow them as they arrive.
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useCallback, useMemo } from 'react';
+import { useCallback, useMemo, type ReactNode } from 'react';
 import { ApiError } from '../../api/client';
 import * as queries from '../../api/queries';
 import type { LogsHistogram } from '../../api/types';
@@ -22,6 +22,11 @@ import { ValueActions } from '../../ui/Value';
 import { LogDetail } from '../common/LogDetail';
 import { useSetSearch, useValueActions } from '../common/search';
 import { useSuggest } from '../common/suggest';
+import { Export } from './Export';
+import { FieldList } from './FieldList';
+import { GroupsView } from './GroupsView';
+import { InsightsView } from './InsightsView';
+import { PatternsView } from './PatternsView';
 import { useTail } from './tail';
 import styles from './Logs.module.css';
 
@@ -30,6 +35,12 @@ const ORDERS = [
   { value: 'newest', label: 'Newest first' },
   { value: 'oldest', label: 'Oldest first' },
 ] as const;
+const VIEWS = [
+  { value: 'lines', label: 'Lines' },
+  { value: 'patterns', label: 'Patterns' },
+  { value: 'insights', label: 'Insights' },
+  { value: 'groups', label: 'Groups' },
+] as const;
 /** From the loudest down in the facet; from the bottom up in the chart. */
 const SHOWN_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 const CHART_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'unknown'] as const;
@@ -37,11 +48,21 @@ const CHART_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'unkno
 export function LogsPage() {
   const search = here.useSearch();
   const setSearch = useSetSearch();
+  const view = VIEWS.find((one) => one.value === search.view)?.value ?? 'lines';
+  const views = <Choice label="View" options={VIEWS} value={view} onChange={(value) => setSearch({ view: value === 'lines' ? undefined : value, live: undefined })} />;
+  if (view === 'insights') return <InsightsView views={views} />;
+  if (view === 'groups') return <GroupsView views={views} />;
+  return <Lines view={view} views={views} />;
+}
+
+function Lines({ view, views }: { view: 'lines' | 'patterns'; views: ReactNode }) {
+  const search = here.useSearch();
+  const setSearch = useSetSearch();
   const { time, q = '', service, level, receiver, group, stream, trace } = search;
-  const live = search.live === '1';
+  const live = search.live === '1' && view === 'lines';
   const order = search.order === 'oldest' && !live ? 'oldest' : 'newest';
   const filters = { q: q === '' ? undefined : q, service, severity_min: level ? numberFromLevel(level) : undefined, receiver, log_group: group, log_stream: stream, trace_id: trace };
-  const list = useInfiniteQuery(queries.logs(time, filters, order, !live));
+  const list = useInfiniteQuery(queries.logs(time, filters, order, !live && view === 'lines'));
   const histogram = useQuery(queries.logsHistogram(time, filters, live));
   const services = useQuery(queries.attributeValues('service.name', 'logs', time, ''));
   const receivers = useQuery(queries.attributeValues('receiver', 'logs', time, ''));
@@ -65,8 +86,10 @@ export function LogsPage() {
   return (
     <ValueActions value={actions}>
       <div className={styles.bar}>
+        {views}
         <SearchBar value={q} onSearch={(next) => setSearch({ q: next })} suggest={suggest} invalid={badQuery} placeholder='words, "a phrase", service.name = "backend-flask", body:timeout' />
-        {!live && <Choice label="Order" options={ORDERS} value={order} onChange={(value) => setSearch({ order: value === 'newest' ? undefined : value })} />}
+        {!live && view === 'lines' && <Choice label="Order" options={ORDERS} value={order} onChange={(value) => setSearch({ order: value === 'newest' ? undefined : value })} />}
+        {view === 'lines' && !live && <Export time={time} filters={filters} total={totals && LEVELS.reduce((all, one) => all + totals[one], 0)} />}
         {filtered && <Button onClick={() => setSearch({ q: undefined, service: undefined, level: undefined, receiver: undefined, group: undefined, stream: undefined, trace: undefined })}>Clear all</Button>}
       </div>
       {(trace || stream) && (
@@ -113,9 +136,12 @@ export function LogsPage() {
           <Facet title="Service" testId="facet-service" chosen={service} onChoose={(value) => setSearch({ service: value })} options={services.data?.values.map((one) => ({ ...one, label: <Service name={one.value} /> }))} />
           <Facet title="By way of" testId="facet-receiver" chosen={receiver} onChoose={(value) => setSearch({ receiver: value })} options={receivers.data?.values.map((one) => ({ ...one, label: receiverName(one.value) }))} />
           {((groups.data?.values.length ?? 0) > 0 || group) && <Facet title="Log group" testId="facet-group" chosen={group} onChoose={(value) => setSearch({ group: value })} options={groups.data?.values} />}
+          <FieldList time={time} filters={filters} />
         </Facets>
         <div className={styles.list}>
-          {live ? (
+          {view === 'patterns' ? (
+            <PatternsView time={time} filters={filters} onChoose={(next) => setSearch({ q: [q, next].filter(Boolean).join(' '), view: undefined })} onInsights={(query) => setSearch({ view: 'insights', insights: query })} />
+          ) : live ? (
             <>
               <div className={styles.tail} data-testid="tail">
                 <Button onClick={tail.toggle} aria-pressed={tail.paused}>
@@ -158,7 +184,7 @@ export function LogsPage() {
           )}
         </div>
       </div>
-      <StatsLine stats={first?.stats ?? histogram.data?.stats}>
+      <StatsLine stats={(view === 'lines' ? first?.stats : undefined) ?? histogram.data?.stats}>
         {totals && `${plural(
           LEVELS.reduce((all, one) => all + totals[one], 0),
           'line',

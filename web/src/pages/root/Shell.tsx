@@ -13,7 +13,7 @@ import { useSetSearch } from '../common/search';
 import styles from './Shell.module.css';
 
 interface Page {
-  to: '/' | '/traces' | '/map' | '/explore' | '/logs' | '/errors' | '/boards' | '/connect' | '/sql' | '/schema' | '/settings';
+  to: '/' | '/traces' | '/map' | '/explore' | '/logs' | '/errors' | '/metrics' | '/alerts' | '/boards' | '/connect' | '/sql' | '/schema' | '/settings';
   label: string;
   key: string;
   /** Behind "More": always, or where the bar is narrow. */
@@ -27,7 +27,9 @@ const PAGES: readonly Page[] = [
   { to: '/explore', label: 'Explore', key: 'x' },
   { to: '/logs', label: 'Logs', key: 'l' },
   { to: '/errors', label: 'Errors', key: 'e' },
+  { to: '/metrics', label: 'Metrics', key: 'q', more: 'narrow' },
   { to: '/boards', label: 'Boards', key: 'b' },
+  { to: '/alerts', label: 'Alerts', key: 'a' },
   { to: '/connect', label: 'Connect', key: 'c', more: 'narrow' },
   { to: '/sql', label: 'SQL', key: 's', more: 'always' },
   { to: '/schema', label: 'Schema', key: 'f', more: 'always' },
@@ -35,8 +37,8 @@ const PAGES: readonly Page[] = [
 ];
 
 /** Pages whose content depends on the time range, and those that can be live. */
-const TIMED = /^\/($|traces\/?$|map|explore|boards\/.|schema|logs|errors)/;
-const LIVE = /^\/($|traces\/?$|map\/?$|explore\/?$|boards\/.+|logs\/?$|errors\/?$)/;
+const TIMED = /^\/($|traces\/?$|map|explore|boards\/.|alerts\/slos\/.|schema|logs|errors|metrics)/;
+const LIVE = /^\/($|traces\/?$|map\/?$|explore\/?$|boards\/.+|logs\/?$|errors\/?$|metrics\/?$)/;
 
 export function Shell() {
   const path = useRouterState({ select: (state) => state.location.pathname });

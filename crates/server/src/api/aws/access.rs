@@ -44,6 +44,9 @@ fn door(method: &Method, path: &str, headers: &HeaderMap) -> Door {
     if path == "/" {
         return Door::Signed(&["logs", "sts", "monitoring"]);
     }
+    if path.starts_with(super::METRICS_PATH) {
+        return Door::Signed(&["monitoring"]);
+    }
     match OTLP.iter().find(|(known, _)| *known == path) {
         Some((_, services)) if is_signed(headers) => Door::Signed(services),
         _ => Door::Open,

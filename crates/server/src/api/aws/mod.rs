@@ -1,25 +1,32 @@
-//! AWS's own APIs: `POST /` told apart by target and form action, and X-Ray's calls at their paths.
+//! AWS's own APIs: `POST /` told apart by target and form action, X-Ray's calls and those in CBOR at their paths.
 //!
 //! Any credentials are welcome while no keys are configured; see `access`.
 
 pub mod access;
+mod input;
 mod logs;
+pub mod metrics;
+mod schedule;
 mod signature;
 mod xray;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use model::TraceContext;
 use receivers::aws::{AwsError, Dialect};
+use receivers::aws_protocol::Encoding;
+use receivers::cloudwatch::METRICS_XML_NAMESPACE;
+use receivers::cloudwatch::reply::{metrics_code, metrics_error};
 use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
-pub use self::logs::LogsState;
+pub(super) use self::logs::page as logs_page;
+pub use self::logs::{LogsState, MetricFilterDefaults};
 pub use self::signature::AwsKeys;
 pub use self::xray::XrayState;
 use crate::ingest::Held;
@@ -27,7 +34,10 @@ use crate::listen::http_ingest::{read_held_body, respond, trace_context};
 use crate::{Peer, Services, now_unix_nano};
 
 pub fn router() -> Router<Services> {
-    Router::new().route("/", post(dispatch).get(crate::web::page)).merge(xray::router())
+    Router::new()
+        .route("/", post(dispatch).get(crate::web::page))
+        .route(&format!("{METRICS_PATH}{{operation}}"), post(dispatch_metrics))
+        .merge(xray::router())
 }
 
 /// A call with its body in the clear, and what its answer must name.
@@ -83,7 +93,26 @@ fn logs_operation(call: &Call) -> Option<&str> {
     call.headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
 }
 
+/// What goes before an operation of CloudWatch's metrics in the path of a call in CBOR.
+const METRICS_PATH: &str = "/service/GraniteServiceVersion20100801/operation/";
+
+/// A call in CBOR, which names its operation in the path.
+async fn dispatch_metrics(State(services): State<Services>, Path(operation): Path<String>, request: Request) -> Response {
+    let encoding = Encoding::Cbor;
+    let reply = match Call::read(&services, request, receivers::cloudwatch::put_log_events::BODY_BYTES_MAX).await {
+        Ok(call) => metrics::answer(&services, &call, &operation, encoding).await,
+        Err((failure, request_id)) => {
+            let error = metrics_error(&failure);
+            encoding.error_reply(&error, metrics_code(error.name), METRICS_XML_NAMESPACE, &request_id)
+        }
+    };
+    respond(reply, CorsPolicy::None, &HeaderMap::new())
+}
+
 async fn answer(services: &Services, call: &Call) -> Reply {
+    if let Some((operation, encoding)) = metrics::operation(call) {
+        return metrics::answer(services, call, operation, encoding).await;
+    }
     if let Some(operation) = logs_operation(call) {
         return logs::answer(services, call, operation).await;
     }

@@ -96,7 +96,8 @@ pub async fn change(State(services): State<Services>, request: Request) -> Resul
     Ok(Json(ErrorsChanged { items: changed }))
 }
 
-/// Makes several items one: their occurrences, past and to come, their comments and history.
+/// Makes several items one: their occurrences, past and to come, and their comments. `POST /api/error-items/{id}/unmerge` takes
+/// them apart again.
 #[utoipa::path(post, tag = "Errors", operation_id = "errors_merge", path = "/api/errors/merge", request_body = ErrorsMerge, responses((status = 200, body = ErrorsChanged), (status = 400, body = Refusal), (status = 404, body = Refusal)))]
 pub async fn merge(State(services): State<Services>, request: Request) -> Result<Json<ErrorsChanged>, Refusal> {
     let asked: ErrorsMerge = read(request, "{\"into\", \"counters\"}").await?;
@@ -106,7 +107,7 @@ pub async fn merge(State(services): State<Services>, request: Request) -> Result
         return Err(Refusal::parameter("expected at least one other item to merge"));
     };
     let (metastore, project) = (&services.metastore, &services.settings.project);
-    let after = metastore.merge_error_items(project, into.id, &others, now_unix_nano()).await?;
+    let after = metastore.merge_error_items_into(project, into.id, &others, now_unix_nano()).await?;
     let people = metastore.people(project).await?;
     Ok(Json(ErrorsChanged { items: vec![told(&after, &people)] }))
 }

@@ -60,7 +60,7 @@ async fn with_states(call: &Call, deploys: &[DeployTold]) -> Result<Vec<Value>, 
 }
 
 /// A deploy that was announced without a status is done when it is announced.
-fn deploy_json(deploy: &DeployTold, state: Option<&DeployState>) -> Value {
+pub(super) fn deploy_json(deploy: &DeployTold, state: Option<&DeployState>) -> Value {
     let announced = if deploy.status.is_empty() { "succeeded" } else { deploy.status.as_str() };
     let status = state.map_or(announced, |state| state.status.as_str());
     let announced_end = (announced != "started").then_some(deploy.time_unix_nano);

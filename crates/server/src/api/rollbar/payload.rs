@@ -9,7 +9,7 @@ use super::items::level_name;
 use crate::ingest::item_level;
 
 /// What is at `data`.
-pub(super) fn payload(occurrence: &Occurrence) -> Value {
+pub fn payload(occurrence: &Occurrence) -> Value {
     let log = &occurrence.log;
     let sent = log.source.as_ref().filter(|_| log.receiver == "rollbar");
     let sent = sent.and_then(|source| serde_json::from_str::<Value>(source.get()).ok());

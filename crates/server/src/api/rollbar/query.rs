@@ -79,6 +79,8 @@ fn item_word(query: &mut Query, key: &str, value: &str) -> Result<bool, Wrong> {
             filter.assigned_user_ids.push(number("assigned", value)?);
         }
         ("has", "comments") => filter.has_comments = Some(true),
+        ("is", "group") => filter.is_group = Some(true),
+        ("is", "member") => filter.is_member = Some(true),
         ("is", "assigned") => filter.is_assigned = Some(true),
         ("is", "unassigned") => filter.is_assigned = Some(false),
         ("is", "snoozed") => query.wants_snoozed = true,

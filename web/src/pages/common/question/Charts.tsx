@@ -17,6 +17,19 @@ export interface Marker {
   label: string;
 }
 
+/** What a click in a chart is at: a step, and a group's value or a cell of a heatmap. */
+export interface ChartPoint {
+  x: number;
+  y: number;
+  start: number;
+  end: number;
+  calculation: CalculationTold;
+  group: Group | null;
+  value: number | null;
+  low?: number;
+  high?: number;
+}
+
 interface Props {
   begin: Begin;
   answer: Answer;
@@ -29,6 +42,7 @@ interface Props {
   /** A range of a chart, with the values chosen of `column` where it is a heatmap. */
   onSelect: (chosen: { start: number; end: number; column?: string; low?: number; high?: number }) => void;
   onGroup?: (group: Group) => void;
+  onPoint?: (point: ChartPoint) => void;
 }
 
 export const numbers = (series: readonly (Figure | undefined)[] | undefined): (number | null)[] => (series ?? []).map((value) => (typeof value === 'number' ? value : null));
@@ -59,6 +73,22 @@ export function Charts(props: Props) {
   );
 }
 
+/** The charts before their first answer, where they will stand. */
+export function ChartsLoading({ labels }: { labels: string[] }) {
+  return (
+    <div className={styles.charts} data-count={labels.length} role="status" aria-label="Asking" data-testid="loading">
+      {labels.map((label) => (
+        <figure key={label} className={styles.figure}>
+          <figcaption>
+            <h2>{label}</h2>
+          </figcaption>
+          <div className={styles.coming} style={{ height: labels.length > 2 ? 132 : 168 }} />
+        </figure>
+      ))}
+    </div>
+  );
+}
+
 /** Beside the title: the figure over all, and how many groups are drawn. */
 function Told({ begin, answer, calculation, at }: Props & { calculation: CalculationTold; at: number }) {
   const whole = answer.total ?? answer.groups[0];
@@ -78,7 +108,7 @@ function Told({ begin, answer, calculation, at }: Props & { calculation: Calcula
 type OneProps = Props & { calculation: CalculationTold; at: number; colours: string[]; height: number };
 
 function One(props: OneProps) {
-  const { begin, answer, calculation, at, colours, height, draw, scale, markers, selection, focus, onSelect } = props;
+  const { begin, answer, calculation, at, colours, height, draw, scale, markers, selection, focus, onSelect, onPoint } = props;
   const start = msFromNano(begin.first_step_unix_nano);
   const step = begin.step_ns / 1e6;
   const [format, tick] = [formatOf(calculation), formatOf(calculation, true)];
@@ -112,6 +142,7 @@ function One(props: OneProps) {
         markers={markers}
         chosen={selection && (selection.start !== undefined || selection.column !== undefined) ? { start: selection.start, end: selection.end, ...(own ? { low: selection.low, high: selection.high } : {}) } : null}
         onSelect={(chosen) => onSelect({ start: chosen.start ?? start, end: chosen.end ?? start, column: calculation.column ?? undefined, low: chosen.low, high: chosen.high })}
+        onPoint={onPoint && (({ start, end, low, high }, { x, y }) => onPoint({ x, y, start, end, calculation, group: null, value: high, low, high }))}
       />
     );
   }
@@ -132,6 +163,7 @@ function One(props: OneProps) {
       focus={focus}
       chosen={selection?.start !== undefined && selection.end !== undefined ? { start: selection.start, end: selection.end } : null}
       onSelect={onSelect}
+      onPoint={onPoint && (({ start, end, series, value }, { x, y }) => onPoint({ x, y, start, end, calculation, value, group: begin.breakdowns.length > 0 && series !== null ? (answer.groups[series] ?? null) : null }))}
     />
   );
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::resources::{OF_KIND_MAX, Stored, object};
 use super::{Answer, LogsApi};
 
-const QUERY_DEFINITION: ResourceKind = ResourceKind { name: "logs.query_definition", what: "query definition" };
+pub(super) const QUERY_DEFINITION: ResourceKind = ResourceKind { name: "logs.query_definition", what: "query definition" };
 
 const MEMBERS: [&str; 5] = ["queryLanguage", "name", "queryString", "logGroupNames", "parameters"];
 

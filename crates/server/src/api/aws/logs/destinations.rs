@@ -1,4 +1,5 @@
-//! Destinations of subscriptions across accounts, and who may use them. They are kept; nothing is sent there.
+//! Destinations of subscriptions across accounts, and who may use them. What a subscription sends to one
+//! whose target is an HTTP address goes there.
 
 use metastore::ResourceKind;
 use serde_json::{Value, json};

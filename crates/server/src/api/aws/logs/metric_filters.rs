@@ -1,5 +1,5 @@
-//! Metric filters: patterns that make metrics of lines. They are checked, kept and tried; see `docs/cloudwatch-logs.md` for
-//! what becomes of the metrics.
+//! Metric filters: patterns that make metrics of lines. They are checked, kept and tried; `made_metrics` makes
+//! the metrics.
 
 use languages::filter_pattern;
 use metastore::{ResourceKind, ResourcesMax};

@@ -19,12 +19,13 @@ mod exports;
 mod groups;
 mod imports;
 mod index_policies;
-mod input;
 mod integrations;
 mod live_tail;
 mod lookup_tables;
+mod made_metrics;
 mod metric_filters;
 mod model;
+pub(in crate::api) mod page;
 mod put_events;
 mod queries;
 mod query_jobs;
@@ -35,6 +36,7 @@ mod resource_policies;
 mod resources;
 mod scheduled_queries;
 mod settings;
+mod subscribed;
 mod subscriptions;
 mod syslog;
 mod table_integrations;
@@ -53,8 +55,9 @@ use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire::{self, Owner};
 use serde_json::Value;
 
-use self::input::Input;
+pub use self::made_metrics::MetricFilterDefaults;
 use super::Call;
+use super::input::Input;
 use crate::Services;
 
 const NANOS_PER_MS: i64 = 1_000_000;
@@ -65,6 +68,7 @@ pub struct LogsState {
     queries: Arc<query_jobs::QueryJobs>,
     sessions: live_tail::Sessions,
     policies: data_protection::CompiledPolicies,
+    quiet_minutes: made_metrics::QuietMinutes,
 }
 
 /// Whether the answer of an operation goes on for as long as the client listens.

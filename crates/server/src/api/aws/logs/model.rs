@@ -11,7 +11,7 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::input::Input;
+use crate::api::aws::input::Input;
 
 /// Of a wrong value, as much is repeated as helps to find it.
 const VALUE_CHARS_SHOWN: usize = 1_024;

@@ -1,26 +1,38 @@
 //! PutLogEvents goes the way of every receiver; what it is allowed to bring is decided here, with the group's retention,
 //! before a byte is kept.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use metastore::LogStreamActivity;
 use receivers::aws::AwsError;
-use receivers::cloudwatch::AdmittedLogEvents;
 use receivers::cloudwatch::put_log_events::{self, Admission, PutLogEvents};
+use receivers::cloudwatch::{AdmittedLogEvents, made_metrics};
 use receivers::{Headers, Incoming, Reply};
 
+use super::made_metrics::{Found, Line, find};
+use super::subscribed::Origin;
 use super::{LogsApi, NANOS_PER_MS, unavailable};
+use crate::alerting::NewDelivery;
 
 impl LogsApi<'_> {
     /// Checks the request against its group and stream, then lets the receiver keep it.
     pub(super) async fn put_log_events(&self) -> Result<Reply, AwsError> {
         let call = self.call;
-        let request = put_log_events::parse(&call.body)?;
+        let scrubber = self.services.ingest.scrubber();
+        let scrubbed = scrubber.scrub("cloudwatch", &call.body, call.received_at_unix_nano).map(Bytes::from);
+        let body = scrubbed.as_ref().unwrap_or(&call.body);
+        let request = put_log_events::parse(body)?;
         let now_unix_ms = call.received_at_unix_nano / NANOS_PER_MS;
         // The request's own faults come before those of what it names, as at AWS.
         put_log_events::admit(&request, now_unix_ms, None)?;
         let group = self.group(&request.log_group_name).await?;
         self.stream(&request.log_group_name, &request.log_stream_name).await?;
         let admission = Admission::of(&request, now_unix_ms, group.retention_days);
+        let (found, deliveries) = self.told_to_others(&request, &admission).await?;
+        let made =
+            if found.metrics.is_empty() { None } else { Some(serde_json::to_string(&found.metrics).map_err(unavailable)?) };
         let retention = group.retention_days.map(|days| days.to_string());
         let mut headers = vec![
             ("content-type", "application/x-amz-json-1.1"),
@@ -28,6 +40,7 @@ impl LogsApi<'_> {
             ("x-cupola-account", self.services.settings.account_id.as_str()),
         ];
         headers.extend(retention.as_deref().map(|days| ("x-cupola-retention-days", days)));
+        headers.extend(made.as_deref().map(|made| (made_metrics::HEADER, made)));
         let incoming = Incoming {
             endpoint: receivers::cloudwatch::PUT_LOG_EVENTS,
             rest: "",
@@ -35,17 +48,49 @@ impl LogsApi<'_> {
             remote_addr: call.remote_addr,
             received_at_unix_nano: call.received_at_unix_nano,
             trace_context: call.trace_context,
-            body: &call.body,
+            body,
         };
         let receiver = receivers::by_name("cloudwatch").ok_or_else(|| unavailable("the receiver is missing"))?;
+        let group = request.log_group_name.to_string();
         let seen = activity(&request, &admission.accepted, call.received_at_unix_nano);
         let decoded = Box::new(AdmittedLogEvents { request, admission, incoming: &incoming });
-        let mut reply = self.services.ingest.take_decoded(receiver, &incoming, &call.body, Some(decoded)).await;
+        let mut reply = self.services.ingest.take_decoded(receiver, &incoming, body, Some(decoded)).await;
         if reply.status.is_success() {
             self.services.log_stream_activity.note(seen);
+            self.services.logs.quiet_minutes.note(&group, found, call.received_at_unix_nano);
+            self.deliver(deliveries).await;
         }
         stamp(&mut reply.headers, &call.request_id);
         Ok(reply)
+    }
+
+    /// What metric filters find in the events that are let in, and what is to be sent to subscribers.
+    async fn told_to_others(
+        &self,
+        request: &PutLogEvents<'_>,
+        admission: &Admission,
+    ) -> Result<(Found, Vec<NewDelivery>), AwsError> {
+        let group = &request.log_group_name;
+        let filters = self.filters_at_work(group).await?;
+        let subscriptions = self.subscriptions_at_work(group).await?;
+        if filters.is_empty() && subscriptions.is_empty() {
+            return Ok((Found::default(), Vec::new()));
+        }
+        let masks = self.masks_of(group).await?;
+        let lines: Vec<Line<'_>> = request.log_events[admission.accepted.clone()]
+            .iter()
+            .map(|event| {
+                (event.timestamp, masks.as_ref().map_or(Cow::Borrowed(&*event.message), |masks| masks.mask(&event.message)))
+            })
+            .collect();
+        let from = Origin {
+            account_id: &self.services.settings.account_id,
+            received_at_unix_nano: self.call.received_at_unix_nano,
+            request,
+            first: admission.accepted.start,
+        };
+        let deliveries = subscriptions.iter().filter_map(|subscription| subscription.delivery(&from, &lines)).collect();
+        Ok((find(&filters, &lines), deliveries))
     }
 }
 

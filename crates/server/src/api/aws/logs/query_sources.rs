@@ -107,7 +107,7 @@ impl LogsApi<'_> {
         Ok(tables)
     }
 
-    async fn source_of(&self, identifier: &str) -> Result<EventSource, AwsError> {
+    pub(super) async fn source_of(&self, identifier: &str) -> Result<EventSource, AwsError> {
         let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier)?;
         if let Some(group) = self.metastore().log_group(self.project, name).await.map_err(aws_error)? {
             return Ok(EventSource::Group { name: group.name, since_unix_nano: group.created_at_unix_nano });
@@ -122,7 +122,7 @@ impl LogsApi<'_> {
         Err(not_found(format!("Log group '{name}' does not exist for account ID '{account}'")))
     }
 
-    async fn choose(&self, selection: &Selection, chosen: &mut Vec<EventSource>) -> Result<(), AwsError> {
+    pub(super) async fn choose(&self, selection: &Selection, chosen: &mut Vec<EventSource>) -> Result<(), AwsError> {
         let criteria = match selection {
             Selection::Group(identifier) => {
                 chosen.push(self.source_of(identifier).await?);

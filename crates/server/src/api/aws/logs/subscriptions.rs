@@ -1,10 +1,11 @@
-//! Subscription filters: checked, kept and given back.
+//! Subscription filters: checked, kept and given back. What they find is sent by `subscribed`.
 
 use metastore::{ResourceKind, ResourcesMax};
 use serde_json::{Value, json};
 
 use super::destinations::DESTINATION;
 use super::resources::{group_of, object, of_group};
+use super::subscribed::is_address;
 use super::{Answer, LogsApi};
 
 pub const SUBSCRIPTION_FILTER: ResourceKind = ResourceKind { name: "logs.subscription_filter", what: "subscription filter" };
@@ -33,7 +34,7 @@ impl LogsApi<'_> {
         let arn = self.input.required("destinationArn");
         // An HTTP address is ours: nothing at AWS is called that.
         let service = arn.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(1)).unwrap_or_default();
-        let is_address = arn.starts_with("http://") || arn.starts_with("https://");
+        let is_address = is_address(arn);
         if !is_address && !DESTINATIONS.contains(&service) {
             return Err(self.invalid(format!("destinationArn for vendor {service} cannot be used")));
         }

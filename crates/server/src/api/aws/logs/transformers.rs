@@ -1,6 +1,6 @@
 //! Transformers: how lines are turned into documents. They are kept, given back and tried.
 //!
-//! Missing: transforming what arrives
+//! Missing: transforming what is kept; metric filters that ask for it look at what a transformer makes of a line
 
 use metastore::ResourceKind;
 use receivers::aws::AwsError;
@@ -10,21 +10,22 @@ use super::resources::{OF_KIND_MAX, of_group};
 use super::transform::{Unknown, transform};
 use super::{Answer, LogsApi, not_found};
 
-const TRANSFORMER: ResourceKind = ResourceKind { name: "logs.transformer", what: "transformer" };
+pub const TRANSFORMER: ResourceKind = ResourceKind { name: "logs.transformer", what: "transformer" };
 
-const NAME: &str = "transformer";
+/// There is one of them a group.
+pub const TRANSFORMER_NAME: &str = "transformer";
 
 impl LogsApi<'_> {
     pub(super) async fn put_transformer(&self) -> Answer {
         let group = self.group_named_by("logGroupIdentifier").await?;
         self.check_processors()?;
-        self.put(TRANSFORMER, &of_group(&group), NAME, &self.input.only(&["transformerConfig"]), OF_KIND_MAX).await?;
+        self.put(TRANSFORMER, &of_group(&group), TRANSFORMER_NAME, &self.input.only(&["transformerConfig"]), OF_KIND_MAX).await?;
         Ok(json!({}))
     }
 
     pub(super) async fn get_transformer(&self) -> Answer {
         let group = self.group_named_by("logGroupIdentifier").await?;
-        let stored = self.stored(TRANSFORMER, &of_group(&group), NAME).await?;
+        let stored = self.stored(TRANSFORMER, &of_group(&group), TRANSFORMER_NAME).await?;
         let stored = stored.ok_or_else(|| not_found("The specified transformer does not exist."))?;
         Ok(json!({
             "logGroupIdentifier": self.input.required("logGroupIdentifier"),
@@ -36,7 +37,7 @@ impl LogsApi<'_> {
 
     pub(super) async fn delete_transformer(&self) -> Answer {
         let group = self.group_named_by("logGroupIdentifier").await?;
-        self.forget(TRANSFORMER, &of_group(&group), NAME).await?;
+        self.forget(TRANSFORMER, &of_group(&group), TRANSFORMER_NAME).await?;
         Ok(json!({}))
     }
 

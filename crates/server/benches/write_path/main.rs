@@ -1,25 +1,10 @@
 //! What a row costs between the socket and the disk, step by step, for each receiver: nanoseconds of CPU.
 //!
-//! `cargo bench -p store --bench write_path [-- <part of a name>]`. Needs neither the engine nor sockets. Each line is the
+//! `cargo bench -p server --bench write_path [-- <part of a name>]`. No sockets. Each line is the
 //! best of several rounds; steps that include others are subtracted by the reader.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints and may panic")]
 
-// The part of the server between receiver and store, without the server.
-#[allow(unused_imports, reason = "a bench has no test harness, so what only its tests use is not used")]
-#[path = "../../../server/src/ingest/groups.rs"]
-#[allow(dead_code, reason = "the server uses all of it")]
-mod groups;
-#[path = "../../../server/src/limits.rs"]
-#[allow(dead_code, reason = "the server uses all of it")]
-mod limits;
-#[allow(unused_imports, reason = "a bench has no test harness, so what only its tests use is not used")]
-#[path = "../../../server/src/ingest/occurrence.rs"]
-#[allow(dead_code, reason = "the server uses all of it")]
-mod occurrence;
-#[path = "../../../server/src/ingest/pipeline.rs"]
-#[allow(dead_code, reason = "the server uses all of it")]
-mod pipeline;
 mod requests;
 
 use std::hint::black_box;
@@ -29,9 +14,8 @@ use metastore::Metastore;
 use model::{Counted, DataPoint, LogRecord, Refusal, Resource, RowSink, Scope, Span};
 use receivers::{Headers, Incoming, Receiver};
 use requests::{DOCUMENTS_PER_REQUEST, NOW, PER_REQUEST};
+use server::ingest::{Grouping, Pipeline};
 use store::{RowBuffer, RowContext, Store, StoreOptions};
-
-use pipeline::Pipeline;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -107,27 +91,27 @@ fn steps(case: &Case) {
         let incoming = case.incoming(body);
         receiver.translate(&incoming, &mut Nowhere).unwrap();
     });
-    let groups = groups::Groups::default();
+    let grouping = Grouping::default();
     let piped = measured(case, |body| {
         let mut out = Nowhere;
-        let mut pipeline = Pipeline::new(&mut out, &groups, NOW);
+        let mut pipeline = Pipeline::new(&mut out, &grouping, NOW);
         let mut counted = Counted::new(&mut pipeline);
         let incoming = case.incoming(body);
         receiver.translate(&incoming, &mut counted).unwrap();
         black_box(receiver.accepted(&incoming, &counted));
     });
     let columns = measured(case, |body| {
-        black_box(rows(case, body, &groups));
+        black_box(rows(case, body, &grouping));
     });
     let finished = measured(case, |body| {
-        black_box(rows(case, body, &groups).finish().unwrap());
+        black_box(rows(case, body, &grouping).finish().unwrap());
     });
     println!("{:26} {bytes:>6} {translate:>9} {piped:>9} {columns:>9} {finished:>9}", case.name);
 }
 
-fn rows(case: &Case, body: &[u8], groups: &groups::Groups) -> RowBuffer {
+fn rows(case: &Case, body: &[u8], grouping: &Grouping) -> RowBuffer {
     let mut rows = RowBuffer::new(context(case));
-    let mut pipeline = Pipeline::new(&mut rows, groups, NOW);
+    let mut pipeline = Pipeline::new(&mut rows, grouping, NOW);
     let mut counted = Counted::new(&mut pipeline);
     let incoming = case.incoming(body);
     case.receiver().translate(&incoming, &mut counted).unwrap();
@@ -175,15 +159,15 @@ async fn whole(case: &Case) {
         ..StoreOptions::new(folder.path())
     };
     let store = Store::open(options, Metastore::open(folder.path()).await.unwrap(), |_| None).await.unwrap();
-    let groups = groups::Groups::default();
+    let grouping = Grouping::default();
     let requests = (60_000 / case.units).min(20_000);
     let before = process_cpu_nanos();
     let senders = (0..SENDERS).map(|sender| {
-        let (store, groups) = (&store, &groups);
+        let (store, grouping) = (&store, &grouping);
         async move {
             for number in (sender..requests).step_by(SENDERS) {
                 let body = &case.bodies[number % case.bodies.len()];
-                store.append("default", body.clone(), rows(case, body, groups)).await.unwrap();
+                store.append("default", body.clone(), rows(case, body, grouping)).await.unwrap();
             }
         }
     });

@@ -1,0 +1,56 @@
+//! What the page of logs asks of the same things: which events a query is over, and what is protected in them.
+
+use bytes::Bytes;
+use engine::ask::insights::{EventSource, EventSources, InsightsQuestion};
+use http::HeaderMap;
+use languages::insights::{Query, Selection};
+use receivers::aws::AwsError;
+
+use super::definitions::QUERY_DEFINITION;
+use super::{LogsApi, model};
+use crate::api::aws::Call;
+use crate::api::aws::input::Input;
+use crate::{Services, now_unix_nano};
+
+/// Where people's saved queries are, also those that CloudWatch's clients saved.
+pub(in crate::api) const SAVED_QUERIES: metastore::ResourceKind = QUERY_DEFINITION;
+
+/// What a query is asked of: the groups of these names, or where none is named every group and every service that logs.
+pub(in crate::api) async fn insights_question(
+    services: &Services,
+    names: &[String],
+    query: &Query,
+    range: store::TimeRange,
+    rows_max: usize,
+) -> Result<InsightsQuestion, AwsError> {
+    let operation = model::operation("StartQuery").ok_or_else(|| AwsError::new("InternalFailure", "StartQuery is not known"))?;
+    let call = Call {
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        _held: services.ingest.hold(),
+        request_id: String::new(),
+        region: services.settings.region.clone(),
+        received_at_unix_nano: now_unix_nano(),
+        remote_addr: None,
+        trace_context: None,
+    };
+    let logs = LogsApi { services, call: &call, project: &services.settings.project, operation, input: Input::default() };
+    let mut log_groups =
+        EventSources { of: Vec::new(), start_unix_nano: range.start_unix_nano, end_unix_nano: range.end_unix_nano };
+    for name in names {
+        log_groups.of.push(logs.source_of(name).await?);
+    }
+    if names.is_empty() {
+        logs.choose(&Selection::Groups(Vec::new()), &mut log_groups.of).await?;
+        log_groups.of.push(EventSource::Services(String::new()));
+    }
+    let sources = logs.written_sources(query, &log_groups).await?;
+    Ok(InsightsQuestion {
+        tables: logs.tables_of(query).await?,
+        masks: logs.masks_of_sources(sources.values().chain([&log_groups])).await?,
+        may_unmask: logs.may_unmask(),
+        sources,
+        log_groups,
+        rows_max,
+    })
+}

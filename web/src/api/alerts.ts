@@ -1,0 +1,197 @@
+// Alerts: CloudWatch's alarms, Honeycomb's triggers and objectives, whom they tell and what was told.
+import { queryOptions } from '@tanstack/react-query';
+import type { Specification } from '../lib/question';
+import { ask, send } from './client';
+
+export interface Delivery {
+  id: string | number;
+  origin: string;
+  kind: 'http' | 'email';
+  to: string;
+  state: 'pending' | 'delivered' | 'failed';
+  attempts: number;
+  answer: string;
+  created_at_unix_nano: number | string;
+  attempted_at_unix_nano: number | string | null;
+  next_attempt_unix_nano: number | string | null;
+}
+
+export interface Recipient {
+  id: string;
+  type: string;
+  target: string;
+  name?: string | null;
+  triggers?: number;
+  burn_alerts?: number;
+}
+
+export interface Threshold {
+  op: '>' | '>=' | '<' | '<=';
+  value: number;
+  exceeded_limit?: number;
+}
+
+export interface Trigger {
+  id: string;
+  /** A dataset's slug, or `__all__`. */
+  dataset: string;
+  name: string;
+  description: string;
+  disabled: boolean;
+  triggered: boolean;
+  state: 'ok' | 'triggered' | 'disabled' | 'error' | 'pending';
+  query: Specification;
+  threshold: Threshold;
+  frequency_seconds: number;
+  alert_type: 'on_change' | 'on_true';
+  baseline: { offset_minutes: number; type: string } | null;
+  evaluation_schedule: unknown;
+  recipients: Recipient[];
+  tags: { key: string; value: string }[];
+  last_evaluated_unix_nano: string | null;
+  next_evaluation_unix_nano: string | null;
+  last_value: number | null;
+  last_baseline_value: number | null;
+  last_error: string | null;
+  created_unix_nano: string;
+  updated_unix_nano: string;
+}
+
+export interface AlertEntry {
+  time_unix_nano: string;
+  state: string;
+  value: number | null;
+  baseline_value?: number | null;
+  groups?: { group: Record<string, unknown>; value: number | null; baseline_value?: number | null }[];
+  changed: boolean;
+  notified: boolean;
+  error?: string | null;
+  burn_alert_id?: string;
+}
+
+export interface TriggerWhole {
+  trigger: Trigger;
+  history: AlertEntry[];
+  deliveries: Delivery[];
+}
+
+export interface Tried {
+  would_trigger: boolean | null;
+  value: number | null;
+  groups: { group: Record<string, unknown>; value: number | null }[];
+  deliveries: Delivery[];
+}
+
+export interface Alarm {
+  name: string;
+  kind: 'metric' | 'composite' | 'log';
+  state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
+  state_reason: string;
+  state_since_unix_nano: string;
+  description: string;
+  actions_enabled: boolean;
+  actions: { alarm: string[]; ok: string[]; insufficient_data: string[] };
+  condition: string;
+  namespace: string | null;
+  metric: string | null;
+  dimensions: Record<string, string>;
+  threshold: number | null;
+  comparison: string | null;
+  period_seconds: number | null;
+  evaluation_periods: number | null;
+  datapoints_to_alarm: number | null;
+  created_unix_nano: string;
+}
+
+export interface AlarmEvent {
+  at_unix_nano: string;
+  kind: string;
+  summary: string;
+  state: string | null;
+  reason?: string | null;
+}
+
+export interface BurnAlert {
+  id: string;
+  slo_id: string;
+  alert_type: 'exhaustion_time' | 'budget_rate';
+  description: string;
+  exhaustion_minutes: number | null;
+  budget_rate_window_minutes: number | null;
+  budget_rate_decrease_threshold_per_million: number | null;
+  triggered: boolean;
+  value: number | null;
+  recipients: Recipient[];
+}
+
+export interface Slo {
+  id: string;
+  name: string;
+  description: string;
+  datasets: string[];
+  sli: string;
+  expression: string | null;
+  target: number;
+  period_days: number;
+  good: number;
+  bad: number;
+  total: number;
+  compliance: number | null;
+  budget_remaining: number;
+  budget_events: number;
+  burn_rate: number | null;
+  exhausts_in_seconds: number | null;
+  state: 'ok' | 'warning' | 'exhausted' | 'no_data';
+  computed_to_unix_nano: string;
+  burn_alerts: BurnAlert[];
+  tags: { key: string; value: string }[];
+  error?: string;
+}
+
+export interface SloWhole {
+  slo: Slo;
+  burn_down: { start_unix_nano: string; step_seconds: number; budget_remaining: number[]; compliance: (number | null)[]; good: number[]; bad: number[] };
+  history: AlertEntry[];
+  deliveries: Delivery[];
+}
+
+/** How often what is watched is asked again while it is looked at. */
+const AGAIN_MS = 10_000;
+const kept = { refetchInterval: AGAIN_MS } as const;
+
+export const triggers = () => queryOptions({ queryKey: ['alerts', 'triggers'], queryFn: async ({ signal }) => (await ask<{ triggers: Trigger[] }>('/api/triggers', {}, signal)).triggers, ...kept });
+export const trigger = (id: string) => queryOptions({ queryKey: ['alerts', 'triggers', id], queryFn: ({ signal }) => ask<TriggerWhole>(`/api/triggers/${encodeURIComponent(id)}`, {}, signal), ...kept });
+export const alarms = () => queryOptions({ queryKey: ['alerts', 'alarms'], queryFn: async ({ signal }) => (await ask<{ alarms: Alarm[] }>('/api/alarms', {}, signal)).alarms, ...kept });
+export const alarmHistory = (name: string) => queryOptions({ queryKey: ['alerts', 'alarms', name], queryFn: async ({ signal }) => (await ask<{ history: AlarmEvent[] }>(`/api/alarms/${encodeURIComponent(name)}/history`, { limit: 200 }, signal)).history, ...kept });
+export const slos = () => queryOptions({ queryKey: ['alerts', 'slos'], queryFn: async ({ signal }) => (await ask<{ slos: Slo[] }>('/api/slos', {}, signal)).slos, refetchInterval: 30_000 });
+export const slo = (id: string) => queryOptions({ queryKey: ['alerts', 'slos', id], queryFn: ({ signal }) => ask<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, {}, signal), refetchInterval: 30_000 });
+export const recipients = () => queryOptions({ queryKey: ['alerts', 'recipients'], queryFn: async ({ signal }) => (await ask<{ recipients: Recipient[] }>('/api/recipients', {}, signal)).recipients });
+export const deliveries = (origin: string, limit = 200) => queryOptions({ queryKey: ['alerts', 'deliveries', origin, limit], queryFn: ({ signal }) => ask<{ deliveries: Delivery[]; email_configured: boolean }>('/api/alerting/deliveries', { origin, limit }, signal), ...kept });
+
+export const tryTrigger = (id: string) => send<Tried>('POST', `/api/triggers/${encodeURIComponent(id)}/test`);
+export const tryBurnAlert = (id: string) => send<Tried>('POST', `/api/burn-alerts/${encodeURIComponent(id)}/test`);
+export const tryRecipient = (id: string) => send<Tried>('POST', `/api/recipients/${encodeURIComponent(id)}/test`);
+
+// Triggers and recipients are made and changed where Honeycomb's clients do it. A page of this server needs no key of its own;
+// the header only says that the request is meant.
+const TEAM = { 'x-honeycomb-team': 'cupola-web' };
+
+export interface TriggerDraft {
+  name: string;
+  description: string;
+  disabled: boolean;
+  query: Specification;
+  threshold: Threshold;
+  frequency: number;
+  alert_type: string;
+  baseline_details?: unknown;
+  recipients: { id: string }[];
+  tags?: unknown;
+}
+
+const ofTrigger = (dataset: string, id?: string) => `/1/triggers/${encodeURIComponent(dataset)}${id === undefined ? '' : `/${encodeURIComponent(id)}`}`;
+export const saveTrigger = (dataset: string, draft: TriggerDraft, id?: string) => send<{ id: string }>(id === undefined ? 'POST' : 'PUT', ofTrigger(dataset, id), draft, undefined, TEAM);
+export const deleteTrigger = (dataset: string, id: string) => send<undefined>('DELETE', ofTrigger(dataset, id), undefined, undefined, TEAM);
+
+export const addRecipient = (type: string, details: Record<string, string>) => send<{ id: string }>('POST', '/1/recipients', { type, details }, undefined, TEAM);
+export const deleteRecipient = (id: string) => send<undefined>('DELETE', `/1/recipients/${encodeURIComponent(id)}`, undefined, undefined, TEAM);

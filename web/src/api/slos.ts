@@ -1,0 +1,82 @@
+// Objectives and how they stand; they are made through Honeycomb's configuration API, as its tools make them.
+import { queryOptions } from '@tanstack/react-query';
+import { ApiError } from './client';
+import * as kept from './kept';
+
+export interface BurnAlert {
+  id: string;
+  alert_type: 'exhaustion_time' | 'budget_rate' | string;
+  description: string;
+  exhaustion_minutes: number | null;
+  budget_rate_window_minutes: number | null;
+  budget_rate_decrease_threshold_per_million: number | null;
+  triggered: boolean;
+  /** Minutes left, or millionths of the budget that were spent. */
+  value: number | null;
+  recipients: { id: string; type: string; target: string; name?: string | null }[];
+}
+
+export interface Slo {
+  id: string;
+  name: string;
+  description: string;
+  datasets: string[];
+  sli: string;
+  expression: string | null;
+  target: number;
+  period_days: number;
+  good: number;
+  bad: number;
+  total: number;
+  compliance: number | null;
+  budget_remaining: number;
+  budget_events: number;
+  burn_rate: number | null;
+  exhausts_in_seconds: number | null;
+  state: 'ok' | 'warning' | 'exhausted' | 'no_data';
+  burn_alerts: BurnAlert[];
+  error?: string;
+}
+
+export interface SloWhole {
+  slo: Slo;
+  burn_down: { start_unix_nano: string; step_seconds: number; budget_remaining: (number | null)[]; compliance: (number | null)[]; good: number[]; bad: number[] };
+  history: { time_unix_nano: string; burn_alert_id: string; state: string; value: number | null; changed: boolean; notified: boolean }[];
+}
+
+const EVERY_MS = 30_000;
+
+async function get<T>(path: string, signal?: AbortSignal, method = 'GET'): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { method, headers: { accept: 'application/json', 'x-requested-by': 'cupola-web' }, signal });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'unreachable', 'the server does not answer');
+  }
+  const told = (await response.json().catch(() => null)) as { error?: { code: string; message: string } } | null;
+  if (response.ok) return told as T;
+  throw new ApiError(response.status, told?.error?.code ?? 'unknown', told?.error?.message ?? `the server answered with status ${response.status}`);
+}
+
+export const slos = () => queryOptions({ queryKey: ['slos'], queryFn: async ({ signal }) => (await get<{ slos: Slo[] }>('/api/slos', signal)).slos, refetchInterval: EVERY_MS });
+export const slo = (id: string) => queryOptions({ queryKey: ['slos', id], queryFn: ({ signal }) => get<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, signal), refetchInterval: EVERY_MS });
+
+export const testBurnAlert = (id: string) => get<{ deliveries: { to: string; state: string }[] }>(`/api/burn-alerts/${encodeURIComponent(id)}/test`, undefined, 'POST');
+
+export interface Wanted {
+  name: string;
+  description: string;
+  /** When a row is good, in Honeycomb's expressions. */
+  expression: string;
+  target: number;
+  period_days: number;
+  datasets: string[];
+}
+
+/** Keeps the calculated field that says whether a row is good, then the objective. */
+export async function keepSlo(wanted: Wanted): Promise<{ id: string }> {
+  const alias = `sli.${wanted.name.toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_|_$/g, '') || 'objective'}`;
+  await kept.keepCalculated({ name: alias, expression: wanted.expression }, `Whether a row is good for ${wanted.name}`, await kept.calculatedId(alias));
+  return kept.keepObjective({ name: wanted.name, description: wanted.description, sli: { alias }, target_per_million: Math.round(wanted.target * 1e6), time_period_days: wanted.period_days, dataset_slugs: wanted.datasets });
+}

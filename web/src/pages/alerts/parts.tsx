@@ -1,0 +1,67 @@
+// Small pieces of the Alerts page: a state, a list of deliveries, a recipient.
+import type { Delivery, Recipient } from '../../api/alerts';
+import { nanoText, originWords, type AlertState } from '../../lib/alerts';
+import { Icon, type IconName } from '../../ui/Icon';
+import { Ago } from '../../ui/Time';
+import styles from './Alerts.module.css';
+
+const ICONS: Readonly<Record<AlertState, IconName>> = { firing: 'alert', warning: 'alert', error: 'question', unknown: 'minus', ok: 'check', off: 'pause' };
+
+export function StateMark({ state, word }: { state: AlertState; word: string }) {
+  return (
+    <span className={styles.state} data-state={state}>
+      <Icon name={ICONS[state]} size={12} /> {word}
+    </span>
+  );
+}
+
+const TYPES: Readonly<Record<string, string>> = { email: 'e-mail', slack: 'Slack format', pagerduty: 'PagerDuty', webhook: 'webhook', msteams: 'Teams format', msteams_workflow: 'Teams format', marker: 'marker' };
+
+export const recipientType = (type: string) => TYPES[type] ?? type;
+
+export function RecipientLine({ recipient }: { recipient: Recipient }) {
+  return (
+    <span className={styles.recipient}>
+      <i>{recipientType(recipient.type)}</i> <span className="mono">{recipient.target}</span>
+    </span>
+  );
+}
+
+const DONE: Readonly<Record<Delivery['state'], AlertState>> = { delivered: 'ok', pending: 'unknown', failed: 'error' };
+
+/** The newest first; what was said by whom it went to stands below. */
+export function DeliveryList({ deliveries, origins = false }: { deliveries: readonly Delivery[]; origins?: boolean }) {
+  return (
+    <table className={styles.deliveries} data-testid="deliveries">
+      <thead>
+        <tr>
+          <th>Sent</th>
+          {origins && <th>For</th>}
+          <th>To</th>
+          <th>Came of it</th>
+          <th className="num">When</th>
+        </tr>
+      </thead>
+      <tbody>
+        {deliveries.map((one) => (
+          <tr key={one.id} data-testid="delivery-row" data-state={one.state}>
+            <td>
+              <StateMark state={DONE[one.state]} word={one.state} />
+            </td>
+            {origins && <td className="cut">{originWords(one.origin)}</td>}
+            <td className="mono cut" title={one.to}>
+              {one.to}
+            </td>
+            <td className="cut" title={one.answer}>
+              {one.answer === '' ? <span className="muted">not tried yet</span> : one.answer}
+              {one.attempts > 1 && <i className="muted"> after {one.attempts} attempts</i>}
+            </td>
+            <td className="num muted">
+              <Ago nano={nanoText(one.created_at_unix_nano)} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -9,7 +9,7 @@ use anyhow::Context;
 use engine::{Engine, EngineOptions};
 use metastore::{Metastore, RetentionPolicy};
 use server::alerting::MailSettings;
-use server::ingest::{Retries, RetriesFile, RuleBook};
+use server::ingest::{Remembered, Retries, RetriesFile, RuleBook, Scrubber};
 use server::{Addresses, Listeners, Services};
 use store::{Store, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,14 +90,15 @@ async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(A
     let retries_file = RetriesFile::open(&settings.data_dir, &retries);
     let rules = RuleBook::load(&metastore, PROJECT).await.context("cannot read the rules of grouping")?;
     let rules = Arc::new(rules);
+    let scrubber = Scrubber::load(&metastore, PROJECT).await.context("cannot read the rules of scrubbing")?;
     let (replayed, rules_then) = (Arc::clone(&retries), Arc::clone(&rules));
     let replay = move |payload: &[u8]| server::ingest::replay_into(payload, &replayed, &rules_then);
     let store = Store::open(store_options(&settings), metastore.clone(), replay)
         .await
         .with_context(|| format!("cannot open {}", settings.data_dir.display()))?;
     let engine = Engine::new(store.clone(), engine_options(&settings))?;
-    let services =
-        Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, Arc::clone(&retries), rules)?;
+    let remembered = Remembered { retries: Arc::clone(&retries), rules, scrubber };
+    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, remembered)?;
     let served = tokio::spawn(async move {
         let serving = server::serve(listeners, services, stop);
         serve_and_remember(serving, &retries_file, &retries).await;

@@ -34,6 +34,8 @@ pub struct ServicesInner {
     pub xray: api::aws::XrayState,
     pub logs: api::aws::LogsState,
     pub rql_jobs: api::rollbar::RqlJobs,
+    source_maps: api::source_maps::SourceMapCache,
+    rate_limits: api::rollbar::RateLimits,
     pub outbox: alerting::Outbox,
     pub alarms: api::aws::metrics::AlarmsState,
     pub addresses: Addresses,
@@ -68,13 +70,12 @@ impl Services {
         engine: engine::Engine,
         metastore: metastore::Metastore,
         addresses: Addresses,
-        retries: Arc<ingest::Retries>,
-        rules: Arc<ingest::RuleBook>,
+        remembered: ingest::Remembered,
     ) -> Result<Services, alerting::OutboxError> {
         let project = settings.project.clone();
         let outbox = alerting::Outbox::new(metastore.clone(), project.clone(), settings.mail.clone())?;
         Ok(Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store.clone(), project.clone(), retries, rules, settings.body_bytes_max),
+            ingest: ingest::Ingest::new(store.clone(), project.clone(), remembered, settings.body_bytes_max),
             store,
             settling: tokio::sync::Mutex::default(),
             asker: engine::ask::Asker { engine, project },
@@ -84,6 +85,8 @@ impl Services {
             xray: api::aws::XrayState::default(),
             logs: api::aws::LogsState::default(),
             rql_jobs: api::rollbar::RqlJobs::default(),
+            source_maps: api::source_maps::SourceMapCache::default(),
+            rate_limits: api::rollbar::RateLimits::default(),
             outbox,
             alarms: api::aws::metrics::AlarmsState::default(),
             addresses,

@@ -266,6 +266,36 @@ pub const RULES_TRIED_ON: usize = 50;
 /// Items that one request merges.
 pub const ITEMS_MERGED_MAX: usize = 500;
 
+/// Bytes of a source map with the sources that come beside it; that of a very large application has 50 MB.
+pub const SOURCE_MAP_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a zip file of source maps, packed and unpacked.
+pub const SOURCE_MAP_BUNDLE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Source maps that are kept; beyond, the oldest go.
+pub const SOURCE_MAPS_MAX: u32 = 5_000;
+
+/// Bytes of source maps that stay ready to be asked.
+pub const SOURCE_MAPS_READY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Deploys, the latest, that are looked through for what may have brought an error.
+pub const SUSPECT_DEPLOYS_LOOKED_AT: usize = 200;
+
+/// Frames of one occurrence that are looked up in source maps.
+pub const FRAMES_MAPPED_MAX: usize = 500;
+
+/// Access tokens that have limits of their own.
+pub const RATE_LIMITS_MAX: usize = 1_000;
+
+/// Names whose values are scrubbed.
+pub const SCRUB_KEYS_MAX: usize = 500;
+
+/// Patterns of scrubbing; every body is searched for each.
+pub const SCRUB_PATTERNS_MAX: usize = 50;
+
+/// Bytes that a pattern of scrubbing takes when it is compiled.
+pub const SCRUB_PATTERN_BYTES_MAX: usize = 1 << 20;
+
 /// Notification rules of all channels; each is looked at every few seconds.
 pub const NOTIFICATION_RULES_MAX: u32 = 500;
 

@@ -7,10 +7,13 @@ pub mod change;
 pub mod item;
 pub mod list;
 mod search;
+pub mod suspects;
 
 pub use change::{change, comment, merge, people};
+pub(super) use item::occurrence_of;
 pub use item::{occurrence, occurrences, one};
 pub use list::list;
+pub use suspects::suspects;
 
 use engine::ask::UnixNano;
 use metastore::{ErrorItem, ItemStatus, Person};

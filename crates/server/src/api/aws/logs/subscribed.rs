@@ -7,7 +7,6 @@
 //!          writes to; `fieldSelectionCriteria`, `emitSystemFields`
 //! Quirks:  a delivery holds events of one stream, whatever the distribution; deliveries to one address may overtake each other
 
-use std::borrow::Cow;
 use std::io::Write;
 
 use base64::Engine;
@@ -121,7 +120,7 @@ impl Subscription {
 }
 
 /// An event; of words of a line, what they are called as well.
-fn told(id: String, timestamp: i64, message: &Cow<'_, str>, pattern: &Option<Pattern>, extracted: Extracted) -> Value {
+fn told(id: String, timestamp: i64, message: &str, pattern: &Option<Pattern>, extracted: Extracted) -> Value {
     let mut told = json!({ "id": id, "timestamp": timestamp, "message": message });
     if matches!(pattern, Some(Pattern::Fields(_))) {
         let fields = extracted.fields.into_iter();
@@ -140,6 +139,7 @@ fn packed(message: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::io::Read;
 
     use languages::filter_pattern;

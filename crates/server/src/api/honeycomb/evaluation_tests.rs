@@ -1,7 +1,6 @@
 //! Triggers and objectives over the real store, with a clock of the test's, and restarts in the middle.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use metastore::Metastore;
 use model::{Attribute, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId};
@@ -35,7 +34,7 @@ async fn open(folder: &Path) -> Services {
     };
     let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let addresses = Addresses { http: nowhere, otlp_grpc: nowhere, otlp_http: nowhere, xray: nowhere };
-    Services::new(settings, store, engine, metastore, addresses, Arc::default()).unwrap()
+    Services::new(settings, store, engine, metastore, addresses, Default::default()).unwrap()
 }
 
 async fn restart(services: Services, folder: &Path) -> Services {

@@ -103,9 +103,14 @@ function Row({ change }: { change: Change }) {
       <Icon name={icon} size={12} />
       <Link to="/traces" search={{ service, ...(route ? { route } : {}), ...(change.kind === 'errors' ? { status: 'error' } : change.kind === 'slower' ? { sort: 'slowest' } : {}) }} className="cut" data-row="" title={route ? `${service} ${method ?? ''} ${route}` : service}>
         {route ? (
-          <b className="mono">
-            {method} {route}
-          </b>
+          <>
+            <b className="mono">
+              {method} {route}
+            </b>{' '}
+            <span className={styles.of}>
+              <Service name={service} />
+            </span>
+          </>
         ) : (
           <Service name={service} />
         )}{' '}

@@ -34,7 +34,7 @@ async fn open(folder: &Path) -> Services {
     };
     let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let addresses = Addresses { http: nowhere, otlp_grpc: nowhere, otlp_http: nowhere, xray: nowhere };
-    Services::new(settings, store, engine, metastore, addresses, Default::default()).unwrap()
+    Services::new(settings, store, engine, metastore, addresses, crate::ingest::Remembered::default()).unwrap()
 }
 
 async fn restart(services: Services, folder: &Path) -> Services {
@@ -111,7 +111,7 @@ async fn a_trigger_tells_changes_once_whatever_stops_in_between() {
 
     look(&services, START + MINUTE + 1).await;
     let first = format!("triggered:{}:hook", START + MINUTE);
-    assert_eq!(sent(&services, "honeycomb.trigger:t").await, [first.clone()]);
+    assert_eq!(sent(&services, "honeycomb.trigger:t").await, std::slice::from_ref(&first));
     let state = evaluation::state(&services, TRIGGERS, "t").await.unwrap();
     assert_eq!((&state["triggered"], &state["value"], &state["pending"]), (&json!(true), &json!(5.0), &Value::Null));
 

@@ -1,3 +1,5 @@
+//! Requests and what is left of them.
+
 use super::*;
 
 fn scrubber(settings: ScrubSettings) -> Scrubber {

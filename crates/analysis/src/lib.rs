@@ -13,6 +13,7 @@ pub mod root_cause;
 pub mod sensitive;
 pub mod service_graph;
 pub mod severity;
+pub mod source_map;
 pub mod stacktrace;
 mod template;
 pub mod trace_facts;

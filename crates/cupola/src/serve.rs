@@ -9,7 +9,7 @@ use anyhow::Context;
 use engine::{Engine, EngineOptions};
 use metastore::{Metastore, RetentionPolicy};
 use server::alerting::MailSettings;
-use server::ingest::{Retries, RetriesFile, RuleBook};
+use server::ingest::{Remembered, Retries, RetriesFile, RuleBook, Scrubber};
 use server::{Addresses, Listeners, Services};
 use store::{Store, StoreOptions};
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,14 +90,15 @@ async fn start(settings: Settings, stop: CancellationToken) -> anyhow::Result<(A
     let retries_file = RetriesFile::open(&settings.data_dir, &retries);
     let rules = RuleBook::load(&metastore, PROJECT).await.context("cannot read the rules of grouping")?;
     let rules = Arc::new(rules);
+    let scrubber = Scrubber::load(&metastore, PROJECT).await.context("cannot read the rules of scrubbing")?;
     let (replayed, rules_then) = (Arc::clone(&retries), Arc::clone(&rules));
     let replay = move |payload: &[u8]| server::ingest::replay_into(payload, &replayed, &rules_then);
     let store = Store::open(store_options(&settings), metastore.clone(), replay)
         .await
         .with_context(|| format!("cannot open {}", settings.data_dir.display()))?;
     let engine = Engine::new(store.clone(), engine_options(&settings))?;
-    let services =
-        Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, Arc::clone(&retries), rules)?;
+    let remembered = Remembered { retries: Arc::clone(&retries), rules, scrubber };
+    let services = Services::new(server_settings(&settings), store.clone(), engine, metastore, addresses, remembered)?;
     let served = tokio::spawn(async move {
         let serving = server::serve(listeners, services, stop);
         serve_and_remember(serving, &retries_file, &retries).await;
@@ -187,8 +188,17 @@ fn server_settings(settings: &Settings) -> server::Settings {
         aws_unmask_keys: (!settings.aws_unmask_keys.is_empty()).then(|| settings.aws_unmask_keys.clone()),
         mail: mail_settings(settings),
         web_dir: Some(PathBuf::from(&settings.web_dir)),
+        buckets_dir: settings.buckets_dir.clone(),
+        s3: s3_settings(settings),
         body_bytes_max: settings.memory_megabytes * 1024 * 1024 / server::limits::BODY_SHARE_OF_MEMORY,
     }
+}
+
+fn s3_settings(settings: &Settings) -> Option<server::S3Settings> {
+    Some(server::S3Settings {
+        endpoint: settings.s3_endpoint.clone()?,
+        credentials: settings.s3_key.clone().map(|key| (key, settings.s3_secret.clone().unwrap_or_default())),
+    })
 }
 
 fn mail_settings(settings: &Settings) -> Option<MailSettings> {

@@ -420,6 +420,20 @@ const MIGRATIONS: &[&[&str]] = &[
             primary key (project, subject, at)
         ) without rowid",
     ],
+    &[
+        // Source maps that were uploaded, compressed.
+        "create table error_source_maps (
+            id integer primary key autoincrement,
+            project text not null,
+            version text not null,
+            minified_url text not null,
+            content blob not null,
+            bytes bigint not null,
+            sources bigint not null,
+            uploaded_at bigint not null
+        )",
+        "create unique index error_source_maps_by_url on error_source_maps (project, version, minified_url)",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -34,6 +34,8 @@ pub struct ServicesInner {
     pub xray: api::aws::XrayState,
     pub logs: api::aws::LogsState,
     pub rql_jobs: api::rollbar::RqlJobs,
+    source_maps: api::source_maps::SourceMapCache,
+    rate_limits: api::rollbar::RateLimits,
     pub outbox: alerting::Outbox,
     pub alarms: api::aws::metrics::AlarmsState,
     pub addresses: Addresses,
@@ -55,10 +57,30 @@ pub struct Settings {
     pub aws_unmask_keys: Option<Vec<String>>,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
+    /// The folder whose folders stand for buckets of S3.
+    pub buckets_dir: Option<std::path::PathBuf>,
+    /// The server whose buckets can be written to as well.
+    pub s3: Option<S3Settings>,
     /// How e-mail is sent, if it is.
     pub mail: Option<alerting::MailSettings>,
     /// Bytes that the bodies of all requests may take while they are read and written.
     pub body_bytes_max: usize,
+}
+
+/// A server that speaks S3's protocol.
+#[derive(Clone)]
+pub struct S3Settings {
+    /// `http://` or `https://`, host and port.
+    pub endpoint: String,
+    /// Key and secret; without them nothing is signed.
+    pub credentials: Option<(String, String)>,
+}
+
+/// Without what is secret.
+impl std::fmt::Debug for S3Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Settings").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 impl Services {
@@ -68,13 +90,12 @@ impl Services {
         engine: engine::Engine,
         metastore: metastore::Metastore,
         addresses: Addresses,
-        retries: Arc<ingest::Retries>,
-        rules: Arc<ingest::RuleBook>,
+        remembered: ingest::Remembered,
     ) -> Result<Services, alerting::OutboxError> {
         let project = settings.project.clone();
         let outbox = alerting::Outbox::new(metastore.clone(), project.clone(), settings.mail.clone())?;
         Ok(Services(Arc::new(ServicesInner {
-            ingest: ingest::Ingest::new(store.clone(), project.clone(), retries, rules, settings.body_bytes_max),
+            ingest: ingest::Ingest::new(store.clone(), project.clone(), remembered, settings.body_bytes_max),
             store,
             settling: tokio::sync::Mutex::default(),
             asker: engine::ask::Asker { engine, project },
@@ -84,6 +105,8 @@ impl Services {
             xray: api::aws::XrayState::default(),
             logs: api::aws::LogsState::default(),
             rql_jobs: api::rollbar::RqlJobs::default(),
+            source_maps: api::source_maps::SourceMapCache::default(),
+            rate_limits: api::rollbar::RateLimits::default(),
             outbox,
             alarms: api::aws::metrics::AlarmsState::default(),
             addresses,

@@ -269,6 +269,36 @@ pub const RULES_TRIED_ON: usize = 50;
 /// Items that one request merges.
 pub const ITEMS_MERGED_MAX: usize = 500;
 
+/// Bytes of a source map with the sources that come beside it; that of a very large application has 50 MB.
+pub const SOURCE_MAP_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of a zip file of source maps, packed and unpacked.
+pub const SOURCE_MAP_BUNDLE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Source maps that are kept; beyond, the oldest go.
+pub const SOURCE_MAPS_MAX: u32 = 5_000;
+
+/// Bytes of source maps that stay ready to be asked.
+pub const SOURCE_MAPS_READY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Deploys, the latest, that are looked through for what may have brought an error.
+pub const SUSPECT_DEPLOYS_LOOKED_AT: usize = 200;
+
+/// Frames of one occurrence that are looked up in source maps.
+pub const FRAMES_MAPPED_MAX: usize = 500;
+
+/// Access tokens that have limits of their own.
+pub const RATE_LIMITS_MAX: usize = 1_000;
+
+/// Names whose values are scrubbed.
+pub const SCRUB_KEYS_MAX: usize = 500;
+
+/// Patterns of scrubbing; every body is searched for each.
+pub const SCRUB_PATTERNS_MAX: usize = 50;
+
+/// Bytes that a pattern of scrubbing takes when it is compiled.
+pub const SCRUB_PATTERN_BYTES_MAX: usize = 1 << 20;
+
 /// Notification rules of all channels; each is looked at every few seconds.
 pub const NOTIFICATION_RULES_MAX: u32 = 500;
 
@@ -316,3 +346,30 @@ pub const QUIET_MINUTES_MAX: usize = 10_000;
 
 /// Deliveries of one subscription that wait for its address; each has up to a megabyte.
 pub const SUBSCRIPTION_DELIVERIES_WAITING_MAX: u64 = 200;
+
+/// How often scheduled queries are looked at; their schedules have minutes.
+pub const SCHEDULED_QUERY_LOOK: Duration = Duration::from_secs(10);
+
+/// How long a scheduled query is waited for: longer than a query may take.
+pub const SCHEDULED_QUERY_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// Rows of its results: those of one page.
+pub const SCHEDULED_QUERY_ROWS_MAX: i64 = 10_000;
+
+/// Runs of each that are remembered: four days of one that runs every hour.
+pub const SCHEDULED_QUERY_RUNS_KEPT: usize = 100;
+
+/// How often export tasks are looked for.
+pub const EXPORT_LOOK: Duration = Duration::from_secs(2);
+
+/// Events that an export reads at once: as many as a page of GetLogEvents has.
+pub const EXPORT_EVENTS_AT_ONCE: usize = 10_000;
+
+/// Bytes of one exported file before compression; compressed it is in memory until it is written.
+pub const EXPORT_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a file may take to a bucket: 64 MB at 10 Mbit/s.
+pub const UPLOAD_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Dashboards of a project; a list of them is read whole.
+pub const DASHBOARDS_MAX: u32 = 5_000;

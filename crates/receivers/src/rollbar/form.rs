@@ -1,7 +1,7 @@
 //! Forms: `payload=<JSON>` of the oldest clients, and what `curl -d` and `curl -F` make of a deploy.
 
-/// Fields of one form. Rollbar's forms have seven; more are not read.
-const FIELDS_MAX: usize = 100;
+/// Fields of one form. A deploy has seven, a source map comes with hundreds of sources; more are not read.
+const FIELDS_MAX: usize = 2_000;
 
 /// The fields of `application/x-www-form-urlencoded`, in order; bytes that are not UTF-8 become U+FFFD.
 pub fn urlencoded(body: &[u8]) -> Vec<(String, String)> {

@@ -32,6 +32,11 @@ pub fn form_fields(text: &[u8]) -> Vec<(String, String)> {
     form::urlencoded(text)
 }
 
+/// The named parts of `multipart/form-data`, as text.
+pub fn multipart_fields(content_type: &str, body: &[u8]) -> Vec<(String, String)> {
+    form::multipart(content_type, body)
+}
+
 const ITEM: &str = "item";
 const DEPLOY: &str = "deploy";
 const SESSION: &str = "session";

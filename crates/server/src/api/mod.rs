@@ -22,6 +22,7 @@ mod logs;
 mod map;
 mod metric_plots;
 mod metrics;
+mod notifications;
 mod openapi;
 mod params;
 mod receivers_api;
@@ -29,7 +30,9 @@ mod refusal;
 mod retention;
 pub mod rollbar;
 mod sampling_rules;
+mod scrubbing;
 mod services_api;
+pub mod source_maps;
 mod sql;
 mod sql_stream;
 mod store_api;
@@ -90,6 +93,17 @@ pub fn router(services: Services) -> Router {
         .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
         .route("/api/errors/{group}/comments", post(errors::comment))
         .route("/api/people", get(errors::people))
+        .route("/api/errors/{group}/suspects", get(errors::suspects))
+        .route("/api/errors/{group}/occurrences/{id}/frames", get(source_maps::frames))
+        .route("/api/notifications", get(notifications::all))
+        .route("/api/notifications/channels/{kind}", put(notifications::put_channel))
+        .route("/api/notifications/rules", post(notifications::add_rule))
+        .route("/api/notifications/rules/{id}", put(notifications::put_rule).delete(notifications::delete_rule))
+        .route("/api/notifications/rules/{id}/test", post(notifications::test_rule))
+        .route("/api/source-maps", get(source_maps::list).post(source_maps::upload))
+        .route("/api/source-maps/{id}", delete(source_maps::delete))
+        .route("/api/scrubbing", get(scrubbing::settings).put(scrubbing::put))
+        .route("/api/scrubbing/hits", get(scrubbing::hits))
         .route("/api/attributes", get(attributes::keys))
         .route("/api/attributes/values", get(attributes::values))
         .route("/api/receivers", get(receivers_api::list))

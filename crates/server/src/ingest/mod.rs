@@ -10,6 +10,7 @@ mod pipeline;
 mod retries;
 mod rule_book;
 mod rule_payload;
+mod scrub;
 mod to_the_end;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use pipeline::{Grouping, Pipeline};
 pub use retries::{Retries, RetriesFile};
 pub use rule_book::{Kept as KeptRules, RuleBook, RuleBookError};
 pub use rule_payload::rule_payload;
+pub use scrub::{ScrubHits, ScrubSettings, Scrubber};
 
 use retries::{Claim, Ticket};
 use to_the_end::ToTheEnd;
@@ -43,13 +45,23 @@ pub struct Ingest {
     items: Arc<Items>,
     bodies: Arc<BodyBytes>,
     retries: Arc<Retries>,
+    scrubber: Scrubber,
     /// Counts appends, so that live tails know when to look.
     appended: watch::Sender<u64>,
 }
 
+/// What was decided about requests before this one.
+#[derive(Default)]
+pub struct Remembered {
+    pub retries: Arc<Retries>,
+    pub rules: Arc<RuleBook>,
+    pub scrubber: Scrubber,
+}
+
 impl Ingest {
     /// `body_bytes_max` bounds the bodies of all requests that are being read or written.
-    pub fn new(store: Store, project: String, retries: Arc<Retries>, rules: Arc<RuleBook>, body_bytes_max: usize) -> Ingest {
+    pub fn new(store: Store, project: String, remembered: Remembered, body_bytes_max: usize) -> Ingest {
+        let Remembered { retries, rules, scrubber } = remembered;
         Ingest {
             store,
             project,
@@ -58,6 +70,7 @@ impl Ingest {
             items: Arc::default(),
             bodies: BodyBytes::new(body_bytes_max),
             retries,
+            scrubber,
             appended: watch::Sender::new(0),
         }
     }
@@ -80,6 +93,11 @@ impl Ingest {
         &self.grouping.rules
     }
 
+    /// What is taken out of bodies before they are written.
+    pub fn scrubber(&self) -> &Scrubber {
+        &self.scrubber
+    }
+
     /// Changes whenever rows became visible.
     pub fn appended(&self) -> watch::Receiver<u64> {
         self.appended.subscribe()
@@ -94,7 +112,9 @@ impl Ingest {
     ///
     /// `body` is the one that `incoming` borrows.
     pub async fn take(&self, receiver: &'static dyn Receiver, incoming: &Incoming<'_>, body: &Bytes) -> Reply {
-        match receiver.without_secrets(incoming).map(Bytes::from) {
+        let clean = receiver.without_secrets(incoming);
+        let scrubbed = self.scrubber.scrub(receiver.name(), clean.as_deref().unwrap_or(body), incoming.received_at_unix_nano);
+        match scrubbed.or(clean).map(Bytes::from) {
             None => self.take_clean(receiver, incoming, body).await,
             Some(body) => self.take_clean(receiver, &Incoming { body: &body, ..incoming.clone() }, &body).await,
         }
@@ -123,8 +143,14 @@ impl Ingest {
 
     /// Takes datagrams in, as many as came together, in one append: nobody waits for an answer. Tells how many were kept.
     pub async fn take_datagrams(&self, receiver: &'static dyn Receiver, datagrams: &[Incoming<'_>]) -> usize {
+        let clean = |incoming: &Incoming<'_>| self.scrubber.scrub(receiver.name(), incoming.body, incoming.received_at_unix_nano);
+        let scrubbed: Vec<Option<Vec<u8>>> = datagrams.iter().map(clean).collect();
+        let bodies = scrubbed.iter().zip(datagrams);
+        let datagrams: Vec<Incoming<'_>> = bodies
+            .map(|(body, incoming)| Incoming { body: body.as_deref().unwrap_or(incoming.body), ..incoming.clone() })
+            .collect();
         let Some(first) = datagrams.first() else { return 0 };
-        let (rows, readable, mut seen) = self.translate_datagrams(receiver, first, datagrams);
+        let (rows, readable, mut seen) = self.translate_datagrams(receiver, first, &datagrams);
         let occurrences = std::mem::take(&mut seen.occurrences);
         self.activity.datagrams(receiver.name(), seen.datagrams);
         if rows.rows().total() > 0

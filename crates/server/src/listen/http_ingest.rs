@@ -14,6 +14,7 @@ use receivers::{
     BodyError, ContentEncoding, CorsPolicy, Door, Failure, Headers, Incoming, IngestMethod, Receiver, Reply, Route, decompress,
 };
 
+use crate::api::rollbar::Admission;
 use crate::ingest::{BodyBytes, Held};
 use crate::{Peer, Services, now_unix_nano};
 
@@ -66,13 +67,21 @@ async fn take(
         body: b"",
     };
     let mut held = services.ingest.hold();
-    let reply = match read_held_body(&mut held, &parts.headers, body, route.body_bytes_max).await {
+    let admission = services.rate_limits.admit(receiver.name(), &parts.headers, incoming.received_at_unix_nano);
+    let mut reply = match read_held_body(&mut held, &parts.headers, body, route.body_bytes_max).await {
+        Ok(_) if admission.is_some_and(Admission::is_refused) => {
+            let retry_after_seconds = admission.map_or(1, |admission| admission.seconds_left);
+            services.ingest.fail(receiver, &incoming, &Failure::Busy { retry_after_seconds })
+        }
         Ok(body) => {
             incoming.body = &body;
             services.ingest.take(receiver, &incoming, &body).await
         }
         Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
     };
+    if let Some(admission) = admission {
+        admission.stamp(&mut reply);
+    }
     respond(reply, route.cors, &parts.headers)
 }
 

@@ -94,6 +94,9 @@ async fn bind_xray(address: SocketAddr) -> io::Result<(TcpListener, UdpSocket)> 
 
 /// Serves every socket until `stop`, then lets open requests finish for a moment.
 pub async fn serve(listeners: Listeners, services: Services, stop: CancellationToken) {
+    if let Err(error) = services.rate_limits.load(&services.metastore, &services.settings.project).await {
+        tracing::warn!(%error, "cannot read the limits of access tokens");
+    }
     let tracker = TaskTracker::new();
     let main = main_router(services.clone());
     let otlp = http_ingest::router(services.clone(), Some("otlp")).merge(grpc::router(services.clone()));

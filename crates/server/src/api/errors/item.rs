@@ -178,6 +178,19 @@ pub async fn occurrence(
     log.map(Json).ok_or_else(|| Refusal::missing(format!("no occurrence {id} of this error")))
 }
 
+/// An occurrence of an error by the id of its log record.
+pub(in crate::api) async fn occurrence_of(
+    services: &Services,
+    group: &str,
+    id: &str,
+) -> Result<engine::ask::occurrences::Occurrence, Refusal> {
+    let (item, groups) = found(services, group).await?;
+    let log = services.asker.error_occurrence(&groups, id).await?;
+    let log = log.ok_or_else(|| Refusal::missing(format!("no occurrence {id} of this error")))?;
+    let group = log.error_group.clone().unwrap_or(item.fingerprint);
+    Ok(engine::ask::occurrences::Occurrence { number: 0, group, uuid: None, log })
+}
+
 /// The item of a group or a number, and its groups, the one it began with first.
 pub(super) async fn found(services: &Services, named: &str) -> Result<(ErrorItem, Vec<String>), Refusal> {
     up_to_date(services).await?;

@@ -16,10 +16,10 @@ use crate::limits::API_BODY_BYTES_MAX;
 use crate::listen::http_ingest::read_body;
 use crate::{Services, now_unix_nano};
 
-const TOKEN_HEADER: &str = "x-rollbar-access-token";
+pub(super) const TOKEN_HEADER: &str = "x-rollbar-access-token";
 
 /// What a handler is given. Who calls without a token never gets that far.
-pub(super) struct Call {
+pub struct Call {
     pub services: Services,
     pub method: Method,
     pub path: String,
@@ -28,7 +28,7 @@ pub(super) struct Call {
     body: Bytes,
 }
 
-pub(super) type Told = Result<Response, Wrong>;
+pub type Told = Result<Response, Wrong>;
 
 /// `{"err": 0, "result": …}`.
 pub(super) fn told(result: &impl Serialize) -> Told {
@@ -42,7 +42,7 @@ pub(super) fn told(result: &impl Serialize) -> Told {
 
 /// `{"err": 1, "message": …}`.
 #[derive(Debug)]
-pub(super) struct Wrong {
+pub struct Wrong {
     status: StatusCode,
     message: String,
 }
@@ -50,6 +50,10 @@ pub(super) struct Wrong {
 impl Wrong {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Wrong {
         Wrong { status, message: message.into() }
+    }
+
+    pub fn with_status(self, status: StatusCode) -> Wrong {
+        Wrong { status, ..self }
     }
 
     /// The words can be read, and mean nothing.
@@ -95,6 +99,13 @@ impl From<ItemsError> for Wrong {
 impl From<Refusal> for Wrong {
     fn from(refusal: Refusal) -> Wrong {
         Wrong::new(refusal.status, refusal.error.message)
+    }
+}
+
+impl From<Wrong> for Refusal {
+    fn from(wrong: Wrong) -> Refusal {
+        let code = if wrong.status == StatusCode::NOT_FOUND { "not_found" } else { "invalid_parameter" };
+        Refusal::new(wrong.status, code, wrong.message)
     }
 }
 
@@ -202,6 +213,11 @@ impl Call {
             return Ok(());
         }
         Ok(crate::api::params::not_from_another_page(&self.headers)?)
+    }
+
+    /// By which name the caller knows the server.
+    pub fn host(&self) -> Option<&str> {
+        self.headers.get(header::HOST).and_then(|value| value.to_str().ok())
     }
 
     fn content_type(&self) -> &str {

@@ -10,6 +10,7 @@ use super::PROJECT_ID;
 use super::call::{Call, Told, Wrong, seconds, told};
 use super::items::known;
 use super::payload::payload;
+use crate::api::source_maps::map_payload;
 use crate::limits::{
     DELETIONS_PENDING_MAX, ROLLBAR_OCCURRENCES_PAGE_DEFAULT, ROLLBAR_OCCURRENCES_PAGE_MAX, ROLLBAR_OCCURRENCES_SKIPPED_MAX,
 };
@@ -53,7 +54,11 @@ pub(super) async fn one(Path(text): Path<String>, call: Call) -> Told {
     let occurrence = found(&call, &text).await?;
     let items =
         call.services.metastore.error_items_of_fingerprints(call.project(), std::slice::from_ref(&occurrence.group)).await?;
-    told(&instance_json(&occurrence, items.first().map(|(_, item)| item.id)))
+    let mut instance = instance_json(&occurrence, items.first().map(|(_, item)| item.id));
+    if let Some(data) = instance.get_mut("data") {
+        map_payload(&call.services, data).await?;
+    }
+    told(&instance)
 }
 
 /// `DELETE /instance/{id}`: its row goes, from every file; the item stays.

@@ -4,22 +4,25 @@
 //! `{"err": 0, "result": …}` or `{"err": 1, "message": …}`. Any access token is welcome while none are configured, but there
 //! has to be one.
 
+mod bundle;
 mod call;
 mod comments;
 mod deploys;
 mod instances;
 mod items;
-mod notifications;
+pub mod notifications;
 mod payload;
 mod people;
 mod project;
 mod query;
+mod rate_limits;
 mod reports;
 mod rql;
+mod source_maps;
 mod versions;
 
 use axum::Router;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, any, get, post, put};
 use http::StatusCode;
 
 use crate::Services;
@@ -27,13 +30,14 @@ use call::{Call, Told, Wrong};
 
 pub use notifications::Notifier;
 pub(super) use payload::payload as occurrence_payload;
+pub use rate_limits::{Admission, RateLimits};
 pub use rql::RqlJobs;
 
 /// Rollbar numbers projects; here is one.
 const PROJECT_ID: i64 = 1;
 
 pub fn router() -> Router<Services> {
-    let paths: [(&str, MethodRouter<Services>); 41] = [
+    let paths: [(&str, MethodRouter<Services>); 46] = [
         ("/api/1/status/ping", get(project::ping)),
         ("/api/1/items", get(items::list)),
         ("/api/1/item", get(items::by_counter_parameter)),
@@ -48,6 +52,10 @@ pub fn router() -> Router<Services> {
         ("/api/1/occurrence/{id}", get(instances::one)),
         ("/api/1/deploys", get(deploys::list)),
         ("/api/1/deploy/{id}", get(deploys::one).patch(deploys::change)),
+        ("/api/1/sourcemap", post(source_maps::upload)),
+        ("/api/1/sourcemap/download", post(source_maps::download)),
+        ("/api/1/signed_url/sourcemap_bundle", post(source_maps::signed_url)),
+        ("/api/1/sourcemap_bundle", put(source_maps::bundle)),
         ("/api/1/versions/{version}", get(versions::one)),
         ("/api/1/versions/{version}/items", get(versions::items)),
         ("/api/1/environments", get(project::environments)),
@@ -61,8 +69,9 @@ pub fn router() -> Router<Services> {
         ("/api/1/projects", get(project::projects)),
         ("/api/1/project/{id}", get(project::project)),
         ("/api/1/project/{id}/access_tokens", get(project::access_tokens)),
+        ("/api/1/project/{id}/access_token/{token}", get(rate_limits::access_token).patch(rate_limits::access_token)),
         ("/api/1/users", get(project::users)),
-        ("/api/1/user/{id}", get(project::nobody)),
+        ("/api/1/user/{id}", get(project::user)),
         ("/api/1/teams", get(project::teams)),
         ("/api/1/team/{id}", get(project::no_team)),
         ("/api/1/invites", get(project::none)),

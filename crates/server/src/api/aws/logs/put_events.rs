@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use engine::ask::UnixNano;
 use http::{HeaderMap, HeaderValue};
 use metastore::LogStreamActivity;
@@ -20,7 +21,10 @@ impl LogsApi<'_> {
     /// Checks the request against its group and stream, then lets the receiver keep it.
     pub(super) async fn put_log_events(&self) -> Result<Reply, AwsError> {
         let call = self.call;
-        let request = put_log_events::parse(&call.body)?;
+        let scrubber = self.services.ingest.scrubber();
+        let scrubbed = scrubber.scrub("cloudwatch", &call.body, call.received_at_unix_nano).map(Bytes::from);
+        let body = scrubbed.as_ref().unwrap_or(&call.body);
+        let request = put_log_events::parse(body)?;
         let now_unix_ms = call.received_at_unix_nano / NANOS_PER_MS;
         // The request's own faults come before those of what it names, as at AWS.
         put_log_events::admit(&request, now_unix_ms, None)?;
@@ -45,14 +49,14 @@ impl LogsApi<'_> {
             remote_addr: call.remote_addr,
             received_at_unix_nano: call.received_at_unix_nano,
             trace_context: call.trace_context,
-            body: &call.body,
+            body,
         };
         let receiver = receivers::by_name("cloudwatch").ok_or_else(|| unavailable("the receiver is missing"))?;
         let group = request.log_group_name.to_string();
         let seen = activity(&request, &admission.accepted, call.received_at_unix_nano);
         self.note_feedback(&request);
         let decoded = Box::new(AdmittedLogEvents { request, admission, incoming: &incoming });
-        let mut reply = self.services.ingest.take_decoded(receiver, &incoming, &call.body, Some(decoded)).await;
+        let mut reply = self.services.ingest.take_decoded(receiver, &incoming, body, Some(decoded)).await;
         if reply.status.is_success() {
             self.services.log_stream_activity.note(seen);
             self.services.logs.quiet_minutes.note(&group, found, call.received_at_unix_nano);

@@ -5,7 +5,7 @@
 
 mod filters;
 mod notifier;
-pub(super) mod rules;
+pub mod rules;
 mod told;
 
 use metastore::ResourceKind;
@@ -18,12 +18,24 @@ const RULE: ResourceKind = ResourceKind { name: "rollbar.notification_rule", wha
 const CHANNEL: ResourceKind = ResourceKind { name: "rollbar.notification_channel", what: "notification channel" };
 
 /// The channels there are.
-const CHANNELS: [&str; 3] = ["webhook", "slack", "email"];
+pub const CHANNELS: [&str; 3] = ["webhook", "slack", "email"];
+
+/// All there are, in the order in which they are offered.
+pub const TRIGGERS: [Trigger; 8] = [
+    Trigger::NewItem,
+    Trigger::Occurrence,
+    Trigger::ExpRepeatItem,
+    Trigger::OccurrenceRate,
+    Trigger::ReactivatedItem,
+    Trigger::ReopenedItem,
+    Trigger::ResolvedItem,
+    Trigger::Deploy,
+];
 
 /// What may make a rule speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Trigger {
+pub enum Trigger {
     NewItem,
     /// Every occurrence, but each item at most once in a window.
     #[serde(alias = "every_occurrence")]
@@ -38,6 +50,14 @@ enum Trigger {
 }
 
 impl Trigger {
+    /// The name in a rule.
+    pub fn name(self) -> &'static str {
+        match self {
+            Trigger::OccurrenceRate => "occurrence_rate",
+            other => other.event_name(),
+        }
+    }
+
     /// The name in what is sent.
     fn event_name(self) -> &'static str {
         match self {
@@ -53,7 +73,7 @@ impl Trigger {
     }
 
     /// In words.
-    fn title(self) -> &'static str {
+    pub fn title(self) -> &'static str {
         match self {
             Trigger::NewItem => "New error",
             Trigger::Occurrence => "Error",
@@ -69,19 +89,19 @@ impl Trigger {
 
 /// A rule as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct NotificationRule {
+pub struct NotificationRule {
     #[serde(default)]
-    id: i64,
-    trigger: Trigger,
+    pub id: i64,
+    pub trigger: Trigger,
     #[serde(default)]
-    filters: Vec<Value>,
+    pub filters: Vec<Value>,
     #[serde(default)]
-    config: Map<String, Value>,
+    pub config: Map<String, Value>,
     #[serde(default = "enabled")]
-    status: String,
+    pub status: String,
     /// Nothing that happened before is told.
     #[serde(default)]
-    created_at_unix_nano: i64,
+    pub created_at_unix_nano: i64,
 }
 
 fn enabled() -> String {

@@ -1,0 +1,156 @@
+"""Rules of notification, scrubbing, grouping by rules: what people set, and what then happens to what an SDK sends."""
+
+import json
+import threading
+import time
+import urllib.request
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from conftest import binary
+from support import Server, eventually
+from test_rollbar import RollbarApi
+
+
+class Webhook:
+    """Somebody who is told."""
+
+    def __init__(self):
+        self.told = told = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?secret=s3cret"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def webhook():
+    webhook = Webhook()
+    yield webhook
+    webhook.server.shutdown()
+
+
+def item(message: str, environment: str, **more) -> dict:
+    trace = {"frames": [{"filename": "/app/shop.py", "lineno": 3, "method": "buy"}], "exception": {"class": "Boom", "message": message}}
+    return {"environment": environment, "body": {"trace": trace}, "level": "error", "uuid": str(uuid.uuid4())} | more
+
+
+def post(http: str, data: dict, token: str = "0" * 32):
+    body = json.dumps({"access_token": token, "data": data}).encode()
+    return urllib.request.urlopen(urllib.request.Request(f"{http}/api/1/item/", body, {"Content-Type": "application/json"}))
+
+
+def test_rules_tell_once(server, api, service, webhook):
+    rule = {"trigger": "new_item", "filters": [{"type": "environment", "operation": "eq", "value": service}]}
+    api.send("PUT", "/api/notifications/channels/webhook", {"enabled": True, "config": {"url": webhook.url}})
+    rules = api.send("POST", "/api/notifications/rules", {"channel": "webhook", **rule})["rules"]
+    api.send("POST", "/api/notifications/rules", {"channel": "slack", "config": {"url": webhook.url}, **rule})
+    repeat = {"channel": "webhook", "trigger": "exp_repeat_item", "filters": rule["filters"]}
+    api.send("POST", "/api/notifications/rules", repeat)
+    rate = {"type": "rate", "period": 300, "count": 5}
+    api.send("POST", "/api/notifications/rules", {"channel": "webhook", "trigger": "occurrence_rate", "filters": [*rule["filters"], rate]})
+    tested = api.send("POST", f"/api/notifications/rules/{rules[-1]['id']}/test")
+    assert tested["state"] == "delivered" and "s3cret" not in json.dumps(tested)
+    assert webhook.told.pop()["data"]["test"] is True
+    time.sleep(2.5)  # The first look of the clock is behind us.
+    for _ in range(12):
+        post(server.http, item(f"of {service}", service))
+
+    def all_were_told():
+        names = sorted(str(told.get("event_name") or "slack") for told in webhook.told)
+        assert names == ["exp_repeat_item", "item_velocity", "new_item", "slack"], names
+
+    eventually(all_were_told, 30)
+    new = next(told for told in webhook.told if told.get("event_name") == "new_item")
+    assert new["data"]["item"]["last_occurrence"]["body"]["trace"]["exception"]["class"] == "Boom"
+    assert (new["data"]["item"]["level"], new["data"]["item"]["status"]) == (40, 1)
+    for _ in range(3):
+        post(server.http, item(f"again of {service}", service))
+    time.sleep(5)
+    all_were_told()
+    rollbar = RollbarApi(server.http)
+    counter = new["data"]["item"]["counter"]
+    found = rollbar.get("/item/", counter=counter)
+    api.send("POST", "/api/notifications/rules", {"channel": "webhook", "trigger": "reactivated_item", "filters": rule["filters"]})
+    rollbar.send("PATCH", f"/item/{found['id']}", {"status": "resolved"})
+    time.sleep(1.1)
+    post(server.http, item(f"back of {service}", service))
+
+    def it_is_back():
+        assert [told for told in webhook.told if told.get("event_name") == "reactivated_item"]
+
+    eventually(it_is_back, 30)
+    log = api.get("/api/alerting/deliveries", origin="rollbar.rule")["deliveries"]
+    assert len([delivery for delivery in log if delivery["state"] == "delivered"]) >= 5
+    for told in api.get("/api/notifications")["rules"]:
+        api.send("DELETE", f"/api/notifications/rules/{told['id']}")
+
+
+def test_errors_are_told_apart_by_rules_and_merged(server, api, service):
+    rollbar = RollbarApi(server.http)
+
+    def items(count: int):
+        found = rollbar.get("/items/", environment=service)["items"]
+        assert len(found) == count, found
+        return found
+
+    for tenant in ("blue", "red"):
+        post(server.http, item("of somebody", service, custom={"tenant": tenant}))
+    (one,) = eventually(lambda: items(1))
+    rules = api.send("POST", f"/api/error-items/{one['id']}/split", {"path": "custom.tenant"})
+    assert rules["rules"][0]["fingerprint"] == "{{default_fingerprint}} {{custom.tenant}}"
+    time.sleep(1.2)
+    for tenant in ("blue", "red", "red"):
+        post(server.http, item("of somebody", service, custom={"tenant": tenant}))
+    apart = eventually(lambda: items(3))
+    assert sorted(found["total_occurrences"] for found in apart) == [1, 2, 2]
+    red, blue = (next(found for found in apart if tenant in found["title"]) for tenant in ("[red]", "[blue]"))
+    api.send("POST", "/api/errors/merge", {"into": red["counter"], "counters": [blue["counter"]]})
+    assert rollbar.get(f"/item/{red['id']}")["total_occurrences"] == 3
+    assert len(rollbar.get("/items/", environment=service)["items"]) == 2
+    api.send("POST", f"/api/error-items/{red['id']}/unmerge", {})
+    eventually(lambda: items(3))
+    api.send("PUT", "/api/error-rules", {"rules": []})
+
+
+def test_secrets_do_not_reach_the_disk(tmp_path):
+    server = Server(binary(), tmp_path)
+    try:
+        secrets = {"password": "hunter2hunter2", "note": "card 4111 1111 1111 1111", "header": "Bearer abcdefghijklmnop1234"}
+        token = "f00dfeedf00dfeedf00dfeedf00dfeed"
+        post(server.http, item("a secret", "e2e", custom=secrets, request={"url": "http://shop/?token=qwertzuiop&x=1"}), token)
+        hidden = [b"hunter2hunter2", b"4111 1111 1111 1111", b"abcdefghijklmnop1234", b"qwertzuiop", token.encode()]
+        rollbar = RollbarApi(server.http)
+
+        def the_occurrence():
+            (found,) = rollbar.get("/instances/")["instances"]
+            return found
+
+        data = eventually(the_occurrence)["data"]
+        assert data["custom"]["password"] == "*" * 14 and data["request"]["url"].endswith("&x=1")
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        found = [(path.name, secret) for path in files for secret in hidden if secret in path.read_bytes()]
+        assert files and not found, found
+        rules = {hit["rule"] for hit in server.api.get("/api/scrubbing/hits")["hits"]}
+        assert {"key password", "card", "token", "query string"} <= rules
+        settings = server.api.get("/api/scrubbing")
+        server.api.send("PUT", "/api/scrubbing", settings | {"patterns": [r"order-\d+"]})
+        post(server.http, item("an order-4711", "e2e"))
+
+        def the_message():
+            found = [one["data"]["body"]["trace"]["exception"]["message"] for one in rollbar.get("/instances/")["instances"]]
+            assert found == ["an **********", "a secret"], found
+
+        eventually(the_message)
+    finally:
+        server.stop()

@@ -36,10 +36,13 @@ fn uploaded(lookup: &Lookup) -> Result<LogicalPlan, DataFusionError> {
 }
 
 fn lowered(text: &str, schema: &Schema) -> Vec<(&'static str, String)> {
-    let query = match parse(text) {
-        Ok(query) => query,
-        Err(error) => return vec![("error", error.with_caret(text))],
-    };
+    match parse(text) {
+        Ok(query) => planned(&query, text, schema),
+        Err(error) => vec![("error", error.with_caret(text))],
+    }
+}
+
+fn planned(query: &Query, text: &str, schema: &Schema) -> Vec<(&'static str, String)> {
     let context = LowerContext {
         functions: &Stubs,
         names: NAMES,
@@ -48,7 +51,7 @@ fn lowered(text: &str, schema: &Schema) -> Vec<(&'static str, String)> {
         events: &|source| events(schema, source),
         limit: ROWS_DEFAULT,
     };
-    match lower(&query, text, &context) {
+    match lower(query, text, &context) {
         Ok(pipeline) => told(&pipeline),
         Err(LowerError::Query(error)) => vec![("error", error.with_caret(text))],
         Err(LowerError::Plan(error)) => vec![("error", error.strip_backtrace())],
@@ -339,4 +342,28 @@ proptest! {
         prop_assert!(parse(&text).is_ok(), "{}: {:?}", text, parse(&text));
         check_any(&text)?;
     }
+}
+
+#[test]
+fn every_query_of_the_other_pipe_has_a_plan() {
+    use datafusion_common::arrow::datatypes::{DataType, Field, TimeUnit};
+    let time = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+    let mut fields: Vec<Field> = ["time", "received_at"].map(|name| Field::new(name, time.clone(), true)).to_vec();
+    let texts = ["body", "aws.log.group.name", "aws.log.stream.name", "aws.log.event.id", "level", "service"];
+    fields.extend(texts.map(|name| Field::new(name, DataType::Utf8, true)));
+    fields.push(Field::new("latency", DataType::Int64, true));
+    let schema = Schema::new(fields);
+    let manual = std::fs::read_to_string("../../fixtures/queries/ppl/01-reading.md").unwrap();
+    let queries: Vec<&str> = manual.split("```query\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    assert!(queries.len() > 60);
+    for text in queries {
+        let query = crate::ppl::parse(text).unwrap();
+        let told = planned(&query, text, &schema);
+        assert!(told.iter().any(|(tag, _)| *tag == "plan"), "{text}: {told:?}");
+    }
+    let plan = |text: &str| planned(&crate::ppl::parse(text).unwrap(), text, &schema).remove(0).1;
+    let shown = |text: &str| plan(text).lines().next().unwrap().to_owned();
+    assert!(shown("eval slow = latency > 5 | fields - @message").contains("slow"));
+    assert!(!shown("eval slow = latency > 5 | fields - @message").contains("body AS @message"));
+    assert!(plan("eventstats avg(latency) as mean by service").contains("WindowAggr"));
 }

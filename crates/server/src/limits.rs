@@ -26,6 +26,9 @@ pub const RETRY_AFTER_SECONDS: u32 = 1;
 /// Refusals remembered for each receiver, newest first, for the Connect page.
 pub const REFUSALS_REMEMBERED: usize = 20;
 
+/// Senders remembered for each receiver that tell of their own sending; each is to be mended by hand.
+pub const FEEDBACK_LOOPS_REMEMBERED: usize = 50;
+
 /// Services remembered for each receiver.
 pub const SERVICES_REMEMBERED: usize = 100;
 

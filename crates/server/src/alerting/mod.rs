@@ -19,6 +19,7 @@ pub use outbox::{Outbox, OutboxError};
 /// Everything that is evaluated on the clock, one line each.
 pub fn evaluators() -> Vec<Arc<dyn Evaluator>> {
     vec![
+        Arc::new(crate::api::aws::LogAnomalies),
         Arc::new(crate::api::aws::metrics::AlarmEvaluator),
         Arc::new(crate::api::aws::MetricFilterDefaults),
         Arc::new(crate::api::aws::ScheduledQueries),

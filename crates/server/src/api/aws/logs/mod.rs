@@ -7,6 +7,7 @@
 
 mod account_policies;
 mod anomalies;
+mod anomaly_detection;
 mod buckets;
 mod data_protection;
 mod definitions;
@@ -57,6 +58,7 @@ use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire::{self, Owner};
 use serde_json::Value;
 
+pub use self::anomaly_detection::LogAnomalies;
 pub use self::exports::ExportTasks;
 pub use self::made_metrics::MetricFilterDefaults;
 pub use self::scheduled_runs::ScheduledQueries;

@@ -7,6 +7,7 @@ import urllib.parse
 import urllib.request
 import uuid
 
+import pytest
 from support import eventually, python_app, run
 
 
@@ -85,6 +86,18 @@ def test_items_are_worked_on_through_rollbars_api(server, service):
     assert version["item_stats"]["critical"]["reactivated"] >= 1
     top = rollbar.get("/reports/top_active_items", hours=24, environments="e2e", sort="occurrences")
     assert all(len(row["counts"]) == 24 and sum(row["counts"]) == row["item"]["occurrences"] for row in top)
+
+
+@pytest.mark.parametrize("handler", ["default", "blocking", "thread", "thread_pool", "async", "httpx", "twisted"])
+def test_each_handler_of_pyrollbar_arrives(server, service, handler):
+    rollbar = RollbarApi(server.http)
+    run([*python_app("rollbar_handlers_app.py"), handler], server.environment(service))
+
+    def both_are_there():
+        items = rollbar.get("/items/", environment=service)["items"]
+        assert {item["title"] for item in items} == {f"KeyError: '{handler}'", f"by way of {handler}"}, items
+
+    eventually(both_are_there)
 
 
 def test_deploys_are_announced_and_go_on(server):

@@ -5254,6 +5254,11 @@ export interface components {
             framework: string;
             /** @description The first of its groups. */
             group: string;
+            /**
+             * Format: int64
+             * @description By which `/api/error-items` and Rollbar's API know it.
+             */
+            id: number;
             language: string;
             last_activated_unix_nano: components["schemas"]["UnixNano"];
             /** @description Ever. */

@@ -79,7 +79,7 @@ export function Shell() {
               <IconButton icon="refresh" label="Ask again (r)" onClick={() => void client.invalidateQueries()} />
             </>
           )}
-          {LIVE.test(path) && <LiveButton live={search.live === '1'} label={path.startsWith('/logs') ? 'Tail' : 'Live'} onChange={(live) => setSearch({ live: live ? '1' : undefined })} />}
+          {LIVE.test(path) && !(path.startsWith('/logs') && search.view !== undefined) && <LiveButton live={search.live === '1'} label={path.startsWith('/logs') ? 'Tail' : 'Live'} onChange={(live) => setSearch({ live: live ? '1' : undefined })} />}
           <Link to="/settings" className={styles.gear} aria-label="Settings" title="Settings (g then ,)">
             <Icon name="sliders" />
           </Link>

@@ -50,7 +50,7 @@ impl LogsApi<'_> {
             tracing::info!(why, "a bucket cannot be written to");
             return Err(no_bucket());
         }
-        if self.all(EXPORT_TASK, None).await?.iter().any(|task| is_active(task)) {
+        if self.all(EXPORT_TASK, None).await?.iter().any(is_active) {
             return Err(super::limit_exceeded());
         }
         let id = uuid::Uuid::new_v4().to_string();

@@ -12,13 +12,13 @@ use metastore::Evaluation;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::LogsApi;
 use super::buckets::{Bucket, key};
 use super::lookup_tables::LOOKUP_TABLE;
 use super::query_jobs::{Found, Job, Status};
 use super::resources::{OF_KIND_MAX, Stored};
 use super::scheduled_queries::SCHEDULED_QUERY;
 use super::subscribed::is_address;
-use super::LogsApi;
 use crate::Services;
 use crate::alerting::{Destination, EvaluationError, Evaluator, NewDelivery, Payload};
 use crate::api::aws::Call;
@@ -161,7 +161,7 @@ impl LogsApi<'_> {
             let mut document = Map::new();
             document.insert("tableBody".into(), csv(&job.found).into());
             let put = self.put(LOOKUP_TABLE, "", table, &document, OF_KIND_MAX).await;
-            tell("LOOKUP_TABLE", table, put.map(|()| table.to_owned()).map_err(|error| error.message.to_string()));
+            tell("LOOKUP_TABLE", table, put.map(|()| table.to_owned()).map_err(|error| error.message));
         }
         let address = query.text("executionRoleArn");
         if is_address(address) {

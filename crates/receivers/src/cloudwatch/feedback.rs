@@ -1,6 +1,5 @@
 //! Lines by which a shipper of logs tells of its own shipping. Shipped themselves they make the next ones, for ever.
 //!
-//! Spec:   github.com/kislyuk/watchtower/issues/65, github.com/aws/aws-xray-sdk-python/issues/379
 //! Quirks: known by loggers and words of the libraries that do so; a line alone is no loop, see who counts them
 
 use super::put_log_events::PutLogEvents;

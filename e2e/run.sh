@@ -22,15 +22,30 @@ if [ ! -x "$aws/bin/aws" ]; then
   "$aws/bin/pip" install --quiet --disable-pip-version-check -r requirements-aws.txt || { rm -rf "$aws"; exit 1; }
 fi
 
-node="$cache/node-$(hash_of node/package.json node/package-lock.json)"
-if [ ! -d "$node/node_modules" ]; then
-  rm -rf "$node.part"
-  mkdir -p "$node.part"
-  cp node/package.json node/package-lock.json "$node.part/"
-  (cd "$node.part" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
-  rm -rf "$node"
-  mv "$node.part" "$node"
+honeycomb="$cache/honeycomb-$(hash_of requirements-honeycomb.txt)"
+if [ ! -x "$honeycomb/bin/python" ]; then
+  rm -rf "$honeycomb"
+  python3 -m venv "$honeycomb"
+  "$honeycomb/bin/pip" install --quiet --disable-pip-version-check -r requirements-honeycomb.txt || { rm -rf "$honeycomb"; exit 1; }
 fi
 
+# The clients for Node of a folder, installed.
+node_of() {
+  local folder="$cache/$1-$(hash_of "$1/package.json" "$1/package-lock.json")"
+  if [ ! -d "$folder/node_modules" ]; then
+    rm -rf "$folder.part"
+    mkdir -p "$folder.part"
+    cp "$1/package.json" "$1/package-lock.json" "$folder.part/"
+    (cd "$folder.part" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2
+    rm -rf "$folder"
+    mv "$folder.part" "$folder"
+  fi
+  echo "$folder"
+}
+
+node="$(node_of node)"
+honeycomb_node="$(node_of honeycomb-node)"
+
+export CUPOLA_E2E_HONEYCOMB="$honeycomb" CUPOLA_E2E_HONEYCOMB_NODE="$honeycomb_node"
 export CUPOLA_E2E_NODE="$node" CUPOLA_E2E_AWS="$aws"
 exec "$python/bin/python" -B -m pytest -p no:cacheprovider -q "$@"

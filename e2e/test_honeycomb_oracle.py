@@ -186,19 +186,30 @@ def call(server, path: str, body: dict):
         raise AssertionError(f"{json.dumps(body)}: {error.code} {error.read().decode()}") from None
 
 
+def send(server, spans_of: dict[str, list[dict]]):
+    for service, spans in spans_of.items():
+        resource = {"attributes": [attribute("service.name", service)]}
+        body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{server.otlp_http}/v1/traces", json.dumps(body).encode(), headers)
+        urllib.request.urlopen(request, timeout=30).read()
+
+
+def into_duckdb(tmp_path):
+    """The rows as the server exports them."""
+    command = [binary(), "export", "--data-dir", tmp_path / "data", "--to", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    parts = f"{tmp_path}/out/spans-*.parquet"
+    DATABASE.sql(f"CREATE OR REPLACE TABLE spans AS SELECT * FROM read_parquet('{parts}', union_by_name = true)")
+
+
 @pytest.mark.parametrize("weighted", [True, False])
 def test_queries_are_answered_as_duckdb_answers_them(tmp_path, weighted):
     dice = random.Random(7 + weighted)
     server = Server(binary(), tmp_path / "data")
     try:
-        for service in ["shop", "pay"]:
-            spans = [span(number, dice, weighted) for number in range(SPANS // 2)]
-            resource = {"attributes": [attribute("service.name", service)]}
-            body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
-            request = urllib.request.Request(
-                f"{server.otlp_http}/v1/traces", json.dumps(body).encode(), {"Content-Type": "application/json"}
-            )
-            urllib.request.urlopen(request, timeout=30).read()
+        send(server, {service: [span(number, dice, weighted) for number in range(SPANS // 2)] for service in ["shop", "pay"]})
         asked = []
         for _ in range(QUERIES):
             query, calculations, where = question(dice)
@@ -207,11 +218,7 @@ def test_queries_are_answered_as_duckdb_answers_them(tmp_path, weighted):
             asked.append((query, calculations, where, call(server, "/1/query_results/__all__", options)["data"]))
     finally:
         server.stop()
-    done = subprocess.run(
-        [binary(), "export", "--data-dir", tmp_path / "data", "--to", tmp_path / "out"], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    DATABASE.sql(f"CREATE OR REPLACE TABLE spans AS SELECT * FROM read_parquet('{tmp_path}/out/spans-*.parquet', union_by_name = true)")
+    into_duckdb(tmp_path)
     compared = 0
     for query, calculations, where, data in asked:
         groups = query["breakdowns"]
@@ -241,3 +248,62 @@ def test_queries_are_answered_as_duckdb_answers_them(tmp_path, weighted):
                     assert agree(ours[key][one["name"]], value, how), (query, key, one, ours[key], value)
                     compared += 1
     assert compared > 1_000, compared
+
+
+SELECTIONS = 30
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_what_is_different_is_counted_as_duckdb_counts_it(tmp_path, weighted):
+    """BubbleUp over selections made up by the die: every share that is told, of every field, and who is in which half."""
+    dice = random.Random(70 + weighted)
+    server = Server(binary(), tmp_path / "data")
+    try:
+        send(server, {service: [span(number, dice, weighted) for number in range(SPANS // 2)] for service in ["shop", "pay"]})
+        asked = []
+        for _ in range(SELECTIONS):
+            filters = [a_filter(dice) for _ in range(dice.choice([0, 0, 1]))]
+            query = {"filters": [one for one, _ in filters], "start_time": START, "end_time": START + 600}
+            chosen = [a_filter(dice) for _ in range(dice.choice([1, 1, 2]))]
+            selection = {"filters": [one for one, _ in chosen]}
+            inside = [sql for _, sql in chosen]
+            if dice.random() < 0.5:
+                low = dice.randrange(0, 2_000)
+                selection |= {"column": "duration_ms", "low": low, "high": low + 800}
+                inside.append(f"(duration_ns / 1e6 >= {low} AND duration_ns / 1e6 < {low + 800})")
+            if dice.random() < 0.5:
+                selection |= {"start": (START + 60) * 1_000, "end": (START + 400) * 1_000}
+                inside.append(f"(epoch_ns(time) >= {(START + 60) * 10**9} AND epoch_ns(time) < {(START + 400) * 10**9})")
+            where = " AND ".join(sql for _, sql in filters) or "true"
+            told = call(server, "/api/explore/bubble-up", {"query": query, "selection": selection, "limit": 200})
+            asked.append((query, selection, where, " AND ".join(inside), told))
+    finally:
+        server.stop()
+    into_duckdb(tmp_path)
+    compared = 0
+    for query, selection, where, inside, told in asked:
+        halves = {"selection": f"({where}) AND coalesce({inside}, false)", "baseline": f"({where}) AND NOT coalesce({inside}, false)"}
+        for half, condition in halves.items():
+            rows, weight = DATABASE.sql(f"SELECT count(*), coalesce(sum(sample_rate), 0) FROM spans WHERE {condition}").fetchall()[0]
+            assert (told[half]["rows"], told[half]["weight"]) == (rows, weight), (query, selection)
+            fields = {field["column"]: field for field in told["fields"] if field["source"] not in ("event", "trace")}
+            for column in ["route", "user", "name", "service.name", "status", "cached", "size", "ratio", "duration_ms"]:
+                if column not in fields:
+                    continue
+                field, sql = fields[column], COLUMNS[column]
+
+                def share(more: str) -> float:
+                    counted = f"SELECT coalesce(sum(sample_rate), 0) FROM spans WHERE {condition} AND ({more})"
+                    return DATABASE.sql(counted).fetchall()[0][0] / weight if weight else 0.0
+
+                assert field[f"{half}_null_share"] == pytest.approx(share(f"{sql} IS NULL")), (query, selection, column)
+                for value in field["values"] or []:
+                    wanted = share(f"{sql}::VARCHAR = '{value['value']}'")
+                    assert value[f"{half}_share"] == pytest.approx(wanted), (query, selection, column, value)
+                    compared += 1
+                if field["histogram"]:
+                    # Ranges without rows are not told: what all of them hold is compared, and no value lies outside of them.
+                    told_share = sum(field["histogram"][half]) + field[f"{half}_null_share"]
+                    assert told_share == pytest.approx(1.0) or len(field["histogram"]["edges"]) > 8 or not weight, (query, column)
+                    compared += 1
+    assert compared > 500, compared

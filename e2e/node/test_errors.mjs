@@ -97,6 +97,21 @@ await step('two become one', async () => {
   await page.waitForFunction(() => document.querySelectorAll('[data-testid="error-row"]').length === 1);
 });
 
+await step('and are taken apart again', async () => {
+  await by('error-row').getByRole('link').click();
+  await page.waitForURL('**/errors/*');
+  await by('member').first().waitFor();
+  await by('unmerge').first().click();
+  await by('done').filter({ hasText: 'taken out' }).waitFor();
+});
+
+await step('new occurrences are split by a value', async () => {
+  await by('split').click();
+  await by('split-path').fill('person.id');
+  await by('split-do').click();
+  await by('done').filter({ hasText: 'told apart by person.id' }).waitFor();
+});
+
 await browser.close();
 assert.deepEqual(complaints, []);
 console.log(JSON.stringify({ passed: true }));

@@ -52,7 +52,8 @@ await step('a question is built with completion', async () => {
   await page.waitForURL((url) => (url.searchParams.get('calc') ?? '').includes('P95(duration_ms)'));
   await write('where', 'service.na', 'service.name');
   await page.keyboard.type('=');
-  await page.getByRole('option', { name: service }).first().click();
+  // Lists of services have options too; these are what is offered.
+  await page.locator('[role=option]').filter({ hasText: service }).first().click();
   await page.waitForURL((url) => url.searchParams.get('where') === `service.name = "${service}"`);
   await write('by', 'http.rou', 'http.route');
   await page.waitForURL((url) => (url.searchParams.get('by') ?? '').includes('http.route'));
@@ -91,6 +92,7 @@ await step('a box on the heatmap runs BubbleUp', async () => {
   assert.equal(param('tab'), 'bubbleup');
   assert.match(param('selv') ?? '', /^duration_ms:/);
   assert.ok((await by('bubble-field').count()) > 0);
+  assert.ok((await page.locator('[data-testid=bubble-field][data-source=resource]').count()) > 0);
 });
 
 await step('a value of BubbleUp changes the question', async () => {
@@ -106,6 +108,18 @@ await step('zooming in makes the selection the question', async () => {
   await by('selection').waitFor({ state: 'detached' });
   assert.match(param('time') ?? '', /\.\./);
   assert.equal(param('sel'), null);
+});
+
+await step('a point of a chart offers its trace, and a closer look', async () => {
+  await page.goto(`${http}/explore?time=1h&calc=COUNT,P95(duration_ms)`);
+  await by('summary-row').first().waitFor();
+  const plot = page.locator('[data-testid=explore-chart] .u-over').first();
+  const { width, height } = await plot.boundingBox();
+  await plot.click({ position: { x: width * 0.9, y: height * 0.5 } });
+  for (const id of ['point-trace', 'point-bubbleup', 'point-rows']) await by(id).waitFor();
+  await by('point-zoom').click();
+  await page.waitForURL((url) => (url.searchParams.get('time') ?? '').includes('..'));
+  await by('point-zoom').waitFor({ state: 'detached' });
 });
 
 await step('compared, stacked, logarithmic', async () => {
@@ -171,6 +185,20 @@ await step('a board has notes', async () => {
   await page.getByRole('textbox', { name: 'Note' }).fill('# What to look at\n**Events**, then errors.');
   await by('board-edit').click();
   await page.getByRole('heading', { name: 'What to look at' }).waitFor();
+});
+
+await step('an objective is tried, kept, and tells what failed', async () => {
+  await page.goto(`${http}/alerts/slos?time=1h&new=1`);
+  await by('slo-name').fill('Nothing fails');
+  await by('slo-dataset').selectOption({ label: service });
+  await by('slo-expression').fill('IF(EXISTS($duration_ms), NOT(EXISTS($error)))');
+  await by('slo-tried').waitFor();
+  await by('slo-keep').click();
+  await by('slo').getByRole('heading', { name: 'Nothing fails' }).waitFor();
+  await by('burn-down').locator('canvas').waitFor();
+  await by('slo-failures').getByTestId('bubble-up').waitFor();
+  await page.goto(`${http}/alerts/slos`);
+  await by('slo-row').getByText('Nothing fails').waitFor();
 });
 
 await step('fields are listed with what is known of them', async () => {

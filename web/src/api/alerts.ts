@@ -155,6 +155,22 @@ export interface SloWhole {
   deliveries: Delivery[];
 }
 
+export interface AlarmDraft {
+  name: string;
+  description: string;
+  namespace: string;
+  metric: string;
+  dimensions: Record<string, string>;
+  statistic: string;
+  comparison: string;
+  threshold: number;
+  period_seconds: number;
+  evaluation_periods: number;
+  datapoints_to_alarm: number;
+  treat_missing_data: string;
+  actions: { alarm: string[]; ok: string[]; insufficient_data: string[] };
+}
+
 /** How often what is watched is asked again while it is looked at. */
 const AGAIN_MS = 10_000;
 const kept = { refetchInterval: AGAIN_MS } as const;
@@ -167,6 +183,12 @@ export const slos = () => queryOptions({ queryKey: ['alerts', 'slos'], queryFn: 
 export const slo = (id: string) => queryOptions({ queryKey: ['alerts', 'slos', id], queryFn: ({ signal }) => ask<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, {}, signal), refetchInterval: 30_000 });
 export const recipients = () => queryOptions({ queryKey: ['alerts', 'recipients'], queryFn: async ({ signal }) => (await ask<{ recipients: Recipient[] }>('/api/recipients', {}, signal)).recipients });
 export const deliveries = (origin: string, limit = 200) => queryOptions({ queryKey: ['alerts', 'deliveries', origin, limit], queryFn: ({ signal }) => ask<{ deliveries: Delivery[]; email_configured: boolean }>('/api/alerting/deliveries', { origin, limit }, signal), ...kept });
+
+const ofAlarm = (name: string) => `/api/alarms/${encodeURIComponent(name)}`;
+export const saveAlarm = (draft: AlarmDraft) => send<Alarm>('POST', '/api/alarms', draft);
+export const deleteAlarm = (name: string) => send<undefined>('DELETE', ofAlarm(name));
+export const switchAlarm = (name: string, enabled: boolean) => send<Alarm>('POST', `${ofAlarm(name)}/actions`, { enabled });
+export const tryAlarm = (name: string) => send<{ deliveries: Delivery[] }>('POST', `${ofAlarm(name)}/test`, {});
 
 export const tryTrigger = (id: string) => send<Tried>('POST', `/api/triggers/${encodeURIComponent(id)}/test`);
 export const tryBurnAlert = (id: string) => send<Tried>('POST', `/api/burn-alerts/${encodeURIComponent(id)}/test`);

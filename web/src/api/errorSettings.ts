@@ -43,6 +43,19 @@ export const mergeItems = (ids: number[], title?: string) => send<ItemNumbers>('
 export const unmergeItems = (id: number, ids: number[] = []) => send<{ items: ItemNumbers[] }>('POST', `/api/error-items/${id}/unmerge`, { ids });
 export const splitItem = (id: number, path: string) => send<ErrorRules>('POST', `/api/error-items/${id}/split`, { path });
 
+export interface Suspect {
+  deploy_id: number;
+  time_unix_nano: string;
+  environment: string;
+  version: string;
+  user: string;
+  comment: string;
+  score: number;
+  why: string;
+}
+
+export const suspects = (group: string) => queryOptions({ queryKey: ['errors', 'suspects', group], queryFn: async ({ signal }) => (await ask<{ suspects: Suspect[] }>(`/api/errors/${encodeURIComponent(group)}/suspects`, {}, signal)).suspects, retry: false });
+
 export interface SourceMap {
   id: number;
   version: string;

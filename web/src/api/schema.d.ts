@@ -1454,6 +1454,100 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/errors/{group}/occurrences/{id}/frames": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The frames of an occurrence, minified ones with the place that people wrote, or why it is not known. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description one of the item's groups, or its number */
+                    group: string;
+                    /** @description the log record's id */
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorFrames"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/suspects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The deploys that may have brought an error, or brought it back. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description one of the item's groups, or its number */
+                    group: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorSuspects"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/explore/bubble-up": {
         parameters: {
             query?: never;
@@ -2615,6 +2709,284 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Channels, rules, and what there is to choose from. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Notifications"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/channels/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Says where a channel leads. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    kind: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NotificationChannelRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Notifications"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Adds a rule. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NotificationRuleRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Notifications"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a rule; it may go to another channel. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NotificationRuleRequest"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Notifications"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Takes a rule away. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Notifications"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notifications/rules/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends once what a rule would, about the error seen last, and tells what was answered. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ToldDelivery"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                422: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/people": {
         parameters: {
             query?: never;
@@ -3224,6 +3596,107 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/scrubbing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is taken out. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ScrubSettings"];
+                    };
+                };
+            };
+        };
+        /** Changes it, for what comes from now on. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ScrubSettings"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ScrubSettings"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/scrubbing/hits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was taken out, by receiver and rule. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ScrubbingHits"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/services": {
         parameters: {
             query?: never;
@@ -3352,6 +3825,122 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/source-maps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Source maps that were uploaded. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SourceMaps"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Keeps a source map, the body, in the place of an earlier one of the same file and version. */
+        post: {
+            parameters: {
+                query: {
+                    /** @description The version of the code, as occurrences tell it. */
+                    version: string;
+                    /** @description The address of the minified file. */
+                    minified_url: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": Record<string, unknown>;
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SourceMapTold"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/source-maps/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a source map. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SourceMapDeleted"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -4485,6 +5074,10 @@ export interface components {
             /** Format: int64 */
             plain: number;
         };
+        CodeContext: {
+            post: string[];
+            pre: string[];
+        };
         CommentTold: {
             at_unix_nano: components["schemas"]["UnixNano"];
             author: string;
@@ -4617,6 +5210,12 @@ export interface components {
             level: components["schemas"]["AttributeValue"][];
             status: components["schemas"]["AttributeValue"][];
         };
+        ErrorFrames: {
+            /** @description The latest exception first. */
+            traces: components["schemas"]["TraceTold"][];
+            /** @description By which source maps are looked for. */
+            version?: string | null;
+        };
         /** @description All occurrences of one error over the asked range. */
         ErrorGroup: {
             /**
@@ -4655,6 +5254,11 @@ export interface components {
             framework: string;
             /** @description The first of its groups. */
             group: string;
+            /**
+             * Format: int64
+             * @description By which `/api/error-items` and Rollbar's API know it.
+             */
+            id: number;
             language: string;
             last_activated_unix_nano: components["schemas"]["UnixNano"];
             /** @description Ever. */
@@ -4721,6 +5325,9 @@ export interface components {
             start_unix_nano: components["schemas"]["UnixNano"];
             /** Format: int64 */
             step_seconds: number;
+        };
+        ErrorSuspects: {
+            suspects: components["schemas"]["SuspectDeploy"][];
         };
         Errors: {
             errors: components["schemas"]["ErrorRow"][];
@@ -4992,6 +5599,23 @@ export interface components {
             query: Record<string, unknown>;
             start?: components["schemas"]["ExploreMoment"] | null;
         };
+        /** @description A sender that tells of its own sending, again and again. */
+        FeedbackLoop: {
+            advice: string;
+            cause: string;
+            first_received_unix_nano: components["schemas"]["UnixNano"];
+            last_received_unix_nano: components["schemas"]["UnixNano"];
+            /** Format: int64 */
+            lines: number;
+            /** @description The sender, as the receiver calls it. */
+            place: string;
+            /**
+             * Format: int64
+             * @description Requests that had such a line.
+             */
+            requests: number;
+            sample: string;
+        };
         /** @description A word of the language. Annotations are not listed: they are the keys of `/api/attributes`. */
         FilterKeyword: {
             help: string;
@@ -5002,6 +5626,19 @@ export interface components {
         };
         FilterKeywords: {
             keywords: components["schemas"]["FilterKeyword"][];
+        };
+        FrameTold: {
+            code?: string | null;
+            /** Format: int64 */
+            colno?: number | null;
+            context?: components["schemas"]["CodeContext"] | null;
+            filename: string;
+            /** Format: int64 */
+            lineno?: number | null;
+            method: string;
+            original?: components["schemas"]["OriginalFrame"] | null;
+            /** @description Why no source map says so; nothing of frames that are not minified. */
+            reason?: string | null;
         };
         Health: {
             data_dir: string;
@@ -5364,11 +6001,65 @@ export interface components {
             author?: string;
             body: string;
         };
+        NotificationChannel: {
+            /** @description `url`, `to`, `channel`. */
+            config: Record<string, unknown>;
+            enabled: boolean;
+            /** @description `webhook`, `slack` or `email`. */
+            kind: string;
+        };
+        NotificationChannelRequest: {
+            config?: Record<string, unknown>;
+            enabled?: boolean;
+        };
+        NotificationRuleRequest: {
+            /** @description `webhook`, `slack` or `email`. */
+            channel: string;
+            config?: Record<string, unknown>;
+            enabled?: boolean;
+            /** @description `{"type", "operation", "value"}`. */
+            filters?: Record<string, unknown>[];
+            trigger: string;
+        };
+        NotificationRuleTold: {
+            channel: string;
+            /** @description Over the channel's. */
+            config: Record<string, unknown>;
+            enabled: boolean;
+            filters: Record<string, unknown>[];
+            /** Format: int64 */
+            id: number;
+            trigger: string;
+        };
+        NotificationTrigger: {
+            name: string;
+            title: string;
+        };
+        Notifications: {
+            channels: components["schemas"]["NotificationChannel"][];
+            /** @description Whether e-mail can be sent at all. */
+            email_configured: boolean;
+            rules: components["schemas"]["NotificationRuleTold"][];
+            /** @description What may make a rule speak. */
+            triggers: components["schemas"]["NotificationTrigger"][];
+        };
         /** @description A page of occurrences, newest first. */
         Occurrences: {
             next_cursor?: string | null;
             occurrences: components["schemas"]["Log"][];
             stats: components["schemas"]["Stats"];
+        };
+        OriginalFrame: {
+            code?: string | null;
+            /** Format: int32 */
+            colno: number;
+            context?: components["schemas"]["CodeContext"] | null;
+            filename: string;
+            /** Format: int32 */
+            lineno: number;
+            method: string;
+            /** @description What stands at that place, where the minified code calls it otherwise. */
+            name?: string | null;
         };
         OwnBurnAlert: {
             /** @description `exhaustion_time` or `budget_rate`. */
@@ -5687,6 +6378,8 @@ export interface components {
             /** Format: int64 */
             bytes: number;
             datagrams?: components["schemas"]["DatagramCounts"] | null;
+            /** @description Senders whose sending makes more to send, newest first. */
+            feedback_loops: components["schemas"]["FeedbackLoop"][];
             last_received_unix_nano?: components["schemas"]["UnixNano"] | null;
             last_rows: components["schemas"]["RowsTold"];
             last_service?: string | null;
@@ -5922,6 +6615,90 @@ export interface components {
             name: string;
             query: string;
         };
+        /** @description What was taken out of one receiver's bodies by one rule. */
+        ScrubHits: {
+            /** Format: int64 */
+            hits: number;
+            /** Format: int64 */
+            last_at_unix_nano: number;
+            receiver: string;
+            /** Format: int64 */
+            requests: number;
+            /** @description `key password`, `pattern 1`, `query string`, `card` or `token`. */
+            rule: string;
+        };
+        /** @description What is taken out, and of whom. */
+        ScrubSettings: {
+            /** @default true */
+            cards: boolean;
+            /** @default true */
+            enabled: boolean;
+            /**
+             * @description Values under these names go, whatever their case and with `-` and `_` alike; headers are names too.
+             * @default [
+             *       "password",
+             *       "passwd",
+             *       "pwd",
+             *       "passphrase",
+             *       "confirm_password",
+             *       "password_confirmation",
+             *       "old_password",
+             *       "new_password",
+             *       "secret",
+             *       "secret_key",
+             *       "client_secret",
+             *       "private_key",
+             *       "api_key",
+             *       "apikey",
+             *       "api_secret",
+             *       "auth_token",
+             *       "refresh_token",
+             *       "id_token",
+             *       "session_token",
+             *       "csrf_token",
+             *       "csrftoken",
+             *       "csrfmiddlewaretoken",
+             *       "authorization",
+             *       "proxy_authorization",
+             *       "x_api_key",
+             *       "cookie",
+             *       "set_cookie",
+             *       "credit_card",
+             *       "card_number",
+             *       "cvv",
+             *       "cvc",
+             *       "ssn"
+             *     ]
+             */
+            keys: string[];
+            /**
+             * @description Regular expressions; what they match goes.
+             * @default []
+             */
+            patterns: string[];
+            /**
+             * @description Values of secret names in query strings, and passwords in addresses.
+             * @default true
+             */
+            query_strings: boolean;
+            /**
+             * @description Names of receivers; `*` means all. It costs a look at every byte.
+             * @default [
+             *       "rollbar",
+             *       "sentry"
+             *     ]
+             */
+            receivers: string[];
+            /**
+             * @description Bearer tokens, JWTs, and keys of well-known makers.
+             * @default true
+             */
+            tokens: boolean;
+        };
+        ScrubbingHits: {
+            /** @description Since the server began; values are not kept, only where they were. */
+            hits: components["schemas"]["ScrubHits"][];
+        };
         /** @description One service over the asked range. */
         Service: {
             /** Format: double */
@@ -5977,6 +6754,26 @@ export interface components {
         Services: {
             services: components["schemas"]["Service"][];
             stats: components["schemas"]["Stats"];
+        };
+        SourceMapDeleted: {
+            /** Format: int64 */
+            id: number;
+        };
+        SourceMapTold: {
+            /** Format: int64 */
+            bytes: number;
+            /** Format: int64 */
+            id: number;
+            /** @description Without scheme and query: `//shop.example/app.min.js`. */
+            minified_url: string;
+            /** Format: int64 */
+            sources: number;
+            uploaded_at_unix_nano: components["schemas"]["UnixNano"];
+            version: string;
+        };
+        SourceMaps: {
+            /** @description The newest first. */
+            source_maps: components["schemas"]["SourceMapTold"][];
         };
         SpanEvent: {
             attributes: Record<string, unknown>;
@@ -6161,6 +6958,21 @@ export interface components {
             wal_bytes: number;
             /** Format: int64 */
             wal_segments: number;
+        };
+        SuspectDeploy: {
+            comment: string;
+            /** Format: int64 */
+            deploy_id: number;
+            environment: string;
+            /**
+             * Format: double
+             * @description Up to one.
+             */
+            score: number;
+            time_unix_nano: components["schemas"]["UnixNano"];
+            user: string;
+            version: string;
+            why: string;
         };
         TestDelivery: {
             destination: components["schemas"]["Destination"];
@@ -6394,6 +7206,12 @@ export interface components {
             span_count: number;
             start_time_unix_nano: components["schemas"]["UnixNano"];
             trace_id: string;
+        };
+        TraceTold: {
+            class: string;
+            /** @description As the client sent them: the latest call is the last. */
+            frames: components["schemas"]["FrameTold"][];
+            message: string;
         };
         Traces: {
             next_cursor?: string | null;

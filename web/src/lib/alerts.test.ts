@@ -8,7 +8,7 @@ const slo = { id: 's', name: 'fast', state: 'ok', target: 0.999, period_days: 30
 
 describe('alerts', () => {
   it('says what is watched', () => {
-    expect(triggerCondition(trigger).replace(/\u00a0/g, ' ')).toBe('P95(duration_ms) > 500 by http.route, every 5 min');
+    expect(triggerCondition(trigger).replace(/\u00a0/g, ' ')).toBe('P95(duration_ms) > 500 ms by http.route, every 5 min');
     expect(sloCondition(slo)).toBe('99.9% of events with is_fast over 30 days');
   });
 

@@ -1,6 +1,6 @@
 // What is watched, whoever's words it is written in: one list of triggers, alarms and objectives.
 import type { Alarm, Slo, Trigger } from '../api/alerts';
-import { number } from './figures';
+import { formatOf, number } from './figures';
 import { label, questionOf, titleOf } from './question';
 import { duration, percent } from './units';
 
@@ -27,7 +27,13 @@ const TRIGGER: Readonly<Record<Trigger['state'], AlertState>> = { triggered: 'fi
 const ALARM: Readonly<Record<Alarm['state'], AlertState>> = { ALARM: 'firing', INSUFFICIENT_DATA: 'unknown', OK: 'ok' };
 const SLO: Readonly<Record<Slo['state'], AlertState>> = { exhausted: 'firing', warning: 'warning', no_data: 'unknown', ok: 'ok' };
 
-/** `P95(duration_ms) > 500 by route, every 5 min` */
+/** How figures of a trigger are written. */
+export function triggerFormat(trigger: Pick<Trigger, 'query' | 'baseline'>): (value: number) => string {
+  const calculation = questionOf(trigger.query).calculations[0];
+  return calculation && trigger.baseline?.type !== 'percentage' ? formatOf(calculation) : number;
+}
+
+/** `P95(duration_ms) > 500 ms by route, every 5 min` */
 export function triggerCondition(trigger: Pick<Trigger, 'query' | 'threshold' | 'frequency_seconds' | 'baseline' | 'dataset'>): string {
   const question = questionOf(trigger.query);
   const what = question.calculations[0] ? label(question.calculations[0]) : 'COUNT';
@@ -35,7 +41,7 @@ export function triggerCondition(trigger: Pick<Trigger, 'query' | 'threshold' | 
   const { op, value } = trigger.threshold;
   const before = trigger.baseline ? ` ${trigger.baseline.type === 'percentage' ? '% ' : ''}against ${duration(trigger.baseline.offset_minutes * 60e9)} before` : '';
   const of = trigger.dataset === '__all__' ? '' : ` in ${trigger.dataset}`;
-  return `${what} ${op} ${number(value)}${before}${rest}${of}, every ${duration(trigger.frequency_seconds * 1e9)}`;
+  return `${what} ${op} ${triggerFormat(trigger)(value)}${before}${rest}${of}, every ${duration(trigger.frequency_seconds * 1e9)}`;
 }
 
 export function sloCondition(slo: Pick<Slo, 'target' | 'period_days' | 'sli'>): string {
@@ -46,7 +52,7 @@ export function alertRows(triggers: readonly Trigger[], alarms: readonly Alarm[]
   const rows: AlertRow[] = [
     ...triggers.map((one): AlertRow => ({
       key: `trigger:${one.id}`, kind: 'trigger', id: one.id, name: one.name, state: TRIGGER[one.state], word: one.state, condition: triggerCondition(one), since: one.last_evaluated_unix_nano, tells: one.recipients.length,
-      note: one.last_error ?? (one.last_value === null ? '' : number(one.last_value)),
+      note: one.last_error ?? (one.last_value === null ? '' : triggerFormat(one)(one.last_value)),
     })),
     ...alarms.map((one): AlertRow => ({
       key: `alarm:${one.name}`, kind: 'alarm', id: one.name, name: one.name, state: ALARM[one.state], word: one.state === 'INSUFFICIENT_DATA' ? 'no data' : one.state === 'ALARM' ? 'alarm' : 'ok', condition: one.condition, since: one.state_since_unix_nano,

@@ -4,6 +4,7 @@ import { conditionWords, draftOf, ruleOf, ruleWords } from './errorSettings';
 describe('grouping rules', () => {
   it('are the same after they were a form', () => {
     for (const rule of [
+      { condition: { path: 'custom.tenant', op: 'neq', value: null }, fingerprint: 'x' },
       { name: 'a', condition: { path: 'custom.tenant', op: 'eq', value: 'blue' }, fingerprint: '{{default_fingerprint}}' },
       { condition: { any: [{ path: 'context', op: 'contains', value: 'cart' }, { path: 'level', op: 'in', value: ['error', 'critical'] }] }, title: 'T' },
       { condition: { none: [{ path: 'context', op: 'eq', value: 'x' }] }, title: 'T' },

@@ -52,6 +52,8 @@ export function ruleOf(draft: RuleDraft): ErrorRule {
   const value = ({ op, value: text }: Leaf): unknown => {
     const list = OPS.find((one) => one.value === op)?.list;
     const one = (part: string): unknown => (part !== '' && /^(gte?|lte?)$/.test(op) && Number.isFinite(Number(part)) ? Number(part) : part);
+    // Nothing is compared with nothing: whether the value is there.
+    if (text === '' && (op === 'eq' || op === 'neq')) return null;
     return list ? text.split(',').map((part) => one(part.trim())) : one(text);
   };
   const leaves = draft.leaves.filter((leaf) => leaf.path.trim() !== '').map((leaf) => ({ path: leaf.path.trim(), op: leaf.op, value: value(leaf) }));
@@ -61,6 +63,7 @@ export function ruleOf(draft: RuleDraft): ErrorRule {
 }
 
 export function conditionWords(condition: Condition): string {
+  if (isLeaf(condition) && (condition.value === null || condition.value === undefined) && /^n?eq$/.test(condition.op)) return `${condition.path} ${condition.op === 'eq' ? 'is missing' : 'is there'}`;
   if (isLeaf(condition)) return `${condition.path} ${OPS.find((one) => one.value === condition.op)?.label ?? condition.op} ${textOf(condition.value)}`;
   const [[join, inner] = ['all', []]] = Object.entries(condition) as [string, Condition[]][];
   const words = inner.map(conditionWords);

@@ -20,6 +20,10 @@ export interface CodeFrame {
   after: string[];
   locals: Dict | null;
   library: boolean;
+  /** Where it was sent from, when a source map says where that was written. */
+  minified?: string;
+  /** Why no source map says so. */
+  reason?: string;
 }
 
 export interface CodeTrace {
@@ -153,4 +157,49 @@ function queryOf(url: string): Dict {
   const out: Dict = {};
   for (const [key, value] of new URLSearchParams(url.slice(at + 1).split('#')[0])) out[key] = value;
   return out;
+}
+
+interface PlaceTold {
+  filename: string;
+  lineno?: number | null;
+  colno?: number | null;
+  method?: string | null;
+  code?: string | null;
+  context?: { pre?: string[]; post?: string[] } | null;
+}
+
+interface FrameTold extends PlaceTold {
+  original?: PlaceTold | null;
+  reason?: string | null;
+}
+
+/** Whether source maps may have something to say: only minified JavaScript tells columns. */
+export const mayBeMapped = (traces: readonly CodeTrace[] | null): boolean => traces?.some((trace) => trace.frames.some((frame) => frame.column !== null)) ?? false;
+
+/** Frames as people wrote them, where source maps tell it; the others say why not. */
+export function mapped(traces: readonly CodeTrace[], told: readonly { frames: readonly FrameTold[] }[] | undefined): CodeTrace[] {
+  return traces.map((trace, i) => {
+    const frames = [...(told?.[i]?.frames ?? [])].reverse();
+    if (frames.length !== trace.frames.length) return trace;
+    return {
+      ...trace,
+      frames: trace.frames.map((frame, at): CodeFrame => {
+        const { original, reason } = frames[at] ?? {};
+        if (!original) return reason ? { ...frame, reason } : frame;
+        const name = original.method || frame.function;
+        return {
+          ...frame,
+          file: original.filename,
+          line: original.lineno ?? null,
+          column: original.colno ?? null,
+          function: name,
+          code: original.code ?? null,
+          before: original.context?.pre ?? [],
+          after: original.context?.post ?? [],
+          library: isLibrary(original.filename, name),
+          minified: `${frame.file}${frame.line === null ? '' : `:${frame.line}`}${frame.column === null ? '' : `:${frame.column}`}`,
+        };
+      }),
+    };
+  });
 }

@@ -46,7 +46,7 @@ function Library({ frames, opened }: { frames: CodeFrame[]; opened: boolean }) {
 }
 
 function Frame({ frame, opened }: { frame: CodeFrame; opened: boolean }) {
-  const foldable = frame.code !== null || frame.locals !== null;
+  const foldable = frame.code !== null || frame.locals !== null || frame.reason !== undefined;
   const [open, setOpen] = useState(opened && foldable);
   const firstLine = frame.line === null ? null : frame.line - frame.before.length;
   return (
@@ -54,7 +54,12 @@ function Frame({ frame, opened }: { frame: CodeFrame; opened: boolean }) {
       <button type="button" className={styles.head} aria-expanded={foldable ? open : undefined} disabled={!foldable} onClick={() => setOpen(!open)}>
         {foldable ? <Icon name={open ? 'down' : 'right'} size={12} /> : <i />}
         <b>{frame.function || '<anonymous>'}</b>
-        <span className={styles.place} title={frame.file}>
+        {frame.reason && (
+          <span className={styles.unmapped} title={frame.reason} data-testid="frame-reason">
+            not mapped
+          </span>
+        )}
+        <span className={styles.place} title={frame.minified ? `${frame.file}, in ${frame.minified}` : frame.file}>
           <bdi>
             {frame.file}
             {frame.line !== null && `:${frame.line}`}
@@ -62,6 +67,7 @@ function Frame({ frame, opened }: { frame: CodeFrame; opened: boolean }) {
           </bdi>
         </span>
       </button>
+      {open && frame.reason && <p className={styles.reason}>{frame.reason}</p>}
       {open && frame.code !== null && (
         <pre className={styles.code}>
           {[...frame.before, frame.code, ...frame.after].map((line, i) => (

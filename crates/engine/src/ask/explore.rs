@@ -3,7 +3,7 @@
 //! The first estimate rests on as many of the newest rows as are read within an instant, the next on more; where there are few
 //! rows the whole comes at once. The whole is exact, whatever came before it.
 //!
-//! Missing: estimates of a comparison; it comes with the whole. SQL of queries that look at other spans of traces
+//! Missing: estimates of a comparison; it comes with the whole
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use languages::honeycomb::{
     Filter, LIMIT_DEFAULT, LIMIT_MAX, LIMIT_WITHOUT_SERIES_MAX, LowerContext, Lowered, Operation, OutputColumn,
-    QuerySpecification, Relation, Times, Window, lower, names_used,
+    QuerySpecification, Times, Window, lower, names_used,
 };
 use model::Signal;
 use serde::Serialize;
@@ -147,8 +147,11 @@ impl Asker {
         let plain = self.explore_context(&session, &state, question).await?;
         let whole = lower(specification, plain.clone())?;
         let summary = whole.results(limit(question))?;
-        let sql = match question.with_sql && !is_relational(specification, &question.narrowed) {
-            true => self.sql_of(&session, &whole.named_results(limit(question))?).await,
+        let sql = match question.with_sql {
+            true => {
+                let spelled = lower(specification, LowerContext { spelled: true, ..plain.clone() })?;
+                self.sql_of(&session, &spelled.named_results(limit(question))?).await
+            }
             false => None,
         };
         told(ExploreEvent::Begin(begin(specification, &whole, sql)));
@@ -216,8 +219,11 @@ impl Asker {
         use datafusion::sql::unparser::Unparser;
         use datafusion::sql::unparser::dialect::PostgreSqlDialect;
         let dialect = PostgreSqlDialect {};
-        let sql = format!("{:#}", Unparser::new(&dialect).plan_to_sql(plan).ok()?);
-        session.sql_frame(&sql).await.ok().map(|_| sql)
+        let sql = Unparser::new(&dialect).plan_to_sql(plan).map(|sql| format!("{sql:#}"));
+        let sql = sql.inspect_err(|error| tracing::debug!(%error, "a query has no SQL")).ok()?;
+        let read = session.sql_frame(&sql).await;
+        read.inspect_err(|error| tracing::debug!(%error, sql, "a query's SQL cannot be read")).ok()?;
+        Some(sql)
     }
 
     pub(super) async fn explore_context<'a>(
@@ -294,12 +300,6 @@ fn calculations(specification: &QuerySpecification) -> Vec<ExploreCalculation> {
         unit: None,
     });
     told.collect()
-}
-
-/// Whether other spans of traces are looked at: SQL of the joins that this takes is not written yet.
-fn is_relational(specification: &QuerySpecification, narrowed: &[Filter]) -> bool {
-    let filters = specification.filters.iter().chain(narrowed).map(|filter| &filter.column);
-    filters.chain(&specification.breakdowns).any(|column| Relation::split(column).is_some())
 }
 
 /// One question on its way.

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::ScalarValue;
 use languages::honeycomb::{
     CalculatedField, LIMIT_DEFAULT, LIMIT_MAX, LowerContext, LowerError, Lowered, OutputColumn, QuerySpecification,
-    SpecificationError, Times, Window, lower, names_used,
+    SpecificationError, Times, UNKNOWN_METRICS, Window, lower, names_used,
 };
 use model::Signal;
 use serde_json::{Map, Number, Value};
@@ -17,6 +17,9 @@ use super::{Asker, Stats};
 use crate::answer::{Answer, cell_json};
 use crate::error::EngineError;
 use crate::session::Session;
+
+/// The attribute that holds the dataset a sender named.
+const DATASET: &str = "honeycomb.dataset";
 
 /// A query, and how it is to be answered.
 #[derive(Clone, Debug)]
@@ -122,17 +125,31 @@ pub struct HoneycombDataset {
 }
 
 impl Asker {
-    /// Every service that spans or log records are of, in the order of names.
+    /// Every service that spans or log records are of, and every dataset that senders named, in the order of names.
     pub async fn honeycomb_datasets(&self) -> Result<Vec<HoneycombDataset>, EngineError> {
         let session = self.session(TimeRange::ALL).await?;
-        let answer = session
-            .ask(
-                r#"SELECT name, min(first) AS first, max(last) AS last FROM
-                   (SELECT "service.name" AS name, min(time) AS first, max(time) AS last FROM spans GROUP BY 1
-                    UNION ALL SELECT "service.name" AS name, min(time) AS first, max(time) AS last FROM logs GROUP BY 1)
-                   GROUP BY name ORDER BY name"#,
-            )
-            .await?;
+        let mut branches = Vec::new();
+        for signal in Signal::ALL {
+            let table = signal.table();
+            let mut named = Vec::new();
+            if signal != Signal::Metrics {
+                named.push("\"service.name\"".to_owned());
+            }
+            match (session.has(signal, DATASET), signal) {
+                (true, Signal::Metrics) => named.push(format!("coalesce(\"{DATASET}\", '{UNKNOWN_METRICS}')")),
+                (true, _) => named.push(format!("\"{DATASET}\"")),
+                (false, Signal::Metrics) => named.push(format!("'{UNKNOWN_METRICS}'")),
+                (false, _) => {}
+            }
+            for name in named {
+                branches.push(format!("SELECT {name} AS name, min(time) AS first, max(time) AS last FROM {table} GROUP BY 1"));
+            }
+        }
+        let branches = branches.join(" UNION ALL ");
+        let sql = format!(
+            "SELECT name, min(first) AS first, max(last) AS last FROM ({branches}) WHERE name IS NOT NULL GROUP BY name ORDER BY name"
+        );
+        let answer = session.ask(&sql).await?;
         let dataset = |row: crate::answer::Row<'_>| HoneycombDataset {
             name: row.string("name").unwrap_or_default(),
             first_unix_nano: row.i64("first").unwrap_or_default(),
@@ -147,9 +164,13 @@ pub(super) async fn context<'a>(
     state: &'a datafusion::execution::session_state::SessionState,
     question: &'a HoneycombQuestion,
 ) -> Result<LowerContext<'a>, EngineError> {
+    // Points are of datasets that their senders named; where no point has one, there is nothing to look for.
+    let named = question.dataset.as_deref();
+    let may_have_points = named.is_some_and(|name| name == UNKNOWN_METRICS || session.has(Signal::Metrics, DATASET));
     Ok(LowerContext {
         spans: session.source(Signal::Spans).await?,
         logs: session.source(Signal::Logs).await?,
+        metrics: if may_have_points { Some(session.source(Signal::Metrics).await?) } else { None },
         functions: state,
         dataset: question.dataset.as_deref(),
         calculated_fields: &question.calculated_fields,
@@ -157,6 +178,7 @@ pub(super) async fn context<'a>(
         weighted: question.weighted,
         narrowed: &[],
         window: Window::WHOLE,
+        spelled: false,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Honeycomb's names for what our columns hold, as views: `duration_ms` is `duration_ns`, `trace.parent_id` of an annotation
 //! is the span it hangs on. A name that is none of these is an attribute's.
 
-use datafusion_common::arrow::datatypes::Schema;
+use datafusion_common::arrow::datatypes::{DataType, Schema};
 use datafusion_common::{DataFusionError, ScalarValue};
 use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{Expr, cast, ident, lit, when};
@@ -50,6 +50,9 @@ pub fn field(
     functions: &dyn FunctionRegistry,
     name: &str,
 ) -> Result<Option<Typed>, DataFusionError> {
+    if signal == Signal::Metrics {
+        return of_metrics(schema, functions, name);
+    }
     let text = |expr: Expr| Some(Typed::new(expr, Type::Text));
     let id = |column: &str| Ok::<_, DataFusionError>(text(call(functions, "id_text", vec![ident(column)])?));
     let scope = |member: &str| Ok::<_, DataFusionError>(text(call(functions, "attribute", vec![ident("scope"), lit(member)])?));
@@ -65,8 +68,12 @@ pub fn field(
     let built_in = match signal {
         Signal::Spans => of_spans(name)?,
         Signal::Logs => of_logs(name)?,
-        Signal::Metrics => None,
+        Signal::Metrics => return Ok(None),
     };
+    // Events that are no annotation may have a name of their own.
+    if let (Signal::Logs, "name", Some(built_in), Some(own)) = (signal, name, &built_in, attribute(schema, name)) {
+        return Ok(text(call(functions, "coalesce", vec![built_in.expr.clone(), own.text()])?));
+    }
     Ok(built_in.or_else(|| attribute(schema, name)))
 }
 
@@ -122,13 +129,62 @@ fn of_logs(name: &str) -> Result<Option<Typed>, DataFusionError> {
     }))
 }
 
+/// Columns of data points that are no attributes.
+const POINT_COLUMNS: &[&str] = &[
+    "metric",
+    "description",
+    "unit",
+    "type",
+    "temporality",
+    "is_monotonic",
+    "series",
+    "start_time",
+    "flags",
+    "value",
+    "count",
+    "sum",
+    "min",
+    "max",
+    "buckets",
+    "exemplars",
+];
+
+/// A label, or the value of the metric of that name: of a histogram its `.count`, `.sum`, `.avg`, `.min`, `.max`.
+fn of_metrics(schema: &Schema, functions: &dyn FunctionRegistry, name: &str) -> Result<Option<Typed>, DataFusionError> {
+    let prefixed = format!("{ATTRIBUTE_PREFIX}{name}");
+    if schema.column_with_name(&prefixed).is_some() || !POINT_COLUMNS.contains(&name) {
+        let label = attribute(schema, name);
+        if label.is_some() || BUILT_IN.iter().any(|(known, _)| *known == name) {
+            return Ok(label);
+        }
+    }
+    let of = |metric: &str| ident("metric").eq(lit(metric));
+    let mut value = when(of(name), ident("value"));
+    if let Some((metric, part)) = name.rsplit_once('.') {
+        let number = |column: &str| cast(ident(column), DataType::Float64);
+        let found = match part {
+            "count" => Some(number("count")),
+            "sum" | "min" | "max" => Some(ident(part)),
+            "avg" => {
+                let counted = call(functions, "nullif", vec![number("count"), lit(0.0)])?;
+                Some(ident("sum") / counted)
+            }
+            _ => None,
+        };
+        if let Some(found) = found {
+            value = value.when(of(metric), found);
+        }
+    }
+    Ok(Some(Typed::new(value.otherwise(null_of(Type::Float))?, Type::Float)))
+}
+
 /// An attribute, or a column of ours of that name.
 fn attribute(schema: &Schema, name: &str) -> Option<Typed> {
     let prefixed = format!("{ATTRIBUTE_PREFIX}{name}");
     let (column, field) = [prefixed.as_str(), name]
         .into_iter()
         .find_map(|column| Some((column, schema.column_with_name(column)?.1)))
-        .filter(|(_, field)| !matches!(field.data_type(), datafusion_common::arrow::datatypes::DataType::FixedSizeBinary(_)))?;
+        .filter(|(_, field)| !matches!(field.data_type(), DataType::FixedSizeBinary(_)))?;
     let r#type = Type::of(field.data_type());
     let is_plain = *field.data_type() == r#type.data_type();
     Some(Typed::new(if is_plain { ident(column) } else { cast(ident(column), r#type.data_type()) }, r#type))

@@ -6,7 +6,9 @@
 use datafusion_common::arrow::datatypes::{DataType, Field, Schema};
 use datafusion_common::{Column, DFSchema, DataFusionError, NullEquality, ScalarValue};
 use datafusion_expr::expr::{AggregateFunction, NullTreatment, Sort, WindowFunction};
-use datafusion_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, cast, ident, lit, when};
+use datafusion_expr::{
+    Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, cast, ident, lit, when,
+};
 use model::Signal;
 
 use super::ast::{Combination, Filter, FilterOperator, Operation, QuerySpecification, Relation};
@@ -160,7 +162,7 @@ fn rows(
     names: &Names,
     times: &Times,
 ) -> Result<(LogicalPlan, Vec<Type>, Vec<Type>), LowerError> {
-    let signals = [Signal::Spans, Signal::Logs];
+    let signals = [Signal::Spans, Signal::Logs, Signal::Metrics];
     let range = (times.start.max(context.window.from), times.end.min(context.window.to));
     let wanted = wanted(specification, context.narrowed);
     let events = Events::over(context, &signals, context.dataset, range, &wanted, names)?;
@@ -289,27 +291,35 @@ impl Lowered<'_> {
 
     /// One row a group: those that pass the havings, in order, as many as the limit allows and one more.
     pub fn results(&self, limit: usize) -> Result<LogicalPlan, LowerError> {
+        self.first(limit + 1)
+    }
+
+    fn first(&self, count: usize) -> Result<LogicalPlan, LowerError> {
         let keys = self.group_columns();
         let summary = self.summary(self.rows.clone(), &keys)?;
-        let mut plan = LogicalPlanBuilder::from(summary);
+        let has_havings = !self.specification.havings.is_empty();
+        let names: Vec<String> = summary.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let mut plan = LogicalPlanBuilder::from(if has_havings { self.apart(summary, "answers")? } else { summary });
         for having in &self.specification.havings {
             let place = self.place_of(having.calculation, having.column.as_deref());
             let value = serde_json::Value::from(having.value);
             let field = Typed::new(cast(ident(format!("c{place}")), DataType::Float64), Type::Float);
             plan = plan.filter(condition(field, having.operator, &value))?;
         }
+        if has_havings && self.context.spelled {
+            plan = plan.project(names.into_iter().map(|name| ident(&name).alias(name)).collect::<Vec<_>>())?;
+        }
         if !keys.is_empty() {
             plan = plan.sort(self.orders(&keys))?;
         }
-        Ok(plan.limit(0, Some(limit + 1))?.build()?)
+        Ok(plan.limit(0, Some(count))?.build()?)
     }
 
     /// The same as a person wants to see it: as many rows as the limit allows, under Honeycomb's names.
     pub fn named_results(&self, limit: usize) -> Result<LogicalPlan, LowerError> {
         let columns = self.groups().into_iter().chain(self.values());
         let named = columns.map(|column| ident(column.column).alias(column.label));
-        let results = LogicalPlanBuilder::from(self.results(limit)?).limit(0, Some(limit))?;
-        Ok(results.project(named.collect::<Vec<_>>())?.build()?)
+        Ok(LogicalPlanBuilder::from(self.first(limit)?).project(named.collect::<Vec<_>>())?.build()?)
     }
 
     /// One row over all that the query is about.
@@ -447,14 +457,47 @@ impl Lowered<'_> {
         self.with_formulas(plan, keys)
     }
 
+    /// A part of a plan under a name, where it is to be told in SQL: what is joined or filtered there has to have one.
+    fn apart(&self, plan: LogicalPlan, name: &str) -> Result<LogicalPlan, DataFusionError> {
+        if self.context.spelled { LogicalPlanBuilder::from(plan).alias(name)?.build() } else { Ok(plan) }
+    }
+
     /// A rate over all of the range: how much a step adds on average, from the first step that has a value to the last.
     fn with_rates(&self, plan: LogicalPlan, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         let mut step_keys = vec![BUCKET.to_owned()];
         step_keys.extend_from_slice(keys);
         let steps = self.aggregated(self.stepped(rows, keys)?, &step_keys, Some(FIRST), self.times.step as f64)?;
         let rates: Vec<usize> = self.rates();
+        let joined = match self.context.spelled {
+            true => self.with_ends_spelled(plan, steps, keys, &rates)?,
+            false => self.with_ends(plan, steps, keys, &rates)?,
+        };
+        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str()).alias(key)).collect();
+        for place in 0..self.specification.calculations.len() {
+            let column = format!("c{place}");
+            columns.push(match rates.contains(&place) {
+                false => ident(&column).alias(column),
+                true => {
+                    let apart = ident(format!("n{place}")) - lit(1_i64);
+                    let apart = call(self.context.functions, "nullif", vec![apart, lit(0_i64)])?;
+                    let change = ident(format!("l{place}")) - ident(format!("o{place}"));
+                    (change / cast(apart, DataType::Float64)).alias(column)
+                }
+            });
+        }
+        Ok(LogicalPlanBuilder::from(joined).project(columns)?.build()?)
+    }
+
+    /// A summary with the first value of each rate as `o`, the last as `l`, and how many steps have one as `n`.
+    fn with_ends(
+        &self,
+        plan: LogicalPlan,
+        steps: LogicalPlan,
+        keys: &[String],
+        rates: &[usize],
+    ) -> Result<LogicalPlan, LowerError> {
         let mut aggregates = Vec::new();
-        for place in &rates {
+        for place in rates {
             let value = ident(format!("c{place}"));
             let by_time = || vec![ident(BUCKET).sort(true, false)];
             for (name, column) in [("first_value", "o"), ("last_value", "l")] {
@@ -468,28 +511,59 @@ impl Lowered<'_> {
         let renamed = keys.iter().map(|key| ident(key.as_str()).alias(format!("y{key}"))).collect::<Vec<_>>();
         let rated = LogicalPlanBuilder::from(steps).aggregate(renamed, aggregates)?.build()?;
         let plan = LogicalPlanBuilder::from(plan);
-        let joined = match keys.is_empty() {
-            true => plan.cross_join(rated)?,
-            false => {
-                let ours: Vec<Column> = keys.iter().map(Column::from_name).collect();
-                let theirs: Vec<Column> = keys.iter().map(|key| Column::from_name(format!("y{key}"))).collect();
-                plan.join_detailed(rated, JoinType::Left, (ours, theirs), None, NullEquality::NullEqualsNull)?
-            }
-        };
-        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
-        for place in 0..self.specification.calculations.len() {
-            let column = format!("c{place}");
-            columns.push(match rates.contains(&place) {
-                false => ident(column),
-                true => {
-                    let apart = ident(format!("n{place}")) - lit(1_i64);
-                    let apart = call(self.context.functions, "nullif", vec![apart, lit(0_i64)])?;
-                    let change = ident(format!("l{place}")) - ident(format!("o{place}"));
-                    (change / cast(apart, DataType::Float64)).alias(column)
-                }
-            });
+        if keys.is_empty() {
+            return Ok(plan.cross_join(rated)?.build()?);
         }
-        Ok(joined.project(columns)?.build()?)
+        let ours: Vec<Column> = keys.iter().map(Column::from_name).collect();
+        let theirs: Vec<Column> = keys.iter().map(|key| Column::from_name(format!("y{key}"))).collect();
+        Ok(plan.join_detailed(rated, JoinType::Left, (ours, theirs), None, NullEquality::NullEqualsNull)?.build()?)
+    }
+
+    /// The same in what SQL has words for: orders within aggregates and null treatments do not survive being told.
+    fn with_ends_spelled(
+        &self,
+        plan: LogicalPlan,
+        steps: LogicalPlan,
+        keys: &[String],
+        rates: &[usize],
+    ) -> Result<LogicalPlan, LowerError> {
+        let own = |name: String| ident(&name).alias(name);
+        let mut windows = Vec::new();
+        let mut columns = vec![own(BUCKET.to_owned())];
+        columns.extend(keys.iter().map(|key| own(key.clone())));
+        let mut aggregates = Vec::new();
+        for place in rates {
+            let value = || ident(format!("c{place}"));
+            columns.push(own(format!("c{place}")));
+            for (name, mark, column) in [("min", "e", "o"), ("max", "z", "l")] {
+                let step = when(value().is_not_null(), ident(BUCKET)).otherwise(null_of(Type::Integer))?;
+                let extreme = WindowFunction::new(self.context.functions.udaf(name)?, vec![step]);
+                let extreme = Expr::WindowFunction(Box::new(extreme))
+                    .partition_by(keys.iter().map(|key| ident(key.as_str())).collect())
+                    .build()?;
+                windows.push(extreme.alias(format!("{mark}{place}")));
+                columns.push(own(format!("{mark}{place}")));
+                let there = ident(BUCKET).eq(ident(format!("{mark}{place}")));
+                let at_mark = when(there, value()).otherwise(null_of(Type::Float))?;
+                aggregates.push(self.aggregate("max", vec![at_mark], false)?.alias(format!("{column}{place}")));
+            }
+            aggregates.push(self.aggregate("count", vec![value()], false)?.alias(format!("n{place}")));
+        }
+        let steps = self.apart(steps, "steps")?;
+        let marked = LogicalPlanBuilder::from(steps).window(windows)?.project(columns)?.build()?;
+        let renamed = keys.iter().map(|key| ident(key.as_str()).alias(format!("y{key}"))).collect::<Vec<_>>();
+        let rated = LogicalPlanBuilder::from(self.apart(marked, "marked")?).aggregate(renamed, aggregates)?.build()?;
+        let names: Vec<Expr> = rated.schema().fields().iter().map(|field| own(field.name().clone())).collect();
+        let rated = self.apart(LogicalPlanBuilder::from(rated).project(names)?.build()?, "rated")?;
+        let plan = LogicalPlanBuilder::from(self.apart(plan, "summary")?);
+        if keys.is_empty() {
+            return Ok(plan.cross_join(rated)?.build()?);
+        }
+        let same = |key: &String| {
+            let (ours, theirs) = (Column::new(Some("summary"), key.as_str()), Column::new(Some("rated"), format!("y{key}")));
+            binary_expr(Expr::Column(ours), Operator::IsNotDistinctFrom, Expr::Column(theirs))
+        };
+        Ok(plan.join_on(rated, JoinType::Left, keys.iter().map(same))?.build()?)
     }
 
     fn rates(&self) -> Vec<usize> {

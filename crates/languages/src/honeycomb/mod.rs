@@ -29,4 +29,4 @@ pub use error::{ErrorCode, SpecificationError};
 pub use fields::BUILT_IN;
 pub use lower::{LIMIT_DEFAULT, Lowered, OutputColumn, Times, lower, names_used};
 pub use read::{COMPARE_OFFSETS, LIMIT_MAX, LIMIT_WITHOUT_SERIES_MAX, STEPS_MAX, TIME_RANGE_DEFAULT};
-pub use rows::{LowerContext, LowerError, Window};
+pub use rows::{LowerContext, LowerError, UNKNOWN_METRICS, Window};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use datafusion_common::{Column, NullEquality};
+use datafusion_common::{Column, DataFusionError, NullEquality};
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, ident};
 use model::Signal;
@@ -91,6 +91,10 @@ fn join_one(
         told.push(Expr::AggregateFunction(min).alias(format!("r{place}")));
     }
     let others = spans.aggregate(grouped.collect::<Vec<_>>(), told)?.build()?;
+    if context.spelled {
+        let keys: Vec<(&str, String)> = keys.iter().enumerate().map(|(place, (ours, _))| (*ours, key(place))).collect();
+        return Ok(spelled(others, plan, number, relation, asked, &keys)?);
+    }
     let join_type = match relation {
         Relation::None => JoinType::RightAnti,
         _ if asked.breakdowns.is_empty() => JoinType::RightSemi,
@@ -103,4 +107,41 @@ fn join_one(
     Ok(LogicalPlanBuilder::from(others)
         .join_detailed(plan, join_type, (theirs, ours), None, NullEquality::NullEqualsNothing)?
         .build()?)
+}
+
+/// The same rows with each side under a name of its own. Keys are there once in `others`, so a join is as good as a look whether
+/// there is one; where there shall be none, what was joined is missing.
+fn spelled(
+    others: LogicalPlan,
+    plan: LogicalPlan,
+    number: usize,
+    relation: Relation,
+    asked: &Asked<'_>,
+    keys: &[(&str, String)],
+) -> Result<LogicalPlan, DataFusionError> {
+    let (mine, its) = (format!("rows{number}"), format!("others{number}"));
+    let join_type = match relation {
+        Relation::None => JoinType::Left,
+        _ if !asked.breakdowns.is_empty() && asked.filters.is_empty() => JoinType::Left,
+        _ => JoinType::Inner,
+    };
+    let told = asked.breakdowns.iter().map(|(place, _)| (&its, format!("r{place}")));
+    let known = plan.schema().fields().iter().map(|field| (&mine, field.name().clone()));
+    let named = |(table, name): (&String, String)| Expr::Column(Column::new(Some(table.as_str()), name.as_str())).alias(name);
+    let columns: Vec<Expr> = known.chain(told).map(named).collect();
+    let ours: Vec<Column> = keys.iter().map(|(ours, _)| Column::new(Some(mine.as_str()), *ours)).collect();
+    let theirs: Vec<Column> = keys.iter().map(|(_, theirs)| Column::new(Some(its.as_str()), theirs.as_str())).collect();
+    let missing = Expr::Column(theirs[0].clone()).is_null();
+    let others = LogicalPlanBuilder::from(others).alias(its.as_str())?.build()?;
+    let mut joined = LogicalPlanBuilder::from(plan).alias(mine.as_str())?.join_detailed(
+        others,
+        join_type,
+        (ours, theirs),
+        None,
+        NullEquality::NullEqualsNothing,
+    )?;
+    if relation == Relation::None {
+        joined = joined.filter(missing)?;
+    }
+    joined.project(columns)?.build()
 }

@@ -22,6 +22,9 @@ pub const TRACE: &str = "t";
 pub const SPAN: &str = "s";
 pub const PARENT: &str = "p";
 
+/// The dataset of data points whose sender named none.
+pub const UNKNOWN_METRICS: &str = "unknown_metrics";
+
 /// Calculated fields that name others, one inside the other.
 pub const CALCULATED_DEPTH_MAX: usize = 10;
 
@@ -49,6 +52,8 @@ impl From<SpecificationError> for LowerError {
 pub struct LowerContext<'a> {
     pub spans: Arc<dyn TableSource>,
     pub logs: Arc<dyn TableSource>,
+    /// Data points, where the dataset may have some: each is an event with the metric's name as a field.
+    pub metrics: Option<Arc<dyn TableSource>>,
     /// The engine's functions and aggregates.
     pub functions: &'a (dyn FunctionRegistry + Send + Sync),
     /// The service whose rows are meant; `None` is all of them.
@@ -62,6 +67,8 @@ pub struct LowerContext<'a> {
     pub narrowed: &'a [Filter],
     /// The rows that are looked at; the query's range and steps stay what they are.
     pub window: Window,
+    /// Whether the plan is to be told in SQL: it then has the joins only that SQL has words for.
+    pub spelled: bool,
 }
 
 /// A part of a query's range, or a range before it.
@@ -138,7 +145,14 @@ impl<'a> Events<'a> {
         wanted.iter().for_each(|name| names.stored(name, &mut needed, 0));
         let sources: Vec<(Signal, &Arc<dyn TableSource>)> = signals
             .iter()
-            .map(|signal| (*signal, if *signal == Signal::Spans { &context.spans } else { &context.logs }))
+            .filter_map(|signal| {
+                let source = match signal {
+                    Signal::Spans => &context.spans,
+                    Signal::Logs => &context.logs,
+                    Signal::Metrics => context.metrics.as_ref()?,
+                };
+                Some((*signal, source))
+            })
             .collect();
         let mut branches: Vec<Vec<Option<Typed>>> = Vec::new();
         for (signal, source) in &sources {
@@ -209,7 +223,15 @@ fn branch(
 ) -> Result<LogicalPlan, DataFusionError> {
     let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
     let mut filter = ident("time").gt_eq(at(start)).and(ident("time").lt(at(end)));
-    if let Some(dataset) = dataset {
+    if let Some(dataset) = dataset.filter(|_| signal == Signal::Metrics) {
+        // Points are of the dataset that their sender named; which service they are of does not matter.
+        let has_names = source.schema().column_with_name("honeycomb.dataset").is_some();
+        filter = filter.and(match (has_names, dataset == UNKNOWN_METRICS) {
+            (true, true) => ident("honeycomb.dataset").is_null(),
+            (true, false) => ident("honeycomb.dataset").eq(lit(dataset)),
+            (false, is_unknown) => lit(is_unknown),
+        });
+    } else if let Some(dataset) = dataset {
         let mut of_dataset = ident("service.name").eq(lit(dataset));
         if source.schema().column_with_name("honeycomb.dataset").is_some() {
             of_dataset = of_dataset.or(ident("honeycomb.dataset").eq(lit(dataset)));
@@ -217,9 +239,10 @@ fn branch(
         filter = filter.and(of_dataset);
     }
     let no_span = || lit(ScalarValue::FixedSizeBinary(8, None));
-    let (span, parent) = match signal {
-        Signal::Spans => (ident("span_id"), ident("parent_span_id")),
-        _ => (no_span(), ident("span_id")),
+    let (trace, span, parent) = match signal {
+        Signal::Spans => (ident("trace_id"), ident("span_id"), ident("parent_span_id")),
+        Signal::Logs => (ident("trace_id"), no_span(), ident("span_id")),
+        Signal::Metrics => (lit(ScalarValue::FixedSizeBinary(16, None)), no_span(), no_span()),
     };
     let weight = if context.weighted { ident("sample_rate") } else { lit(1.0) };
     // Without another name the table's would stand before the columns of one branch, and not of the other.
@@ -227,7 +250,7 @@ fn branch(
         ident(TIME).alias(TIME),
         ident(RECEIVED_AT).alias(RECEIVED_AT),
         weight.alias(WEIGHT),
-        ident("trace_id").alias(TRACE),
+        trace.alias(TRACE),
         span.alias(SPAN),
         parent.alias(PARENT),
     ];

@@ -15,6 +15,8 @@ pub enum MsgpackError {
     NeverUsed,
     #[error("values are nested deeper than {NESTING_DEPTH_MAX} levels")]
     TooDeep,
+    #[error("the key of a map is a map or an array")]
+    KeyNotAText,
     #[error("expected an array of events")]
     NotAnArray,
     #[error("{0} bytes after the end of the value")]
@@ -46,11 +48,11 @@ pub fn to_json(body: &[u8]) -> Result<Value, MsgpackError> {
     let mut rest = body;
     let value = rmpv::decode::read_value_ref_with_max_depth(&mut rest, NESTING_DEPTH_MAX);
     // The walk over the heads has found the value whole, so depth is what is left to go wrong.
-    value.map(json).map_err(|_| MsgpackError::TooDeep)
+    json(value.map_err(|_| MsgpackError::TooDeep)?)
 }
 
-fn json(value: ValueRef<'_>) -> Value {
-    match value {
+fn json(value: ValueRef<'_>) -> Result<Value, MsgpackError> {
+    Ok(match value {
         ValueRef::Nil => Value::Null,
         ValueRef::Boolean(value) => Value::Bool(value),
         ValueRef::Integer(value) => value.as_i64().map_or_else(|| value.as_u64().map_or(Value::Null, Value::from), Value::from),
@@ -59,20 +61,22 @@ fn json(value: ValueRef<'_>) -> Value {
         ValueRef::F64(value) => Value::from(value),
         ValueRef::String(text) => Value::String(String::from_utf8_lossy(text.as_bytes()).into_owned()),
         ValueRef::Binary(bytes) => Value::String(base64(bytes)),
-        ValueRef::Array(values) => Value::Array(values.into_iter().map(json).collect()),
+        ValueRef::Array(values) => Value::Array(values.into_iter().map(json).collect::<Result<_, _>>()?),
         ValueRef::Map(members) => {
-            let members = members.into_iter().map(|(key, value)| (key_text(key), json(value)));
-            Value::Object(members.collect::<Map<String, Value>>())
+            let members = members.into_iter().map(|(key, value)| Ok((key_text(key)?, json(value)?)));
+            Value::Object(members.collect::<Result<Map<String, Value>, MsgpackError>>()?)
         }
         ValueRef::Ext(-1, bytes) => timestamp(bytes).map_or(Value::Null, |time| Value::String(time.to_string())),
         ValueRef::Ext(_, bytes) => Value::String(base64(bytes)),
-    }
+    })
 }
 
-fn key_text(key: ValueRef<'_>) -> String {
-    match json(key) {
-        Value::String(text) => text,
-        other => other.to_string(),
+/// Refuses keys of many values: as text, each within the key of another would be twice as long for its quotes.
+fn key_text(key: ValueRef<'_>) -> Result<String, MsgpackError> {
+    match json(key)? {
+        Value::String(text) => Ok(text),
+        Value::Array(_) | Value::Object(_) => Err(MsgpackError::KeyNotAText),
+        other => Ok(other.to_string()),
     }
 }
 
@@ -171,6 +175,8 @@ mod tests {
         assert_eq!(to_json(&[0xc6, 0xff, 0xff, 0xff, 0xff, 0]), Err(MsgpackError::Truncated));
         assert_eq!(to_json(&[0xc1]), Err(MsgpackError::NeverUsed));
         assert_eq!(to_json(&[0xc0, 0xc0]), Err(MsgpackError::BytesAfter(1)));
+        let keys_of_keys = [vec![0x81; 30], vec![1; 31]].concat();
+        assert_eq!(to_json(&keys_of_keys), Err(MsgpackError::KeyNotAText));
         assert_eq!(elements(&[0x80], 9), Err(MsgpackError::NotAnArray));
     }
 

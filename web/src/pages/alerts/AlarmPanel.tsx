@@ -1,17 +1,18 @@
 // One alarm of CloudWatch: what it watches, how it stands and why, what happened to it, what was sent.
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import * as api from '../../api/alerts';
 import * as metricsApi from '../../api/metrics';
 import type { Alarm } from '../../api/alerts';
 import { metricFormat } from '../../lib/metrics';
 import { msFromNano } from '../../lib/time';
-import { BareButton } from '../../ui/Control';
+import { BareButton, Button } from '../../ui/Control';
+import { Icon } from '../../ui/Icon';
 import { useKeys } from '../../ui/keys';
 import { SeriesChart } from '../../ui/SeriesChart';
 import { Empty } from '../../ui/State';
 import { Ago, Time } from '../../ui/Time';
-import { DeliveryList, StateMark } from './parts';
+import { DeliveryList, Sure, StateMark } from './parts';
 import styles from './Alerts.module.css';
 
 const STATES = { OK: 'ok', ALARM: 'firing', INSUFFICIENT_DATA: 'unknown' } as const;
@@ -20,6 +21,18 @@ const SHOWN = '3h';
 export function AlarmPanel({ alarm, name, onClose }: { alarm: Alarm | undefined; name: string; onClose: () => void }) {
   const history = useQuery(api.alarmHistory(name));
   const sent = useQuery(api.deliveries(`cloudwatch.alarm:${name}`, 30));
+  const client = useQueryClient();
+  const again = () => client.invalidateQueries({ queryKey: ['alerts'] });
+  const tried = useMutation({ mutationFn: () => api.tryAlarm(name), onSettled: again });
+  const change = useMutation({ mutationFn: (enabled: boolean) => api.switchAlarm(name, enabled), onSettled: again });
+  const remove = useMutation({
+    mutationFn: () => api.deleteAlarm(name),
+    onSuccess: async () => {
+      onClose();
+      await again();
+    },
+  });
+  const failed = tried.error ?? change.error ?? remove.error;
   useKeys({ Escape: onClose });
   if (!alarm) return <Empty title={`No alarm is called ${name}`} />;
   const actions = Object.entries(alarm.actions).flatMap(([state, list]) => list.map((target) => ({ state, target })));
@@ -38,6 +51,26 @@ export function AlarmPanel({ alarm, name, onClose }: { alarm: Alarm | undefined;
       {alarm.state_reason && <p className={styles.about}>{alarm.state_reason}</p>}
       {alarm.description && <p className={styles.about}>{alarm.description}</p>}
       <p className={styles.condition}>{alarm.condition}</p>
+      <div className={styles.actions}>
+        <Button onClick={() => tried.mutate()} disabled={tried.isPending || actions.length === 0} title={actions.length === 0 ? 'It tells nobody' : 'Tells the actions of ALARM as if it had come to that; its state stays'} data-testid="alarm-test">
+          <Icon name="bolt" size={12} /> Test
+        </Button>
+        <Button onClick={() => change.mutate(!alarm.actions_enabled)} disabled={change.isPending} data-testid="alarm-switch">
+          {alarm.actions_enabled ? 'Disable actions' : 'Enable actions'}
+        </Button>
+        <span className={styles.grow} />
+        <Sure busy={remove.isPending} onYes={() => remove.mutate()} testId="alarm-delete" />
+      </div>
+      {failed && (
+        <p className={styles.wrong} role="alert">
+          <Icon name="alert" size={12} /> {failed.message}
+        </p>
+      )}
+      {tried.data && (
+        <p className={styles.tried} data-testid="alarm-tried">
+          {tried.data.deliveries.length === 0 ? 'None of its actions is an address that can be told.' : tried.data.deliveries.map((one) => `${one.to}: ${one.state}${one.answer ? `, ${one.answer}` : ''}`).join('; ')}
+        </p>
+      )}
       {alarm.metric && <Watched alarm={alarm} />}
       <h3>
         Tells <span>{actions.length === 0 ? 'nobody' : alarm.actions_enabled ? '' : 'nobody: its actions are disabled'}</span>

@@ -13,6 +13,7 @@ import { Tabs } from '../../ui/Tabs';
 import { Ago } from '../../ui/Time';
 import { useRowKeys } from '../common/rows';
 import { useSetSearch } from '../common/search';
+import { AlarmForm } from './AlarmForm';
 import { AlarmPanel } from './AlarmPanel';
 import { Deliveries } from './Deliveries';
 import { Recipients } from './Recipients';
@@ -25,6 +26,7 @@ import styles from './Alerts.module.css';
 const here = getRouteApi('/alerts');
 /** In the address, what is being made. */
 const NEW = 'trigger:*new';
+const NEW_ALARM = 'alarm:*new';
 const KINDS = { trigger: 'trigger', alarm: 'alarm', slo: 'objective' } as const;
 
 export function AlertsPage() {
@@ -48,6 +50,8 @@ export function AlertsPage() {
   const side: ReactNode =
     open === NEW ? (
       <TriggerForm key="new" from={from} onClose={close} onSaved={(made) => setSearch({ open: `trigger:${made}`, from: undefined })} />
+    ) : open === NEW_ALARM ? (
+      <AlarmForm key="new alarm" from={from} onClose={close} onSaved={(made) => setSearch({ open: `alarm:${made}`, from: undefined })} />
     ) : trigger && from === 'edit' ? (
       <TriggerForm key={`${open} edit`} trigger={trigger} onClose={() => setSearch({ from: undefined })} onSaved={() => setSearch({ from: undefined })} />
     ) : open?.startsWith('trigger:') ? (
@@ -81,6 +85,16 @@ export function AlertsPage() {
                 {waiting ? '' : loud(kind) === 0 ? (all.length > 0 ? 'nothing fires' : '') : `${plural(loud(kind), 'alert fires', 'alerts fire')}`}
               </span>
               <span className={styles.grow} />
+              {kind === 'slo' && (
+                <Link to="/alerts/slos" search={{ new: '1' }} data-testid="objective-new">
+                  <Icon name="plus" size={12} /> New objective
+                </Link>
+              )}
+              {kind === 'alarm' && (
+                <Button primary onClick={() => setSearch({ open: NEW_ALARM, from: undefined })} data-testid="alarm-new">
+                  <Icon name="plus" size={12} /> New alarm
+                </Button>
+              )}
               {kind !== 'alarm' && kind !== 'slo' && (
                 <Button primary onClick={() => setSearch({ open: NEW, from: undefined })} data-testid="trigger-new">
                   <Icon name="plus" size={12} /> New trigger
@@ -150,7 +164,7 @@ function None({ kind }: { kind: AlertRow['kind'] | null }) {
   if (kind === 'alarm') {
     return (
       <Empty title="No alarms yet">
-        <p>Alarms of CloudWatch are made with its clients: the CLI, boto3, Terraform, CDK. An action that is a web address gets a notice when the state changes.</p>
+        <p>Alarms of CloudWatch are made here, or with its clients: the CLI, boto3, Terraform, CDK. An action that is a web address gets a notice when the state changes.</p>
         <CopyBlock text={'aws cloudwatch put-metric-alarm --alarm-name high-latency \\\n  --namespace Shop --metric-name Latency --statistic Average --period 60 \\\n  --evaluation-periods 3 --threshold 500 --comparison-operator GreaterThanThreshold \\\n  --alarm-actions http://127.0.0.1:9000/hook'} />
       </Empty>
     );
@@ -159,7 +173,7 @@ function None({ kind }: { kind: AlertRow['kind'] | null }) {
     return (
       <Empty title="No objectives yet">
         <p>
-          An objective says which share of events shall be good over some days, and tells before its budget of bad events is spent. It needs a calculated field that is true for a good event (<Link to="/schema">Schema</Link>), and is made through Honeycomb's API or Terraform provider.
+          An objective says which share of events shall be good over some days, and tells before its budget of bad events is spent. <Link to="/alerts/slos" search={{ new: '1' }}>Make one</Link>, or through Honeycomb's API or Terraform provider.
         </p>
       </Empty>
     );

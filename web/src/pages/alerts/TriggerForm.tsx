@@ -5,7 +5,7 @@ import * as api from '../../api/alerts';
 import type { Threshold, Trigger } from '../../api/alerts';
 import * as queries from '../../api/queries';
 import { calculationText, EMPTY, filterText, nameText, questionOf, readCalculation, readFilter, readName, specificationOf, type Question, type Read } from '../../lib/question';
-import { duration } from '../../lib/units';
+import { durationTick } from '../../lib/units';
 import { BareButton, Button, Choice, Input } from '../../ui/Control';
 import { Icon } from '../../ui/Icon';
 import { useKeys } from '../../ui/keys';
@@ -15,10 +15,10 @@ import { numbers } from '../common/question/Charts';
 import { useAnswer } from '../common/question/answer';
 import { KEYS, questionIn } from '../common/question/state';
 import { useClauseSuggest } from '../common/question/suggest';
-import { number } from '../../lib/figures';
+import { formatOf } from '../../lib/figures';
 import { parseSearch } from '../../lib/url';
 import { draftOf } from './TriggerPanel';
-import { recipientType } from './parts';
+import { recipientType, Sure } from './parts';
 import styles from './Alerts.module.css';
 
 const OPS = (['>', '>=', '<', '<='] as const).map((value) => ({ value, label: value }));
@@ -27,8 +27,12 @@ const TYPES = [
   { value: 'on_change', label: 'When it changes' },
   { value: 'on_true', label: 'Each time it is so' },
 ] as const;
-/** What a query covers, where it says nothing: as long as it waits between. */
-const RANGE_LEAST_S = 300;
+/** What a query covers, in seconds, where there is room: less than this is a matter of luck. */
+const RANGE_LEAST = 300;
+/** What it may cover: a day, and as often as this the time between. */
+const RANGE_MOST = 86_400;
+const RANGE_TIMES = 4;
+const rangeFor = (every: number, wanted: number | null | undefined) => Math.min(RANGE_MOST, every * RANGE_TIMES, wanted ?? Math.max(RANGE_LEAST, every));
 
 function textOf<T>(read: (text: string) => Read<T>, write: (one: T) => string): (text: string) => { ok: string } | { error: string } {
   return (text) => {
@@ -44,9 +48,9 @@ function parsed<T>(items: string[], read: (text: string) => Read<T>): T[] {
   });
 }
 
-/** A trigger has one figure; a heatmap is none. */
+/** A trigger has one figure: no heatmap, nothing that looks at the step before. */
 function firstOf(question: Question): Question {
-  const calculation = question.calculations.find((one) => one.op !== 'HEATMAP') ?? { op: 'COUNT' };
+  const calculation = question.calculations.find((one) => !/^(HEATMAP|CONCURRENCY|RATE_)/.test(one.op)) ?? { op: 'COUNT' };
   return { ...question, calculations: [calculation], orders: [], havings: [], compare: undefined, granularity: undefined };
 }
 
@@ -71,7 +75,11 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
   const calc = useClauseSuggest('calc', question, '24h');
   const where = useClauseSuggest('where', question, '24h');
   const by = useClauseSuggest('by', question, '24h');
-  const answer = useAnswer(question, '3h');
+  const range = rangeFor(every, trigger?.query.time_range);
+  // The line shows what was usual; the figure is reckoned as the trigger will.
+  const usual = useAnswer(question, '3h');
+  const answer = useAnswer(question, `${range / 60}m`);
+  const format = formatOf(question.calculations[0] ?? { op: 'COUNT' });
   const remove = useMutation({
     mutationFn: () => api.deleteTrigger(trigger?.dataset ?? '', trigger?.id ?? ''),
     onSuccess: async () => {
@@ -82,7 +90,6 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
   const dataset = trigger?.dataset ?? question.dataset ?? '__all__';
   const save = useMutation({
     mutationFn: () => {
-      const range = trigger?.query.time_range ?? Math.max(RANGE_LEAST_S, every);
       const query = { ...specificationOf({ ...question, dataset: undefined, limit: undefined }), time_range: range };
       return api.saveTrigger(dataset, { ...(trigger ? draftOf(trigger) : { disabled: false }), name: name.trim(), description, query, threshold: { ...trigger?.threshold, op, value: Number(value) }, frequency: every, alert_type: type, recipients: told.map((id) => ({ id })) }, trigger?.id);
     },
@@ -96,7 +103,8 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
   const wrongName = name.trim() === '' ? 'a trigger has a name' : undefined;
   const groups = answer.told?.answer?.groups ?? [];
   const now = groups[0]?.values[0];
-  const line = useMemo(() => numbers(groups[0]?.series?.[0]), [groups]);
+  const before = usual.told?.answer?.groups[0]?.series?.[0];
+  const line = useMemo(() => numbers(before), [before]);
   const passing = typeof now === 'number' && wrongValue === undefined ? groups.filter((group) => typeof group.values[0] === 'number' && compare(group.values[0], op, Number(value))).length : null;
   return (
     <form
@@ -152,11 +160,11 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
             <p>
               {typeof now === 'number' ? (
                 <>
-                  <b>{number(now)}</b> over the last 3 hours{groups.length > 1 ? ', the largest group' : ''}
-                  {passing !== null && (passing > 0 ? <em> · {groups.length > 1 ? `${passing} of ${groups.length} groups pass` : 'passes'} the threshold</em> : <> · below the threshold</>)}
+                  <b>{format(now)}</b> over the last {durationTick(range * 1e9)}{groups.length > 1 ? ', the largest group' : ''}
+                  {passing !== null && (passing > 0 ? <em> · {groups.length > 1 ? `${passing} of ${groups.length} groups pass` : 'passes'} the threshold</em> : <> · does not pass the threshold</>)}
                 </>
               ) : answer.told ? (
-                'no events in the last 3 hours'
+                `no events in the last ${durationTick(range * 1e9)}`
               ) : (
                 'asking'
               )}
@@ -175,10 +183,12 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
         <select value={every} onChange={(event) => setEvery(Number(event.target.value))} data-testid="trigger-every">
           {[...new Set([...EVERY, every])].sort((a, b) => a - b).map((seconds) => (
             <option key={seconds} value={seconds}>
-              {duration(seconds * 1e9)}
+              {durationTick(seconds * 1e9)}
             </option>
           ))}
         </select>
+      </div>
+      <div className={styles.threshold}>
         <span>Tells</span>
         <Choice label="Tells" options={TYPES} value={type as (typeof TYPES)[number]['value']} onChange={setType} />
       </div>
@@ -211,7 +221,7 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
         </Button>
         <Button onClick={onClose}>Cancel</Button>
         <span className={styles.grow} />
-        {trigger && <Delete busy={remove.isPending} onYes={() => remove.mutate()} />}
+        {trigger && <Sure busy={remove.isPending} onYes={() => remove.mutate()} testId="trigger-delete" />}
       </footer>
     </form>
   );
@@ -219,13 +229,4 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
 
 function compare(value: number, op: Threshold['op'], threshold: number): boolean {
   return op === '>' ? value > threshold : op === '>=' ? value >= threshold : op === '<' ? value < threshold : value <= threshold;
-}
-
-function Delete({ busy, onYes }: { busy: boolean; onYes: () => void }) {
-  const [sure, setSure] = useState(false);
-  return (
-    <Button className={styles.delete} disabled={busy} data-testid="trigger-delete" onBlur={() => setSure(false)} onClick={() => (sure ? onYes() : setSure(true))}>
-      {sure ? 'Delete it?' : 'Delete'}
-    </Button>
-  );
 }

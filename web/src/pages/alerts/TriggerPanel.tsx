@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import * as api from '../../api/alerts';
 import type { AlertEntry, Trigger } from '../../api/alerts';
-import { triggerCondition } from '../../lib/alerts';
+import { triggerCondition, triggerFormat } from '../../lib/alerts';
 import { number } from '../../lib/figures';
 import { questionOf } from '../../lib/question';
 import { duration, plural } from '../../lib/units';
@@ -30,6 +30,7 @@ export function TriggerPanel({ id, onClose, onEdit }: { id: string; onClose: () 
   useKeys({ Escape: onClose });
   if (error && !data) return <Failure error={error} onRetry={() => void refetch()} title="The trigger could not be read" />;
   if (!data || !trigger) return <Loading rows={10} />;
+  const format = triggerFormat(trigger);
   const question = questionOf(trigger.query, trigger.dataset === '__all__' ? undefined : trigger.dataset);
   return (
     <section className={styles.panel} data-testid="trigger-panel">
@@ -41,8 +42,8 @@ export function TriggerPanel({ id, onClose, onEdit }: { id: string; onClose: () 
         <StateMark state={STATES[trigger.state]} word={trigger.state} />
         {trigger.last_value !== null && (
           <span>
-            <b>{number(trigger.last_value)}</b> {trigger.threshold.op} {number(trigger.threshold.value)}
-            {trigger.last_value !== null && trigger.last_baseline_value !== null && <i className="muted"> (before: {number(trigger.last_baseline_value)})</i>}
+            <b>{format(trigger.last_value)}</b> {trigger.threshold.op} {format(trigger.threshold.value)}
+            {trigger.last_value !== null && trigger.last_baseline_value !== null && <i className="muted"> (before: {format(trigger.last_baseline_value)})</i>}
           </span>
         )}
         {trigger.last_evaluated_unix_nano && (
@@ -81,7 +82,7 @@ export function TriggerPanel({ id, onClose, onEdit }: { id: string; onClose: () 
       {tried.data && (
         <p className={styles.tried} data-testid="trigger-tried">
           {tried.data.would_trigger ? 'It would fire' : 'It would not fire'}
-          {tried.data.value !== null && `: ${number(tried.data.value)} against ${trigger.threshold.op} ${number(trigger.threshold.value)}`}. {plural(tried.data.deliveries.length, 'test message')} sent.
+          {tried.data.value !== null && `: ${format(tried.data.value)} against ${trigger.threshold.op} ${format(trigger.threshold.value)}`}. {plural(tried.data.deliveries.length, 'test message')} sent.
         </p>
       )}
       <h3>
@@ -93,7 +94,7 @@ export function TriggerPanel({ id, onClose, onEdit }: { id: string; onClose: () 
       <h3>
         Asked <span>every {duration(trigger.frequency_seconds * 1e9)}</span>
       </h3>
-      <History entries={data.history} />
+      <History entries={data.history} format={format} />
       {data.deliveries.length > 0 && (
         <>
           <h3>Sent</h3>
@@ -105,22 +106,24 @@ export function TriggerPanel({ id, onClose, onEdit }: { id: string; onClose: () 
 }
 
 /** Only changes are listed; how the value went is drawn. */
-export function History({ entries }: { entries: readonly AlertEntry[] }) {
+export function History({ entries, format = number }: { entries: readonly AlertEntry[]; format?: (value: number) => string }) {
   if (entries.length === 0) return <p className="muted">It has not been asked yet.</p>;
   const values = entries.map((one) => one.value).reverse();
   const told = entries.filter((one) => one.changed || one.notified || one.error);
   return (
     <>
-      <div className={styles.spark} title={`${plural(values.length, 'value')}, the newest at the right`}>
-        <Sparkline values={values} width={360} height={44} colour="var(--accent)" />
-      </div>
+      {values.length > 2 && (
+        <div className={styles.spark} title={`${plural(values.length, 'value')}, the newest at the right`}>
+          <Sparkline values={values} width={360} height={44} colour="var(--accent)" />
+        </div>
+      )}
       <ol className={styles.history} data-testid="alert-history">
         {told.slice(0, LISTED).map((one) => (
           <li key={`${one.time_unix_nano} ${one.state} ${one.burn_alert_id ?? ''}`} data-state={one.state}>
             <Time nano={one.time_unix_nano} ms={false} />
             <b>{one.error ? 'could not be asked' : one.state}</b>
             <span>
-              {one.error ?? (one.value === null ? '' : number(one.value))}
+              {one.error ?? (one.value === null ? '' : format(one.value))}
               {one.groups && one.groups.length > 1 && <i className="muted"> in {plural(one.groups.length, 'group')}</i>}
               {one.notified && <i className="muted"> told</i>}
             </span>

@@ -1,6 +1,8 @@
-// Small pieces of the Alerts page: a state, a list of deliveries, a recipient.
+// Small pieces of the Alerts page: a state, a list of deliveries, a recipient, a button that asks once more.
+import { useState } from 'react';
 import type { Delivery, Recipient } from '../../api/alerts';
 import { nanoText, originWords, type AlertState } from '../../lib/alerts';
+import { Button } from '../../ui/Control';
 import { Icon, type IconName } from '../../ui/Icon';
 import { Ago } from '../../ui/Time';
 import styles from './Alerts.module.css';
@@ -63,5 +65,15 @@ export function DeliveryList({ deliveries, origins = false }: { deliveries: read
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** Deletes at the second click. */
+export function Sure({ busy, onYes, testId }: { busy: boolean; onYes: () => void; testId: string }) {
+  const [sure, setSure] = useState(false);
+  return (
+    <Button className={styles.delete} disabled={busy} data-testid={testId} onBlur={() => setSure(false)} onClick={() => (sure ? onYes() : setSure(true))}>
+      {sure ? 'Delete it?' : 'Delete'}
+    </Button>
   );
 }

@@ -4,6 +4,7 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import * as kept from '../../api/kept';
 import * as queries from '../../api/queries';
+import * as slosApi from '../../api/slos';
 import { COLUMNS, moved, placed, type Placed } from '../../lib/grid';
 import { cut, EMPTY, filterText, readFilter, withFilter, type Filter } from '../../lib/question';
 import { msFromNano } from '../../lib/time';
@@ -16,7 +17,9 @@ import { useClauseSuggest } from '../common/question/suggest';
 import { useSetSearch } from '../common/search';
 import styles from './Boards.module.css';
 import { Note } from './Note';
+import { Preset } from './Preset';
 import { QueryPanel } from './QueryPanel';
+import { SloPanel } from './SloPanel';
 
 const here = getRouteApi('/boards/$board');
 const ROW_PX = 44;
@@ -90,7 +93,8 @@ function Shown({ board }: { board: kept.Board }) {
   const panels = draft.panels;
   const patch = (at: number, panel: kept.Panel) => change({ ...draft, panels: panels.map((one, i) => (i === at ? panel : one)) });
   const remove = (at: number) => change({ ...draft, panels: panels.filter((_, i) => i !== at).map((panel, i) => ({ ...panel, position: positionOf(places.filter((_, k) => k !== at)[i] as Placed) })) });
-  const addNote = () => change({ ...draft, panels: [...panels.map((panel, i) => ({ ...panel, position: positionOf(places[i] as Placed) })), { type: 'text', text_panel: { content: '## Note\nWhat this board is for.' } }] });
+  const add = (panel: kept.Panel) => change({ ...draft, panels: [...panels.map((one, i) => ({ ...one, position: positionOf(places[i] as Placed) })), panel] });
+  const addNote = () => add({ type: 'text', text_panel: { content: '## Note\nWhat this board is for.' } });
   return (
     <ValueActions value={(field, value) => actions(field, value).filter((item) => DONE_HERE.has(item.testId ?? ''))}>
       <div className={styles.board} ref={whole}>
@@ -112,6 +116,7 @@ function Shown({ board }: { board: kept.Board }) {
           <span className={styles.tools}>
             {save.isPending && <span className="muted">saving</span>}
             {editing && <Button onClick={addNote}>Add a note</Button>}
+            {editing && <AddSlo taken={panels.flatMap((panel) => panel.slo_panel?.slo_id ?? [])} onAdd={(slo_id) => add({ type: 'slo', slo_panel: { slo_id } })} />}
             {editing && <Button onClick={() => window.confirm(`Delete the board "${draft.name}"? Its questions stay kept.`) && drop.mutate()}>Delete</Button>}
             <Button aria-pressed={search.own === '1'} title="Each question over the range it was saved with" onClick={() => setSearch({ own: search.own === '1' ? undefined : '1' })}>
               own times
@@ -136,7 +141,7 @@ function Shown({ board }: { board: kept.Board }) {
             placeholder="narrow every panel: field = value"
             onChange={(items) => setFilters(items.flatMap((item) => filtersIn(item)))}
           />
-          {draft.preset_filters?.map((preset) => <span key={preset.column} className="muted">{preset.alias}</span>)}
+          {draft.preset_filters?.map((preset) => <Preset key={preset.column} preset={preset} time={time} filters={filters} onChange={setFilters} />)}
         </div>
         {save.error && <Failure error={save.error} title="The board could not be saved" />}
         {panels.length === 0 ? (
@@ -178,6 +183,7 @@ function Shown({ board }: { board: kept.Board }) {
                   />
                 );
               }
+              if (panel.slo_panel) return <SloPanel id={panel.slo_panel.slo_id} height={height} tools={tools} />;
               if (panel.text_panel) return <NotePanel text={panel.text_panel.content} editing={editing} tools={tools} onChange={(content) => patch(at, { ...panel, text_panel: { content } })} />;
               return (
                 <div className={styles.inside}>
@@ -192,6 +198,23 @@ function Shown({ board }: { board: kept.Board }) {
         )}
       </div>
     </ValueActions>
+  );
+}
+
+/** Objectives that the board does not have yet; nothing where there are none. */
+function AddSlo({ taken, onAdd }: { taken: string[]; onAdd: (id: string) => void }) {
+  const slos = useQuery({ ...slosApi.slos(), retry: false });
+  const rest = (slos.data ?? []).filter((one) => !taken.includes(one.id));
+  if (rest.length === 0) return null;
+  return (
+    <select className={styles.style} value="" aria-label="Add an objective" onChange={(event) => onAdd(event.target.value)}>
+      <option value="">Add an objective</option>
+      {rest.map((one) => (
+        <option key={one.id} value={one.id}>
+          {one.name}
+        </option>
+      ))}
+    </select>
   );
 }
 

@@ -23,6 +23,7 @@ import { useSetSearch, useValueActions } from '../common/search';
 import { useSuggest } from '../common/suggest';
 import { Breakdowns, Messages, Versions } from './Aside';
 import { History } from './History';
+import { Parts, Suspects } from './Parts';
 import { OccurrenceView, Raw } from './OccurrenceView';
 import { Occurrences } from './Occurrences';
 import styles from './Error.module.css';
@@ -172,7 +173,7 @@ export function ErrorPage() {
           {tab === 'overview' && (
             <>
               {figures.count === 0 && <NotInRange data={data} onRange={(next) => setSearch({ time: next })} q={q} />}
-              {shown && <OccurrenceView log={shown} said={figures.message} place={chosen === undefined && figures.count > 0 ? 'Latest occurrence' : figures.count === 0 && !chosen ? 'Last occurrence' : 'Occurrence'} newer={at > 0 ? () => step(-1) : undefined} older={at >= 0 && at + 1 < listed.length ? () => step(1) : undefined} />}
+              {shown && <OccurrenceView group={group} log={shown} said={figures.message} place={chosen === undefined && figures.count > 0 ? 'Latest occurrence' : figures.count === 0 && !chosen ? 'Last occurrence' : 'Occurrence'} newer={at > 0 ? () => step(-1) : undefined} older={at >= 0 && at + 1 < listed.length ? () => step(1) : undefined} />}
               {!shown && asked.isLoading && <Loading rows={8} />}
               {!shown && asked.error && <Failure error={asked.error} />}
             </>
@@ -183,8 +184,10 @@ export function ErrorPage() {
           {tab === 'raw' && (shown ? <Raw log={shown} /> : <Loading rows={8} />)}
         </div>
         <aside className={styles.side} aria-label="Who and where">
+          <Suspects group={group} />
           <Breakdowns data={data} />
           <Versions data={data} />
+          <Parts data={data} onDone={(text) => setDone({ text })} />
         </aside>
       </div>
       <StatsLine stats={data.stats} />

@@ -3,11 +3,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
+import { mappedFrames } from '../../api/errorSettings';
 import * as queries from '../../api/queries';
 import type { Log } from '../../api/types';
 import { receiverName, shortId } from '../../lib/ids';
 import { pretty } from '../../lib/json';
-import { requestOf, telemetryOf, tracesOf, type RequestTold, type TelemetryEvent } from '../../lib/payload';
+import { mapped, mayBeMapped, requestOf, telemetryOf, tracesOf, type RequestTold, type TelemetryEvent } from '../../lib/payload';
 import { clockMs, msFromNano, rangeAround } from '../../lib/time';
 import { plural } from '../../lib/units';
 import { Level, Receiver, Service } from '../../ui/Chip';
@@ -25,10 +26,12 @@ import styles from './Error.module.css';
 const LINES_SHOWN = 12;
 const PERSON = ['user.id', 'user.name', 'user.email', 'enduser.id'];
 
-export function OccurrenceView({ log, said, place, newer, older }: { log: Log; said: string; place: string; newer?: () => void; older?: () => void }) {
+export function OccurrenceView({ group, log, said, place, newer, older }: { group: string; log: Log; said: string; place: string; newer?: () => void; older?: () => void }) {
   const trace = log.trace_id ?? log.request_trace_id;
   const exception = log.exception;
-  const frames = useMemo(() => tracesOf(log.source), [log]);
+  const sent = useMemo(() => tracesOf(log.source), [log]);
+  const told = useQuery(mappedFrames(group, log.id, mayBeMapped(sent)));
+  const frames = useMemo(() => sent && mapped(sent, told.data), [sent, told.data]);
   const telemetry = useMemo(() => telemetryOf(log.source), [log]);
   const request = useMemo(() => requestOf(log), [log]);
   const person = PERSON.filter((key) => log.attributes[key] !== undefined);

@@ -94,7 +94,7 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
           </div>
         </details>
       )}
-      <StatsLine stats={stats}>{fields.length} fields compared</StatsLine>
+      <StatsLine stats={{ ...stats, rows_scanned: Math.min(stats.rows_scanned, stats.rows_total) }}>{fields.length} fields compared</StatsLine>
     </>
   );
 }
@@ -118,7 +118,7 @@ function Field({ field, onRange }: { field: BubbleUpField; onRange: Props['onRan
     ];
   };
   return (
-    <section className={styles.card} data-testid="bubble-field" data-column={field.column}>
+    <section className={styles.card} data-testid="bubble-field" data-column={field.column} data-source={field.source}>
       <header>
         <h3 title={field.column}>{field.column}</h3>
         {SOURCE_NAMES[field.source] && (

@@ -27,6 +27,14 @@ const OWN_FIELDS = ['@timestamp', '@message', '@logStream', '@log', '@ingestionT
 const ROW_PX = 24;
 const COLOURS = ['var(--accent)', 'var(--level-error)', 'var(--level-warn)', 'var(--throttle)', 'var(--ok)', 'var(--level-info)', 'var(--level-fatal)', 'var(--bar-quiet)', 'var(--level-debug)', 'var(--ink-3)'];
 
+const LEVELS = /^(trace|debug|info|warn|error|fatal)(?:ing)?$/i;
+
+/** Levels have their own colours wherever they stand. */
+function colourOf(label: string, i: number): string {
+  const level = LEVELS.exec(label)?.[1]?.toLowerCase();
+  return level ? `var(--level-${level})` : label === '–' ? 'var(--level-unknown)' : (COLOURS[i % COLOURS.length] ?? 'var(--accent)');
+}
+
 function readHistory(): HistoryEntry[] {
   try {
     const list: unknown = JSON.parse(localStorage.getItem(HISTORY) ?? '[]');
@@ -155,7 +163,7 @@ function Answer({ answer, onRange }: { answer: InsightsAnswer; onRange: (time: s
               lines
             </button>
           </div>
-          <Chart title={`${plural(chart.series.length + chart.more, 'series', 'series')} over time${chart.more > 0 ? `, the ${chart.series.length} largest` : ''}`} kind={kind} height={150} start={chart.start} step={chart.step} format={count} onSelect={(range) => onRange(paramFromRange(range))} series={chart.series.map((one, i) => ({ label: one.label, values: one.values, colour: COLOURS[i % COLOURS.length] ?? 'var(--accent)' }))} />
+          <Chart title={`${plural(chart.series.length + chart.more, 'series', 'series')} over time${chart.more > 0 ? `, the ${chart.series.length} largest` : ''}`} kind={kind} height={150} start={chart.start} step={chart.step} format={count} onSelect={(range) => onRange(paramFromRange(range))} series={chart.series.map((one, i) => ({ label: one.label, values: one.values, colour: colourOf(one.label, i) }))} />
         </div>
       )}
       {chart?.kind === 'bars' && (

@@ -6,7 +6,7 @@ import * as api from '../../api/metrics';
 import type { Metric } from '../../api/metrics';
 import { groupColours } from '../../lib/figures';
 import { aggregationWords, figuresOf, metricFormat } from '../../lib/metrics';
-import { duration, exact, plural } from '../../lib/units';
+import { durationTick, exact, plural } from '../../lib/units';
 import { msFromNano, paramFromRange } from '../../lib/time';
 import { Badge, Receiver, Service } from '../../ui/Chip';
 import { BareButton, Choice, CopyButton, Input } from '../../ui/Control';
@@ -45,6 +45,7 @@ export function MetricView({ metric }: { metric: Metric }) {
   const colours = useMemo(() => (by === undefined ? ['var(--accent)'] : groupColours(rows.map((one) => [one.label]), [by])), [rows, by]);
   const format = metricFormat(data?.unit ?? metric.unit, data?.aggregation ?? aggregation ?? '');
   const shown = kept ?? focus;
+  const summed = data?.aggregation === 'sum' || data?.aggregation === 'count';
   return (
     <ValueActions value={actions}>
       <header className={styles.head}>
@@ -71,6 +72,11 @@ export function MetricView({ metric }: { metric: Metric }) {
           <Link to="/alerts" search={{ tab: 'alarms', q: metric.name }}>
             Its alarms
           </Link>
+          {metric.namespace && (
+            <Link to="/alerts" search={{ tab: 'alarms', open: 'alarm:*new', from: new URLSearchParams({ namespace: metric.namespace, metric: metric.name, where: whereText }).toString() }} data-testid="metric-alarm">
+              New alarm
+            </Link>
+          )}
         </p>
       </header>
       <div className={styles.controls}>
@@ -131,7 +137,7 @@ export function MetricView({ metric }: { metric: Metric }) {
                   <th className="num">mean</th>
                   <th className="num">largest</th>
                   <th className="num">last</th>
-                  <th className="num">{data.aggregation === 'sum' || data.aggregation === 'count' ? 'in all' : 'over the range'}</th>
+                  {summed && <th className="num">in all</th>}
                 </tr>
               </thead>
               <tbody onPointerLeave={() => setFocus(null)}>
@@ -150,7 +156,7 @@ export function MetricView({ metric }: { metric: Metric }) {
                       <td className="num">{say(figures?.avg)}</td>
                       <td className="num">{say(figures?.max)}</td>
                       <td className="num">{say(figures?.last)}</td>
-                      <td className="num">{say(one.total)}</td>
+                      {summed && <td className="num">{say(one.total)}</td>}
                     </tr>
                   );
                 })}
@@ -160,7 +166,7 @@ export function MetricView({ metric }: { metric: Metric }) {
           </>
         )}
       </div>
-      <StatsLine stats={data?.stats}>{data && `steps of ${duration(data.step_seconds * 1e9)}, ${plural(data.series_total, 'series', 'series')}`}</StatsLine>
+      <StatsLine stats={data?.stats}>{data && `steps of ${durationTick(data.step_seconds * 1e9)}, ${plural(data.series_total, 'series', 'series')}`}</StatsLine>
     </ValueActions>
   );
 }

@@ -13,7 +13,7 @@ import { useSetSearch } from '../common/search';
 import styles from './Shell.module.css';
 
 interface Page {
-  to: '/' | '/traces' | '/map' | '/explore' | '/logs' | '/errors' | '/metrics' | '/alerts' | '/boards' | '/alerts/slos' | '/connect' | '/sql' | '/schema' | '/settings';
+  to: '/' | '/traces' | '/map' | '/explore' | '/logs' | '/errors' | '/metrics' | '/alerts' | '/boards' | '/connect' | '/sql' | '/schema' | '/settings';
   label: string;
   key: string;
   /** Behind "More": always, or where the bar is narrow. */
@@ -33,7 +33,6 @@ const PAGES: readonly Page[] = [
   { to: '/connect', label: 'Connect', key: 'c', more: 'narrow' },
   { to: '/sql', label: 'SQL', key: 's', more: 'always' },
   { to: '/schema', label: 'Schema', key: 'f', more: 'always' },
-  { to: '/alerts/slos', label: 'SLOs', key: 'o', more: 'always' },
   { to: '/settings', label: 'Settings', key: ',' },
 ];
 
@@ -80,7 +79,7 @@ export function Shell() {
               <IconButton icon="refresh" label="Ask again (r)" onClick={() => void client.invalidateQueries()} />
             </>
           )}
-          {LIVE.test(path) && <LiveButton live={search.live === '1'} label={path.startsWith('/logs') ? 'Tail' : 'Live'} onChange={(live) => setSearch({ live: live ? '1' : undefined })} />}
+          {LIVE.test(path) && !(path.startsWith('/logs') && search.view !== undefined) && <LiveButton live={search.live === '1'} label={path.startsWith('/logs') ? 'Tail' : 'Live'} onChange={(live) => setSearch({ live: live ? '1' : undefined })} />}
           <Link to="/settings" className={styles.gear} aria-label="Settings" title="Settings (g then ,)">
             <Icon name="sliders" />
           </Link>

@@ -87,7 +87,7 @@ function Row({ deploy }: { deploy: Deploy }) {
           {/^[0-9a-f]{24,}$/.test(deploy.revision) ? deploy.revision.slice(0, 12) : deploy.revision}
         </span>
         <CopyButton bare text={deploy.revision} label="Copy the revision" />
-        {deploy.comment && <i title={deploy.comment}>{deploy.comment}</i>}
+        {deploy.comment && !deploy.comment.startsWith('deploy of ') && <i title={deploy.comment}>{deploy.comment}</i>}
       </td>
       <td>{deploy.environment}</td>
       <td>{deploy.local_username || deploy.rollbar_username || <span className="muted">–</span>}</td>

@@ -217,7 +217,7 @@ function RuleForm({ rule, onPut, onClose }: { rule: ErrorRule | undefined; onPut
                   </option>
                 ))}
               </select>
-              <Input value={one.value} placeholder={OPS.find((op) => op.value === one.op)?.list ? 'a, b' : 'value'} aria-label="Value" className={styles.mono} data-testid="leaf-value" onChange={(event) => leaf(i, { value: event.target.value })} />
+              <Input value={one.value} placeholder={OPS.find((op) => op.value === one.op)?.list ? 'a, b' : /^n?eq$/.test(one.op) ? 'nothing' : 'value'} aria-label="Value" className={styles.mono} data-testid="leaf-value" onChange={(event) => leaf(i, { value: event.target.value })} />
               <BareButton icon="close" label="Without this condition" disabled={draft.leaves.length === 1} onClick={() => set({ leaves: draft.leaves.filter((_, at) => at !== i) })} />
             </div>
           ))}

@@ -29,6 +29,8 @@ const LEVELS: [(i64, &str); 5] = [(10, "debug"), (20, "info"), (30, "warning"), 
 /// What is known of an item whatever the time range.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ErrorItemTold {
+    /// By which `/api/error-items` and Rollbar's API know it.
+    pub id: i64,
     /// By this number people speak of it.
     pub counter: i64,
     /// The first of its groups.
@@ -65,6 +67,7 @@ fn told(item: &ErrorItem, people: &[Person]) -> ErrorItemTold {
         known.map_or_else(|| format!("#{id}"), |person| person.name.clone())
     });
     ErrorItemTold {
+        id: item.id,
         counter: item.counter,
         group: item.fingerprint.clone(),
         title: item.title.clone(),

@@ -1,4 +1,4 @@
-//! What people keep beside their rows: calculated fields, query annotations, markers and their colours, boards.
+//! What people keep beside their rows: calculated fields, query annotations, markers and their colours, boards and their views.
 //!
 //! They are documents with a few members that are checked; the rest is given back as it came.
 
@@ -7,11 +7,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{StatusCode, Uri};
-use languages::honeycomb::parse_expression;
+use languages::honeycomb::{FilterOperator, parse_expression};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{body, new_id, object, query, slug, told};
+use super::call::{ALL, body, new_id, object, query, slug, told};
 use super::failure::{Answer, Failure};
 use crate::{Services, now_unix_nano};
 
@@ -39,6 +39,11 @@ static MARKER_SETTING: Kind =
     Kind { name: "marker_setting", title: "Marker setting", required: &[("type", 255), ("color", 16)], unique: Some("type") };
 static BOARD: Kind = Kind { name: "board", title: "Board", required: &[("name", 255)], unique: None };
 
+static BOARD_VIEW: Kind = Kind { name: "board_view", title: "Board View", required: &[("name", 255)], unique: Some("name") };
+
+/// Views of one board: Honeycomb's bound.
+const BOARD_VIEWS_MAX: usize = 50;
+
 pub fn router() -> Router<Services> {
     let of_datasets: [(&str, &'static Kind); 4] = [
         ("/1/derived_columns", &DERIVED_COLUMN),
@@ -55,7 +60,8 @@ pub fn router() -> Router<Services> {
             create(&services, kind, &slug_of(&services, &dataset).await?, request).await
         });
         let one = get(move |State(services): State<Services>, Path((dataset, id)): Path<(String, String)>| async move {
-            Ok::<_, Failure>(Json(told(&find(&services, kind, &slug(&dataset), &id).await?)))
+            let found = find(&services, kind, &slug(&dataset), &id).await?;
+            Ok::<_, Failure>(Json(shown(&services, kind, &found).await?))
         })
         .put(move |State(services): State<Services>, Path((dataset, id)): Path<(String, String)>, request: Request| async move {
             change(&services, kind, &slug(&dataset), &id, request).await
@@ -68,12 +74,41 @@ pub fn router() -> Router<Services> {
     let boards = get(|State(services): State<Services>, uri: Uri| async move { list(&services, &BOARD, "", &uri).await })
         .post(|State(services): State<Services>, request: Request| async move { create(&services, &BOARD, "", request).await });
     let board = get(|State(services): State<Services>, Path(id): Path<String>| async move {
-        Ok::<_, Failure>(Json(told(&find(&services, &BOARD, "", &id).await?)))
+        let found = find(&services, &BOARD, "", &id).await?;
+        Ok::<_, Failure>(Json(shown(&services, &BOARD, &found).await?))
     })
     .put(|State(services): State<Services>, Path(id): Path<String>, request: Request| async move {
         change(&services, &BOARD, "", &id, request).await
     })
-    .delete(|State(services): State<Services>, Path(id): Path<String>| async move { remove(&services, &BOARD, "", &id).await });
+    .delete(|State(services): State<Services>, Path(id): Path<String>| async move {
+        let project = &services.settings.project;
+        for view in services.metastore.honeycomb_documents(project, BOARD_VIEW.name, Some(&id)).await? {
+            services.metastore.delete_honeycomb_document(project, BOARD_VIEW.name, &view.id).await?;
+        }
+        remove(&services, &BOARD, "", &id).await
+    });
+    let views = get(|State(services): State<Services>, Path(board): Path<String>, uri: Uri| async move {
+        find(&services, &BOARD, "", &board).await?;
+        list(&services, &BOARD_VIEW, &board, &uri).await
+    })
+    .post(|State(services): State<Services>, Path(board): Path<String>, request: Request| async move {
+        find(&services, &BOARD, "", &board).await?;
+        let known = services.metastore.honeycomb_documents(&services.settings.project, BOARD_VIEW.name, Some(&board)).await?;
+        if known.len() >= BOARD_VIEWS_MAX {
+            return Err(Failure::invalid("name", "invalid", format!("a board has at most {BOARD_VIEWS_MAX} views")));
+        }
+        create(&services, &BOARD_VIEW, &board, request).await
+    });
+    let view = get(|State(services): State<Services>, Path((board, id)): Path<(String, String)>| async move {
+        Ok::<_, Failure>(Json(told(&find(&services, &BOARD_VIEW, &board, &id).await?)))
+    })
+    .put(|State(services): State<Services>, Path((board, id)): Path<(String, String)>, request: Request| async move {
+        change(&services, &BOARD_VIEW, &board, &id, request).await
+    })
+    .delete(|State(services): State<Services>, Path((board, id)): Path<(String, String)>| async move {
+        remove(&services, &BOARD_VIEW, &board, &id).await
+    });
+    router = router.route("/1/boards/{id}/views", views).route("/1/boards/{id}/views/{view}", view);
     // Some clients write the slash.
     router.route("/1/boards", boards.clone()).route("/1/boards/", boards).route("/1/boards/{id}", board)
 }
@@ -92,7 +127,11 @@ struct Asked {
 /// All of a dataset; `?alias=` names one calculated field.
 async fn list(services: &Services, kind: &Kind, scope: &str, uri: &Uri) -> Answer<Response> {
     let documents = services.metastore.honeycomb_documents(&services.settings.project, kind.name, Some(scope)).await?;
-    let mut all = documents.iter().map(told);
+    let mut shown = Vec::with_capacity(documents.len());
+    for document in &documents {
+        shown.push(self::shown(services, kind, document).await?);
+    }
+    let mut all = shown.into_iter();
     match query::<Asked>(uri).alias.filter(|_| kind.unique == Some("alias")) {
         None => Ok(Json(all.collect::<Vec<_>>()).into_response()),
         Some(alias) => match all.find(|one| one["alias"] == alias.as_str()) {
@@ -106,7 +145,7 @@ async fn create(services: &Services, kind: &Kind, scope: &str, request: Request)
     let (_, value) = body(request).await?;
     let document = checked(services, kind, scope, None, object(value)?).await?;
     let made = services.honeycomb_put(kind.name, scope, &new_id(), &document).await?;
-    Ok((StatusCode::CREATED, Json(told(&made))).into_response())
+    Ok((StatusCode::CREATED, Json(shown(services, kind, &made).await?)).into_response())
 }
 
 async fn change(services: &Services, kind: &Kind, scope: &str, id: &str, request: Request) -> Answer<Json<Value>> {
@@ -120,7 +159,7 @@ async fn change(services: &Services, kind: &Kind, scope: &str, id: &str, request
         }
     }
     services.honeycomb_put(kind.name, scope, id, &document).await?;
-    Ok(Json(told(&find(services, kind, scope, id).await?)))
+    Ok(Json(shown(services, kind, &find(services, kind, scope, id).await?).await?))
 }
 
 async fn remove(services: &Services, kind: &Kind, scope: &str, id: &str) -> Answer<StatusCode> {
@@ -134,6 +173,23 @@ async fn find(services: &Services, kind: &Kind, scope: &str, id: &str) -> Answer
         StatusCode::NOT_FOUND => missing(kind),
         _ => failure,
     })
+}
+
+/// A document as clients know it: a marker has the colour of its type, a board the address of its page.
+async fn shown(services: &Services, kind: &Kind, document: &metastore::HoneycombDocument) -> Answer<Value> {
+    let mut value = told(document);
+    if kind.name == MARKER.name && value["color"].is_null() {
+        let settings = services.metastore.honeycomb_documents(&services.settings.project, MARKER_SETTING.name, None).await?;
+        let of_marker = |setting: &&metastore::HoneycombDocument| setting.scope == document.scope || setting.scope == ALL;
+        let colour = settings.iter().filter(of_marker).map(told).find(|setting| setting["type"] == value["type"]);
+        if let Some(colour) = colour {
+            value["color"] = colour["color"].clone();
+        }
+    }
+    if kind.name == BOARD.name {
+        value["links"] = json!({ "board_url": format!("http://{}/boards/{}", services.addresses.http, document.id) });
+    }
+    Ok(value)
 }
 
 fn missing(kind: &Kind) -> Failure {
@@ -164,8 +220,32 @@ async fn checked(
         let read = parse_expression(expression);
         read.map_err(|error| Failure::invalid("expression", "invalid", error.with_caret(expression)))?;
     }
-    if kind.name == MARKER.name && document.get("start_time").is_none_or(Value::is_null) {
-        document.insert("start_time".into(), (now_unix_nano() / 1_000_000_000).into());
+    if kind.name == MARKER.name {
+        if document.get("start_time").is_none_or(Value::is_null) {
+            document.insert("start_time".into(), (now_unix_nano() / 1_000_000_000).into());
+        }
+        for member in ["start_time", "end_time"] {
+            if document.get(member).is_some_and(|time| !time.is_null() && time.as_i64().is_none()) {
+                return Err(Failure::invalid(member, "incorrect_type", format!("{member}: expected seconds since 1970")));
+            }
+        }
+        // What is worked out when it is told.
+        document.remove("color");
+    }
+    if kind.name == MARKER_SETTING.name {
+        let colour = document.get("color").and_then(Value::as_str).unwrap_or_default();
+        let is_hex = colour.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.chars().all(|c| c.is_ascii_hexdigit()));
+        if !is_hex {
+            return Err(Failure::invalid("color", "invalid", "color: expected a colour as #RRGGBB"));
+        }
+    }
+    if kind.name == ANNOTATION.name {
+        let query = document.get("query_id").and_then(Value::as_str).unwrap_or_default();
+        if services.metastore.honeycomb_document(&services.settings.project, "query", query).await?.is_none() {
+            return Err(Failure::invalid("query_id", "invalid", format!("query_id: there is no query {query:?}")));
+        }
+        document.entry("description").or_insert_with(|| "".into());
+        document.entry("source").or_insert_with(|| "query".into());
     }
     if let Some(member) = kind.unique {
         let others = services.metastore.honeycomb_documents(&services.settings.project, kind.name, Some(scope)).await?;
@@ -177,8 +257,29 @@ async fn checked(
             return Err(Failure::conflict(format!("{} with this {member} already exists", kind.title)));
         }
     }
+    if kind.name == BOARD_VIEW.name {
+        let filters = document.entry("filters").or_insert_with(|| json!([]));
+        let filters = filters.as_array().map(Vec::as_slice).unwrap_or_default();
+        for (at, filter) in filters.iter().enumerate() {
+            let known = filter["operation"].as_str().is_some_and(|name| FilterOperator::named(name).is_some());
+            if filter["column"].as_str().is_none_or(str::is_empty) || !known {
+                let message = format!("filters[{at}]: expected a column and an operation");
+                return Err(Failure::invalid(&format!("filters[{at}]"), "invalid", message));
+            }
+        }
+    }
     if kind.name == BOARD.name {
-        document.entry("panels").or_insert_with(|| json!([]));
+        let most = |member: &str, most: usize| match document.get(member).and_then(Value::as_array) {
+            Some(items) if items.len() > most => Err(Failure::invalid(member, "invalid", format!("{member}: at most {most}"))),
+            _ => Ok(()),
+        };
+        most("preset_filters", 5)?;
+        most("tags", 10)?;
+        document.remove("links");
+        for member in ["panels", "preset_filters", "tags"] {
+            document.entry(member).or_insert_with(|| json!([]));
+        }
+        document.entry("layout_generation").or_insert_with(|| "manual".into());
         document.entry("type").or_insert_with(|| "flexible".into());
     }
     Ok(Value::Object(document))

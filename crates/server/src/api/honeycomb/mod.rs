@@ -9,7 +9,10 @@ mod call;
 mod datasets;
 mod documents;
 mod evaluation;
+#[cfg(test)]
+mod evaluation_tests;
 mod failure;
+mod management;
 mod maps;
 mod notices;
 mod objective;
@@ -22,7 +25,7 @@ mod triggers;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
@@ -55,7 +58,9 @@ pub fn router() -> Router<Services> {
         .route("/1/burn_alerts/{dataset}/{id}", get(slos::one_alert).put(slos::change_alert).delete(slos::remove_alert))
         .route("/1/reporting/slos/historical", post(slos::historical))
         .merge(documents::router())
+        .route("/1/{*rest}", any(unknown))
         .route_layer(axum::middleware::from_fn(keyed))
+        .merge(management::router())
         .route("/1/auth", get(auth))
         .route("/2/auth", get(management_auth))
 }
@@ -72,6 +77,11 @@ async fn keyed(request: Request, next: Next) -> Response {
         Some(failure) => failure.respond(&headers),
         None => response,
     }
+}
+
+/// What Honeycomb has and we do not, or nobody has.
+async fn unknown(request: Request) -> Failure {
+    Failure::not_found(format!("there is nothing at {} {}", request.method(), request.uri().path()))
 }
 
 fn unknown_key() -> Failure {

@@ -1,3 +1,5 @@
+//! Requests and what is left of them.
+
 use super::*;
 
 fn scrubber(settings: ScrubSettings) -> Scrubber {
@@ -26,10 +28,7 @@ fn secrets_go_and_all_else_stays() {
             r#"{"a": "Bearer abcdefghijklmnop", "b": "AKIAABCDEFGHIJKLMNOP"}"#,
             r#"{"a": "Bearer ****************", "b": "********************"}"#,
         ),
-        (
-            r#"{"m": "card 4111 1111 1111 1111 declined"}"#,
-            r#"{"m": "card ******************* declined"}"#.replace("*******************", "*******************").leak(),
-        ),
+        (r#"{"m": "card 4111 1111 1111 1111 declined"}"#, r#"{"m": "card ******************* declined"}"#),
         (r#"{"m": "5555555555554444"}"#, r#"{"m": "1111111111111111"}"#),
         (
             r#"{"m": "4111111111111112", "span_id": "4111111111111111", "t": 4111111111111111000}"#,

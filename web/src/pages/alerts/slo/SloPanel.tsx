@@ -1,5 +1,6 @@
 // One objective: how much of its budget is left, how fast it goes, and when its burn alerts fired.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import * as api from '../../../api/alerts';
 import type { BurnAlert } from '../../../api/alerts';
 import { sloCondition } from '../../../lib/alerts';
@@ -30,6 +31,11 @@ export function SloPanel({ id, onClose }: { id: string; onClose: () => void }) {
         <h2>{slo.name}</h2>
         <BareButton icon="close" label="Close (Esc)" onClick={onClose} />
       </header>
+      <p>
+        <Link to="/alerts/slos/$slo" params={{ slo: id }} data-testid="slo-open">
+          What failed, and what it has in common
+        </Link>
+      </p>
       <p className={styles.lead}>
         <StateMark state={slo.error ? 'error' : STATES[slo.state]} word={slo.error ? 'error' : slo.state.replace('_', ' ')} />
         <span className="muted">{sloCondition(slo)}</span>

@@ -25,7 +25,10 @@ export function SlosPage() {
   return (
     <div className={styles.page}>
       <div className={styles.bar}>
-        <h1>Service level objectives</h1>
+        <Link to="/alerts" search={{ tab: 'slos' }} className="muted">
+          Alerts
+        </Link>
+        <h1>Objectives</h1>
         <Button primary={!open} aria-expanded={open} onClick={() => setSearch({ new: open ? undefined : '1' })} data-testid="slo-new">
           {open ? 'Cancel' : <><Icon name="plus" /> New objective</>}
         </Button>

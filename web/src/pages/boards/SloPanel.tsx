@@ -1,0 +1,52 @@
+// An objective on a board: how it stands, and how its budget went.
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import * as api from '../../api/slos';
+import { msFromNano } from '../../lib/time';
+import { SeriesChart } from '../../ui/SeriesChart';
+import { lasts, share, State } from '../alerts/slo/parts';
+import styles from './Boards.module.css';
+
+const HEAD_PX = 34;
+const LINE_PX = 30;
+
+export function SloPanel({ id, height, tools }: { id: string; height: number; tools: ReactNode }) {
+  const { data, error } = useQuery({ ...api.slo(id), retry: false });
+  const slo = data?.slo;
+  return (
+    <div className={styles.inside} data-testid="slo-panel">
+      <header className={styles.title}>
+        {slo ? (
+          <Link to="/alerts/slos/$slo" params={{ slo: id }}>
+            {slo.name}
+          </Link>
+        ) : (
+          <span>Objective</span>
+        )}
+        {slo && <State state={slo.state} />}
+        {tools}
+      </header>
+      {error && <p className={styles.fault}>The objective could not be read: {error.message}</p>}
+      {data && slo && (
+        <>
+          <p className={styles.told}>
+            <b>{slo.state === 'no_data' ? '–' : share(slo.budget_remaining)}</b> of the budget left, {slo.compliance === null ? 'nothing' : share(slo.compliance)} good of {share(slo.target)}
+            {slo.exhausts_in_seconds !== null && slo.state !== 'exhausted' && `, lasts ${lasts(slo.exhausts_in_seconds)}`}
+          </p>
+          <SeriesChart
+            label="Budget left"
+            start={msFromNano(data.burn_down.start_unix_nano)}
+            step={data.burn_down.step_seconds * 1000}
+            series={[{ label: 'budget left', values: data.burn_down.budget_remaining, colour: 'var(--accent)' }]}
+            kind="lines"
+            height={Math.max(60, height - HEAD_PX - LINE_PX)}
+            format={share}
+            tick={share}
+            onSelect={() => undefined}
+          />
+        </>
+      )}
+    </div>
+  );
+}

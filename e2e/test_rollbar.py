@@ -94,8 +94,9 @@ def test_each_handler_of_pyrollbar_arrives(server, service, handler):
     run([*python_app("rollbar_handlers_app.py"), handler], server.environment(service))
 
     def both_are_there():
-        items = rollbar.get("/items/", environment=service)["items"]
-        assert {item["title"] for item in items} == {f"KeyError: '{handler}'", f"by way of {handler}"}, items
+        bodies = [one["data"]["body"] for one in rollbar.get("/instances/", environment=service)["instances"]]
+        said = json.dumps(bodies)
+        assert len(bodies) == 2 and f"'{handler}'" in said and f"by way of {handler}" in said, said
 
     eventually(both_are_there)
 

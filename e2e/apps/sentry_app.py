@@ -10,7 +10,7 @@ from sentry_sdk.crons import capture_checkin
 marker = os.environ["MARKER"]
 sentry_sdk.init(
     release="shop@1.2.3",
-    environment="e2e",
+    environment="e2e-sentry",
     traces_sample_rate=1.0,
     enable_logs=True,
     server_name="web-1",

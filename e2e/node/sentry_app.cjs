@@ -2,7 +2,7 @@
 const Sentry = require('@sentry/node');
 
 const marker = process.env.MARKER;
-Sentry.init({ dsn: process.env.SENTRY_DSN, tracesSampleRate: 1, environment: 'e2e', release: 'shop@1.2.3' });
+Sentry.init({ dsn: process.env.SENTRY_DSN, tracesSampleRate: 1, environment: 'e2e-sentry', release: 'shop@1.2.3' });
 Sentry.setTag('run', marker);
 
 function buy(amount) {

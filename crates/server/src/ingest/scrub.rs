@@ -3,8 +3,9 @@
 //! A body keeps its length and its form: what is taken out is masked byte by byte, so that one rule serves JSON, JSON inside
 //! texts, protobuf, MessagePack, forms and envelopes alike, and what counts bytes still counts right.
 //!
-//! Missing: what is compressed, in base64 or percent-encoded JSON inside a body; objects and lists of more than one text under secret keys;
-//!          headers, of which receivers keep few; values of secret keys in protobuf and MessagePack that are no texts
+//! Missing: what is compressed, in base64 or percent-encoded JSON inside a body; objects, and lists of more than one text,
+//!          under secret keys; headers, of which receivers keep few; values of secret keys in protobuf and MessagePack that
+//!          are no texts
 //! Quirks:  a number under a secret key becomes ones; a card is told by its first digits, its length and its check digit
 
 use std::borrow::Cow;

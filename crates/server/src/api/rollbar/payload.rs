@@ -15,7 +15,15 @@ pub fn payload(occurrence: &Occurrence) -> Value {
     let sent = sent.and_then(|source| serde_json::from_str::<Value>(source.get()).ok());
     match sent {
         Some(Value::Object(mut members)) if members.get("data").is_some_and(Value::is_object) => {
-            members.remove("data").unwrap_or_default()
+            let mut data = members.remove("data").unwrap_or_default();
+            // The address was to be filled in by whoever took the item.
+            let address = log.attributes.get("client.address").and_then(Value::as_str);
+            if let (Some(told), Some(address)) = (data.pointer_mut("/request/user_ip"), address)
+                && told.as_str().is_some_and(|told| told.starts_with("$remote_ip"))
+            {
+                *told = address.into();
+            }
+            data
         }
         _ => written(occurrence),
     }

@@ -2,6 +2,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useRef, useState, type ReactNode } from 'react';
 import * as api from '../../api/errors';
+import { unmergeItems } from '../../api/errorSettings';
 import type { ErrorChange, ErrorItemTold } from '../../api/errors';
 import { plural } from '../../lib/units';
 import { Button, Input } from '../../ui/Control';
@@ -46,10 +47,16 @@ export function useErrorChange(onDone?: (done: Done) => void) {
     },
   });
   const merge = useMutation({
-    mutationFn: ({ into, counters }: { into: number; counters: number[] }) => api.mergeErrors(into, counters),
-    onSuccess: async (_, { into, counters }) => {
+    mutationFn: ({ into, counters }: { into: number; counters: number[]; ids: number[] }) => api.mergeErrors(into, counters),
+    onSuccess: async ({ items }, { into, counters, ids }) => {
       await again();
-      onDone?.({ text: `${plural(counters.length, 'error')} merged into #${into}` });
+      const id = items[0]?.id;
+      const undo = () =>
+        void unmergeItems(id ?? 0, ids).then(async () => {
+          await again();
+          onDone?.({ text: `${plural(counters.length + 1, 'error')} as before` });
+        });
+      onDone?.({ text: `${plural(counters.length, 'error')} merged into #${into}`, ...(id === undefined ? {} : { undo }) });
     },
   });
   return { change, merge };

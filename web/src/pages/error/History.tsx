@@ -1,9 +1,9 @@
 // What happened to an error and what people said of it, in one order.
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import * as api from '../../api/errors';
+import { members } from '../../api/errorSettings';
 import type { ErrorEvent, ErrorPageAnswer } from '../../api/errors';
-import { plural } from '../../lib/units';
 import { Button, Input } from '../../ui/Control';
 import { Ago, Time } from '../../ui/Time';
 import { myName, rememberMyName } from '../common/errorActions';
@@ -12,6 +12,11 @@ import styles from './Error.module.css';
 const LEVELS: Record<number, string> = { 10: 'debug', 20: 'info', 30: 'warning', 40: 'error', 50: 'critical' };
 
 export function History({ data, group }: { data: ErrorPageAnswer; group: string }) {
+  const merged = useQuery(members(data.history.some((event) => /merged/.test(event.kind)) ? data.item.id : undefined));
+  const named = (id: unknown): string => {
+    const one = merged.data?.find((member) => member.id === id);
+    return one ? `#${one.counter} ${one.title}` : 'Another error';
+  };
   const events = data.history.filter((event) => event.kind !== 'commented').map((event) => ({ at: event.at_unix_nano, event, comment: null }));
   const comments = data.comments.map((comment) => ({ at: comment.at_unix_nano, event: null, comment }));
   const all = [...events, ...comments].sort((a, b) => (BigInt(a.at) < BigInt(b.at) ? 1 : -1));
@@ -32,7 +37,7 @@ export function History({ data, group }: { data: ErrorPageAnswer; group: string 
                 <p>{one.comment.body}</p>
               </div>
             ) : (
-              <span>{sentence(one.event)}</span>
+              <span>{sentence(one.event, named)}</span>
             )}
           </li>
         ))}
@@ -42,7 +47,7 @@ export function History({ data, group }: { data: ErrorPageAnswer; group: string 
 }
 
 /** What happened, in a sentence. */
-export function sentence(event: ErrorEvent): string {
+export function sentence(event: ErrorEvent, named: (id: unknown) => string): string {
   const details = event.details as Record<string, unknown>;
   const told = (key: string) => (details[key] === null || details[key] === undefined || details[key] === '' ? '' : String(details[key]));
   const where = [told('version') && `in version ${told('version')}`, told('environment') && `in ${told('environment')}`].filter(Boolean).join(', ');
@@ -69,8 +74,12 @@ export function sentence(event: ErrorEvent): string {
     }
     case 'snoozed':
       return told('until') ? `Snoozed until ${new Date(Number(details.until) * 1000).toLocaleString()}` : 'Woken';
+    case 'created':
+      return `Made of ${Array.isArray(details.merged) ? details.merged.length : 'several'} errors`;
     case 'merged':
-      return `#${told('counter')} ${told('title')} became part of it, with ${plural(Number(details.occurrences ?? 0), 'occurrence')}`;
+      return `${named(details.member)} became part of it`;
+    case 'unmerged':
+      return `${named(details.member)} was taken out`;
     default:
       return event.kind;
   }

@@ -171,7 +171,7 @@ export function ErrorsPage() {
                   <div className={styles.bulk} data-testid="bulk">
                     <b>{picked.length} chosen</b>
                     <ErrorActions items={picked} change={change} open={menu} onOpen={setMenu}>
-                      {picked.length > 1 && <Merge rows={rows.filter((row) => chosen.has(row.item.counter))} busy={merge.isPending} onMerge={(into, counters) => merge.mutate({ into, counters })} />}
+                      {picked.length > 1 && <Merge rows={rows.filter((row) => chosen.has(row.item.counter))} busy={merge.isPending} onMerge={(into, counters) => merge.mutate({ into, counters, ids: rows.filter((row) => counters.includes(row.item.counter)).map((row) => row.item.id) })} />}
                     </ErrorActions>
                     <button type="button" className={styles.clear} onClick={() => setChosen(new Set())}>
                       Clear
@@ -297,7 +297,7 @@ function Merge({ rows, busy, onMerge }: { rows: ErrorRow[]; busy: boolean; onMer
         <Panel anchor={anchor} onClose={() => setOpen(false)} role="dialog" label="Merge">
           <div className={styles.merge}>
             <b>Make them one error</b>
-            <p>Occurrences, also those to come, comments and history go to the one that stays. This cannot be taken back.</p>
+            <p>Occurrences, also those to come, comments and history go to the one that stays. On its page they can be taken apart again.</p>
             {rows.map((row) => (
               <label key={row.item.counter}>
                 <Input type="radio" name="into" checked={row.item.counter === stays} onChange={() => setInto(row.item.counter)} />

@@ -103,18 +103,14 @@ function Row({ change }: { change: Change }) {
       <Icon name={icon} size={12} />
       <Link to="/traces" search={{ service, ...(route ? { route } : {}), ...(change.kind === 'errors' ? { status: 'error' } : change.kind === 'slower' ? { sort: 'slowest' } : {}) }} className="cut" data-row="" title={route ? `${service} ${method ?? ''} ${route}` : service}>
         {route ? (
-          <>
-            <b className="mono">
-              {method} {route}
-            </b>{' '}
-            <span className={styles.of}>
-              <Service name={service} />
-            </span>
-          </>
+          <b className="mono">
+            {method} {route}
+          </b>
         ) : (
           <Service name={service} />
         )}{' '}
         {word}
+        {route && <span className={styles.of}> {service}</span>}
       </Link>
       <span title="before, and now">
         {change.before === null ? '' : `${figure(change.before)} → `}

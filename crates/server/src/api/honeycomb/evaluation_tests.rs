@@ -29,6 +29,8 @@ async fn open(folder: &Path) -> Services {
         aws_keys: Default::default(),
         aws_unmask_keys: None,
         web_dir: None,
+        buckets_dir: None,
+        s3: None,
         mail: None,
         body_bytes_max: 1 << 20,
     };

@@ -5,12 +5,10 @@ import 'uplot/dist/uPlot.min.css';
 import { axisLabel, localTime } from '../lib/time';
 import type { ChartProps } from './Chart';
 import styles from './Chart.module.css';
-import { alone, drawMarkers, escape, stack } from './plotParts';
+import { WHOLE_STEPS, alone, drawMarkers, escape, stack } from './plotParts';
 import { resolveColour, useThemeKey } from './theme';
 
 const DRAG_LEAST_PX = 5;
-/** Counts are whole: a scale of halves would show one figure twice. */
-const WHOLE_STEPS = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();
 
 export default function ChartPlot(props: ChartProps & { height: number }) {
   const box = useRef<HTMLDivElement>(null);

@@ -4,7 +4,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { axisLabel, localTime } from '../lib/time';
 import styles from './Chart.module.css';
-import { alone, drawMarkers, escape, stack } from './plotParts';
+import { alone, drawMarkers, escape, stack, WHOLE_STEPS } from './plotParts';
 import type { SeriesChartProps } from './SeriesChart';
 import { resolveColour, useThemeKey } from './theme';
 
@@ -63,7 +63,7 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
       },
       axes: [
         { stroke: ink, font, size: 22, gap: 3, grid: { show: false }, ticks: { stroke: line, size: 4, width: 1 }, values: (_, splits) => splits.map((ms) => axisLabel(ms, end - start)) },
-        { stroke: ink, font, size: 52, gap: 6, space: 26, grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === null ? '' : value === 0 ? '0' : all.length > 0 ? latest.current.tick(value) : '')) },
+        { stroke: ink, font, size: 52, gap: 6, space: 26, ...(!logarithmic && all.every(Number.isInteger) ? { incrs: WHOLE_STEPS } : {}), grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === null ? '' : value === 0 ? '0' : highest > 0 || lowest < 0 ? latest.current.tick(value) : '')) },
       ],
       series: [
         {},

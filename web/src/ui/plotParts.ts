@@ -57,3 +57,6 @@ export function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[
 }
 
 export const escape = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+
+/** Counts are whole: a scale of halves would show one figure twice. */
+export const WHOLE_STEPS = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((one) => one * 10 ** power)).flat();

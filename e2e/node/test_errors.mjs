@@ -82,7 +82,7 @@ await step('occurrences can be searched and one chosen', async () => {
   await by('tab-occurrences').click();
   await by('occurrence-row').first().waitFor();
   assert.equal(await by('occurrence-row').count(), 3);
-  await by('occurrence-row').last().click();
+  await by('occurrence-row').last().getByRole('button').first().click();
   await by('occurrence').waitFor();
   assert.ok(page.url().includes('occurrence='));
 });

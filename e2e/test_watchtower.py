@@ -20,3 +20,22 @@ def test_every_line_of_every_stream(server, api, service):
     assert [log["body"] for log in worker] == ["worker line 7: café ☃"]
     histogram = api.get("/api/logs/histogram", log_group=sent["group"])["buckets"]
     assert sum(sum(bucket.values()) for bucket in histogram) == total
+
+
+def test_a_patched_boto3_that_feeds_back_is_told_of(server, api, service):
+    """The SDK complains of the calls that ship its complaints: every line of the app arrives all the same, and Connect names it."""
+    sent = run([*python_app("flask_watchtower_app.py"), "6"], server.environment(service))
+    assert sent["answered"] >= 10 and sent["slowest"] < 1
+
+    def told():
+        logs = api.get("/api/logs", log_group=sent["group"], limit=1000)["logs"]
+        assert sum(log["body"].startswith("cart ") for log in logs) == sent["answered"]
+        return [log["body"] for log in logs if "segment" in log["body"]]
+
+    complaints = eventually(told)
+    # A complaint or two a call, not one for each complaint.
+    assert 3 <= len(complaints) <= 60
+    (cloudwatch,) = [each for each in api.get("/api/receivers")["receivers"] if each["name"] == "cloudwatch"]
+    (loop,) = [each for each in cloudwatch["feedback_loops"] if each["place"] == f"{sent['group']}, web"]
+    assert loop["requests"] >= 3 and loop["lines"] <= len(complaints) and "X-Ray" in loop["cause"] and "aws_xray_sdk" in loop["advice"]
+    assert loop["sample"] in complaints

@@ -52,7 +52,8 @@ await step('a question is built with completion', async () => {
   await page.waitForURL((url) => (url.searchParams.get('calc') ?? '').includes('P95(duration_ms)'));
   await write('where', 'service.na', 'service.name');
   await page.keyboard.type('=');
-  await page.getByRole('option', { name: service }).first().click();
+  // Lists of services have options too; these are what is offered.
+  await page.locator('[role=option]').filter({ hasText: service }).first().click();
   await page.waitForURL((url) => url.searchParams.get('where') === `service.name = "${service}"`);
   await write('by', 'http.rou', 'http.route');
   await page.waitForURL((url) => (url.searchParams.get('by') ?? '').includes('http.route'));

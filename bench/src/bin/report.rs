@@ -197,13 +197,17 @@ impl Run {
         Ok(Set { folder, written })
     }
 
-    /// What a newcomer feels, by the script that measures it.
+    /// What a newcomer feels, and how far behind a live tail is, by the scripts that measure it.
     fn house(&self) -> anyhow::Result<String> {
-        let script = self.plan.root.join("bench/house.py");
-        let output =
-            all_cores(self.cores, "python3").arg(script).arg(&self.plan.stage.cupola).stderr(Stdio::inherit()).output()?;
-        anyhow::ensure!(output.status.success(), "house.py ended with {}", output.status);
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let mut tables = Vec::new();
+        for name in ["house.py", "live_tail.py"] {
+            let script = self.plan.root.join("bench").join(name);
+            let output =
+                all_cores(self.cores, "python3").arg(script).arg(&self.plan.stage.cupola).stderr(Stdio::inherit()).output()?;
+            anyhow::ensure!(output.status.success(), "{name} ended with {}", output.status);
+            tables.push(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Ok(tables.join("\n"))
     }
 }
 

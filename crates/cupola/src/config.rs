@@ -154,6 +154,22 @@ pub struct Settings {
     #[arg(long, env = "CUPOLA_SMTP_FROM", value_name = "ADDRESS", default_value = "Cupola <cupola@localhost>")]
     pub smtp_from: String,
 
+    /// The folder whose folders stand for buckets of S3: export tasks and scheduled queries of CloudWatch Logs write there.
+    #[arg(long, env = "CUPOLA_BUCKETS_DIR", value_name = "FOLDER")]
+    pub buckets_dir: Option<PathBuf>,
+
+    /// A server that speaks S3's protocol, as http://host:port: its buckets can be written to as well.
+    #[arg(long, env = "CUPOLA_S3_ENDPOINT", value_name = "URL")]
+    pub s3_endpoint: Option<String>,
+
+    /// Who we are to that server; without it nothing is signed.
+    #[arg(long, env = "CUPOLA_S3_KEY", value_name = "KEY")]
+    pub s3_key: Option<String>,
+
+    /// The secret of that key.
+    #[arg(long, env = "CUPOLA_S3_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub s3_secret: Option<String>,
+
     /// Where the built page lies, when it is not inside the binary.
     #[arg(long, env = "CUPOLA_WEB_DIR", value_name = "FOLDER", default_value = "web/dist")]
     pub web_dir: PathBuf,

@@ -188,8 +188,17 @@ fn server_settings(settings: &Settings) -> server::Settings {
         aws_unmask_keys: (!settings.aws_unmask_keys.is_empty()).then(|| settings.aws_unmask_keys.clone()),
         mail: mail_settings(settings),
         web_dir: Some(PathBuf::from(&settings.web_dir)),
+        buckets_dir: settings.buckets_dir.clone(),
+        s3: s3_settings(settings),
         body_bytes_max: settings.memory_megabytes * 1024 * 1024 / server::limits::BODY_SHARE_OF_MEMORY,
     }
+}
+
+fn s3_settings(settings: &Settings) -> Option<server::S3Settings> {
+    Some(server::S3Settings {
+        endpoint: settings.s3_endpoint.clone()?,
+        credentials: settings.s3_key.clone().map(|key| (key, settings.s3_secret.clone().unwrap_or_default())),
+    })
 }
 
 fn mail_settings(settings: &Settings) -> Option<MailSettings> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use analysis::log_patterns::{LogLine, LogPatterns};
+use analysis::sensitive::{Masks, Sensitive};
 use analysis::stacktrace::parse;
 use analysis::trace_tree::{SpanView, TraceLink, trace_tree as tree};
 use analysis::{fingerprint, linking, message_template, severity};
@@ -39,6 +41,35 @@ pub fn stacktrace(input: &[u8]) {
     let group = fingerprint(&exception, language);
     assert!(!group.is_empty() && group.len() <= 1_024);
     assert_eq!(group, fingerprint(&exception, language));
+}
+
+/// Lines are put together without one being lost, whichever miner read them, and their patterns match them.
+pub fn log_patterns(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let lines: Vec<&str> = text.lines().collect();
+    let read = |lines: &[&str]| {
+        let mut patterns = LogPatterns::default();
+        for (step, line) in lines.iter().enumerate() {
+            patterns.read(&LogLine { text: line, step, weight: 1.0, ..LogLine::default() });
+        }
+        patterns
+    };
+    let mut joined = read(&lines[..lines.len() / 2]);
+    joined.join(read(&lines[lines.len() / 2..]));
+    assert_eq!(joined.count(), lines.len() as f64);
+    let told = |patterns: LogPatterns| {
+        let patterns = patterns.patterns();
+        assert!(patterns.iter().all(|pattern| !pattern.expression().contains('\u{1}') || text.contains('\u{1}')));
+        patterns.iter().map(|pattern| (pattern.text(), pattern.count)).collect::<Vec<_>>()
+    };
+    // Beyond what is kept apart, what comes first decides.
+    if lines.len() <= 1_000 {
+        assert_eq!(told(joined), told(read(&lines)));
+    }
+    let kinds = [Sensitive::EmailAddress, Sensitive::IpAddress, Sensitive::CreditCardNumber, Sensitive::BankAccountNumber];
+    if let Ok(masks) = Masks::new(&kinds, &[]) {
+        assert_eq!(masks.mask(text).chars().count(), text.chars().count());
+    }
 }
 
 pub fn log_text(input: &[u8]) {

@@ -26,11 +26,12 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         }
         "language_filter_pattern" => questions("filter_pattern"),
         "language_insights" => questions("insights"),
+        "language_ppl" => questions("ppl"),
         "language_rql" => questions("rql"),
         "language_search" => questions("search"),
         "language_sql" => questions("sql"),
         "language_xray_filter" => questions("xray_filter"),
-        "log_text" => texts(),
+        "log_patterns" | "log_text" => texts(),
         "otlp_json" => doored("otlp", |capture| otlp_door(capture, true)),
         "otlp_protobuf" => doored("otlp", |capture| otlp_door(capture, false)),
         "rollbar_json" => doored("rollbar", |capture| Some(vec![u8::from(capture.is("deploy"))])),
@@ -260,7 +261,7 @@ pub fn dictionary(target: &str) -> &'static [&'static str] {
             "```",
             "é",
         ],
-        "log_text" => &[
+        "log_patterns" | "log_text" => &[
             "2026-01-02T03:04:05Z",
             "[warn]",
             "level=error",

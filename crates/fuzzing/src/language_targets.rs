@@ -2,6 +2,7 @@
 
 use languages::filter_pattern::{self, FilterPatternError};
 use languages::insights::{self, InsightsError};
+use languages::ppl;
 use languages::search::{LowerContext, lower, parse};
 use languages::sql::rewrite;
 use languages::xray_filter::{self, FilterError, TraceView};
@@ -123,6 +124,20 @@ pub fn insights(input: &[u8]) {
         Err(error) => {
             let chars = printed.chars().count();
             assert!(chars > insights::QUERY_CHARS_MAX, "{printed:?} was printed and is refused: {error}");
+        }
+    }
+}
+
+/// A query is read, or its fault has a place in the text.
+pub fn ppl(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    match ppl::parse(text) {
+        Ok(query) => assert!(!query.to_string().is_empty()),
+        Err(error) => {
+            assert!(text.get(error.span.clone()).is_some(), "{:?} is no part of {text:?}", error.span);
+            let told = error.compile_error(text);
+            assert!(told.start_char_offset <= told.end_char_offset && told.end_char_offset <= text.chars().count());
+            let _ = error.with_caret(text);
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod filter_pattern;
 pub mod honeycomb;
 pub mod insights;
 pub mod metric_math;
+pub mod ppl;
 pub mod rql;
 pub mod search;
 pub mod sql;

@@ -57,10 +57,30 @@ pub struct Settings {
     pub aws_unmask_keys: Option<Vec<String>>,
     /// Where the page lies when it is not inside the binary.
     pub web_dir: Option<std::path::PathBuf>,
+    /// The folder whose folders stand for buckets of S3.
+    pub buckets_dir: Option<std::path::PathBuf>,
+    /// The server whose buckets can be written to as well.
+    pub s3: Option<S3Settings>,
     /// How e-mail is sent, if it is.
     pub mail: Option<alerting::MailSettings>,
     /// Bytes that the bodies of all requests may take while they are read and written.
     pub body_bytes_max: usize,
+}
+
+/// A server that speaks S3's protocol.
+#[derive(Clone)]
+pub struct S3Settings {
+    /// `http://` or `https://`, host and port.
+    pub endpoint: String,
+    /// Key and secret; without them nothing is signed.
+    pub credentials: Option<(String, String)>,
+}
+
+/// Without what is secret.
+impl std::fmt::Debug for S3Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Settings").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 impl Services {

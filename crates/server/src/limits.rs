@@ -26,6 +26,9 @@ pub const RETRY_AFTER_SECONDS: u32 = 1;
 /// Refusals remembered for each receiver, newest first, for the Connect page.
 pub const REFUSALS_REMEMBERED: usize = 20;
 
+/// Senders remembered for each receiver that tell of their own sending; each is to be mended by hand.
+pub const FEEDBACK_LOOPS_REMEMBERED: usize = 50;
+
 /// Services remembered for each receiver.
 pub const SERVICES_REMEMBERED: usize = 100;
 
@@ -343,3 +346,30 @@ pub const QUIET_MINUTES_MAX: usize = 10_000;
 
 /// Deliveries of one subscription that wait for its address; each has up to a megabyte.
 pub const SUBSCRIPTION_DELIVERIES_WAITING_MAX: u64 = 200;
+
+/// How often scheduled queries are looked at; their schedules have minutes.
+pub const SCHEDULED_QUERY_LOOK: Duration = Duration::from_secs(10);
+
+/// How long a scheduled query is waited for: longer than a query may take.
+pub const SCHEDULED_QUERY_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// Rows of its results: those of one page.
+pub const SCHEDULED_QUERY_ROWS_MAX: i64 = 10_000;
+
+/// Runs of each that are remembered: four days of one that runs every hour.
+pub const SCHEDULED_QUERY_RUNS_KEPT: usize = 100;
+
+/// How often export tasks are looked for.
+pub const EXPORT_LOOK: Duration = Duration::from_secs(2);
+
+/// Events that an export reads at once: as many as a page of GetLogEvents has.
+pub const EXPORT_EVENTS_AT_ONCE: usize = 10_000;
+
+/// Bytes of one exported file before compression; compressed it is in memory until it is written.
+pub const EXPORT_FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a file may take to a bucket: 64 MB at 10 Mbit/s.
+pub const UPLOAD_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Dashboards of a project; a list of them is read whole.
+pub const DASHBOARDS_MAX: u32 = 5_000;

@@ -2,13 +2,22 @@
 
 use std::fmt::Write;
 
-use axum::extract::State;
-use axum::response::IntoResponse;
-use http::header::CONTENT_TYPE;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::Services;
 
-pub async fn metrics(State(services): State<Services>) -> impl IntoResponse {
+/// Who asks for HTML is a browser, and the page has a path of this name.
+pub async fn metrics(State(services): State<Services>, request: Request) -> Response {
+    let accepted = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accepted.is_some_and(|accepted| accepted.contains("text/html")) {
+        return crate::web::page(State(services), request).await;
+    }
+    prometheus(&services).into_response()
+}
+
+fn prometheus(services: &Services) -> impl IntoResponse + use<> {
     let mut out = String::new();
     let receivers = services.ingest.activity().snapshot();
     let mut family = |name: &str, help: &str, kind: &str, samples: Vec<(String, f64)>| {

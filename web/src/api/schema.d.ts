@@ -5599,6 +5599,23 @@ export interface components {
             query: Record<string, unknown>;
             start?: components["schemas"]["ExploreMoment"] | null;
         };
+        /** @description A sender that tells of its own sending, again and again. */
+        FeedbackLoop: {
+            advice: string;
+            cause: string;
+            first_received_unix_nano: components["schemas"]["UnixNano"];
+            last_received_unix_nano: components["schemas"]["UnixNano"];
+            /** Format: int64 */
+            lines: number;
+            /** @description The sender, as the receiver calls it. */
+            place: string;
+            /**
+             * Format: int64
+             * @description Requests that had such a line.
+             */
+            requests: number;
+            sample: string;
+        };
         /** @description A word of the language. Annotations are not listed: they are the keys of `/api/attributes`. */
         FilterKeyword: {
             help: string;
@@ -6361,6 +6378,8 @@ export interface components {
             /** Format: int64 */
             bytes: number;
             datagrams?: components["schemas"]["DatagramCounts"] | null;
+            /** @description Senders whose sending makes more to send, newest first. */
+            feedback_loops: components["schemas"]["FeedbackLoop"][];
             last_received_unix_nano?: components["schemas"]["UnixNano"] | null;
             last_rows: components["schemas"]["RowsTold"];
             last_service?: string | null;

@@ -52,7 +52,7 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
       },
       axes: [
         { stroke: ink, font, size: 24, gap: 4, grid: { show: false }, ticks: { stroke: line, size: 4, width: 1 }, values: (_, splits) => splits.map((ms) => axisLabel(ms, end - start)) },
-        { stroke: ink, font, size: 52, gap: 6, space: 24, ...(kind === 'bars' ? { incrs: WHOLE_STEPS } : {}), grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === 0 ? '0' : highest > 0 ? latest.current.format(value) : '')) },
+        { stroke: ink, font, size: 52, gap: 6, space: 24, ...(kind === 'bars' ? { incrs: WHOLE_STEPS } : {}), grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === 0 ? '0' : highest > 0 ? latest.current.format(value).replace(/\.0+(?=\u00a0)/, '') : '')) },
       ],
       series: [
         {},

@@ -1,8 +1,9 @@
 // A text of several lines that is coloured as it is written and completed at the caret. The text stands in a plain field;
 // the colours lie exactly beneath it.
 import { useEffect, useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
+import { stillFits } from '../lib/stale';
 import styles from './CodeField.module.css';
-import type { TokenSuggestions } from './TokenField';
+import type { TokenSuggestion, TokenSuggestions } from './TokenField';
 
 interface Props {
   value: string;
@@ -24,8 +25,12 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
   const field = useRef<HTMLTextAreaElement>(null);
   const below = useRef<HTMLPreElement>(null);
   const caretMark = useRef<HTMLSpanElement>(null);
-  const [list, setList] = useState<TokenSuggestions | null>(null);
-  const [chosen, setChosen] = useState(0);
+  /** The suggestions, and the text they are for. */
+  const [found, setFound] = useState<(TokenSuggestions & { written: string }) | null>(null);
+  const [wanted, setChosen] = useState(0);
+  // One who writes fast has written on before suggestions come.
+  const list = found && stillFits<TokenSuggestion, TokenSuggestions & { written: string }>(found, found.written, value);
+  const chosen = list ? Math.min(wanted, list.items.length - 1) : 0;
   const [place, setPlace] = useState<{ left: number; top: number } | null>(null);
   const asked = useRef(0);
   const after = useRef<number | null>(null);
@@ -40,14 +45,16 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
   useLayoutEffect(() => {
     const mark = caretMark.current;
     if (list && mark) setPlace({ left: Math.min(mark.offsetLeft, (field.current?.clientWidth ?? 600) - 300), top: mark.offsetTop + mark.offsetHeight - (field.current?.scrollTop ?? 0) });
-  }, [list]);
+    // The list is another one at every stroke; where it hangs is said by its start.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [found, list?.start]);
   useEffect(() => {
     document.getElementById(`${listId}-${chosen}`)?.scrollIntoView({ block: 'nearest' });
   }, [chosen, listId]);
 
   const shut = () => {
     asked.current += 1;
-    setList(null);
+    setFound(null);
   };
   const look = (wait = SUGGEST_AFTER_MS) => {
     asked.current += 1;
@@ -55,13 +62,14 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
     setTimeout(() => {
       const area = field.current;
       if (mine !== asked.current || !area || document.activeElement !== area || area.selectionStart !== area.selectionEnd) return;
-      suggest(area.value, area.selectionStart).then(
+      const written = area.value;
+      suggest(written, area.selectionStart).then(
         (found) => {
           if (mine !== asked.current) return;
           setChosen(0);
-          setList(found.items.length > 0 ? found : null);
+          setFound(found.items.length > 0 ? { ...found, written } : null);
         },
-        () => setList(null),
+        () => setFound(null),
       );
     }, wait);
   };

@@ -1,5 +1,6 @@
 // A clause as a row of chips that are written, completed, changed in place and taken away.
 import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { stillFits } from '../lib/stale';
 import { Icon } from './Icon';
 import styles from './TokenField.module.css';
 
@@ -45,8 +46,12 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
   const [at, setAt] = useState<number | null>(null);
   const [text, setText] = useState('');
   const [error, setError] = useState<string | null>(null);
-  const [list, setList] = useState<TokenSuggestions | null>(null);
-  const [chosen, setChosen] = useState(-1);
+  /** The suggestions, and the text they are for. */
+  const [found, setFound] = useState<(TokenSuggestions & { written: string }) | null>(null);
+  const [wanted, setChosen] = useState(-1);
+  // One who writes fast has written on before suggestions come.
+  const list = found && stillFits<TokenSuggestion, TokenSuggestions & { written: string }>(found, found.written, text);
+  const chosen = list ? Math.min(wanted, list.items.length - 1) : -1;
   const field = useRef<HTMLInputElement>(null);
   const asked = useRef(0);
   const listId = useId();
@@ -66,16 +71,16 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
           if (mine !== asked.current) return;
           // What cannot stand yet is completed by Enter; what can is taken as it is.
           setChosen(found.items.length > 0 && written.trim() !== '' && (found.prefer || 'error' in read(written)) ? 0 : -1);
-          setList(found.items.length > 0 ? found : null);
+          setFound(found.items.length > 0 ? { ...found, written } : null);
         },
         // Completion is a help; without it the clause is written as before.
-        () => setList(null),
+        () => setFound(null),
       );
     }, SUGGEST_AFTER_MS);
   };
   const shut = () => {
     asked.current += 1;
-    setList(null);
+    setFound(null);
     setChosen(-1);
   };
   const place = at ?? items.length;

@@ -115,6 +115,14 @@ async fn four_vendors_tell_one_story() {
     let wrong = server.try_sql("DROP TABLE spans").await;
     assert_eq!(wrong["error"]["code"], "invalid_query", "{wrong}");
 
+    // Prometheus and a browser ask for the same path.
+    let client = reqwest::Client::new();
+    for (accept, expected) in [("text/plain;version=0.0.4", "# HELP"), ("text/html,*/*;q=0.8", "<!doctype html>")] {
+        let asked = client.get(format!("{}/metrics", server.http)).header("accept", accept).send();
+        let told = asked.await.unwrap().text().await.unwrap();
+        assert!(told.to_lowercase().starts_with(&expected.to_lowercase()), "{told}");
+    }
+
     let seen = server.get("/api/receivers").await;
     for receiver in seen["receivers"].as_array().unwrap() {
         let silent = receiver["last_received_unix_nano"].is_null();

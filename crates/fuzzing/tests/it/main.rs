@@ -71,7 +71,7 @@ macro_rules! targets {
 }
 
 targets! {
-    body cloudwatch_put_log_events cloudwatch_wire honeycomb_json honeycomb_msgpack language_filter_pattern language_insights language_rql language_search
-    language_sql language_xray_filter log_text otlp_json otlp_protobuf rollbar_form rollbar_json stacktrace trace_tree wal_replay wal_segment xray_datagram
+    body cloudwatch_put_log_events cloudwatch_wire honeycomb_json honeycomb_msgpack language_filter_pattern language_insights language_ppl language_rql language_search
+    language_sql language_xray_filter log_patterns log_text otlp_json otlp_protobuf rollbar_form rollbar_json stacktrace trace_tree wal_replay wal_segment xray_datagram
     xray_documents xray_sampling
 }

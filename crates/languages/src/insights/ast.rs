@@ -33,6 +33,10 @@ pub enum Command {
     Source(Source),
     Fields(Vec<Output>),
     Display(Vec<Output>),
+    /// Computes, and shows it beside what is shown; no command of the language's own.
+    Eval(Vec<Output>),
+    /// Shows these no longer; no command of the language's own.
+    Hide(Vec<String>),
     Filter(Expr),
     /// As a filter; what has an index is looked up in it.
     FilterIndex(Expr),
@@ -43,6 +47,11 @@ pub enum Command {
         place: Place,
     },
     Stats {
+        aggregates: Vec<Output>,
+        by: Vec<Output>,
+    },
+    /// Aggregates beside each row of their groups; no command of the language's own.
+    EventStats {
         aggregates: Vec<Output>,
         by: Vec<Output>,
     },

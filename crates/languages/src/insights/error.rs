@@ -26,11 +26,11 @@ pub struct CompileError {
 
 impl InsightsError {
     /// `found` is quoted from `text` by `span`; an empty span at its end is the end of the query.
-    pub(super) fn at(text: &str, span: Range<usize>, expected: impl Into<String>) -> InsightsError {
+    pub(crate) fn at(text: &str, span: Range<usize>, expected: impl Into<String>) -> InsightsError {
         InsightsError { found: caret::found(text, &span), span, expected: expected.into() }
     }
 
-    pub(super) fn found(mut self, found: impl Into<String>) -> InsightsError {
+    pub(crate) fn found(mut self, found: impl Into<String>) -> InsightsError {
         self.found = found.into();
         self
     }

@@ -120,6 +120,8 @@ impl Lowering<'_> {
                 Command::Source(_)
                     | Command::Fields(_)
                     | Command::Display(_)
+                    | Command::Eval(_)
+                    | Command::Hide(_)
                     | Command::Filter(_)
                     | Command::FilterIndex(_)
                     | Command::Parse { .. }
@@ -182,6 +184,14 @@ impl Lowering<'_> {
                 (scope.is_display, scope.shows_groups) = (true, false);
                 self.outputs(outputs, scope)
             }
+            Command::Eval(outputs) => self.beside(outputs, scope),
+            Command::Hide(names) => {
+                scope.shown = self.shown_names(scope);
+                scope.shown.retain(|shown| !names.contains(shown));
+                (scope.is_display, scope.shows_groups) = (true, false);
+                Ok(())
+            }
+            Command::EventStats { aggregates, by } => self.event_stats(aggregates, by, scope),
             Command::Unmask(outputs) => {
                 scope.unmasked.extend(outputs.iter().map(Output::name));
                 self.unmask(outputs, scope)
@@ -221,6 +231,20 @@ impl Lowering<'_> {
                 scope.define(&name, expr)?;
             }
             scope.show(&name);
+        }
+        Ok(())
+    }
+
+    /// What is computed is shown beside what is shown.
+    fn beside(&self, outputs: &[Output], scope: &mut Scope) -> Lowered<()> {
+        for output in outputs {
+            let name = output.name();
+            let expr = self.expr(&output.expr, scope)?;
+            scope.define(&name, expr)?;
+            match scope.shown.is_empty() && !scope.is_display {
+                true => scope.extracted.push(name),
+                false => scope.show(&name),
+            }
         }
         Ok(())
     }

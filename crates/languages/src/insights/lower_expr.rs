@@ -71,7 +71,10 @@ impl Lowering<'_> {
                 }
             }
             Expr::Call { function, .. } if function.is_aggregate() => scope.field(&aggregate_name(expr), self.context),
-            Expr::Call { function, args, place } => self.call(*function, args, *place, scope)?,
+            Expr::Call { function, args, place } => match scope.made_as(expr) {
+                Some(made) => made,
+                None => self.call(*function, args, *place, scope)?,
+            },
         })
     }
 
@@ -202,12 +205,12 @@ impl Lowering<'_> {
             Function::IsPresent => Ok(args.swap_remove(0).is_not_null()),
             Function::IsEmpty => {
                 let value = as_text(args.swap_remove(0))?;
-                Ok(value.clone().is_null().or(value.eq(lit(""))))
+                Ok(cast(value.clone().is_null().or(value.eq(lit(""))), DataType::Int64))
             }
             Function::IsBlank => {
                 let value = as_text(args.swap_remove(0))?;
                 let trimmed = self.context.scalar(ScalarSeam::Btrim, vec![value.clone(), lit(" \t\r\n")]);
-                Ok(value.is_null().or(trimmed.eq(lit(""))))
+                Ok(cast(value.is_null().or(trimmed.eq(lit(""))), DataType::Int64))
             }
             Function::Concat => scalar(ScalarSeam::Concat, texts(args)?),
             Function::Ltrim => scalar(ScalarSeam::Ltrim, texts(args)?),
@@ -232,10 +235,12 @@ impl Lowering<'_> {
             Function::StrContains => {
                 let part = as_text(args.swap_remove(1))?;
                 let value = as_text(args.swap_remove(0))?;
-                Ok(match &part {
+                let is_in = match &part {
                     Plan::Literal(ScalarValue::Utf8(Some(part)), _) => contains(value, part, false),
                     _ => self.context.scalar(ScalarSeam::Strpos, vec![value, part]).gt(lit(0_i64)),
-                })
+                };
+                // 1 and 0, as the service tells it.
+                Ok(cast(is_in, DataType::Int64))
             }
             Function::Coalesce => scalar(ScalarSeam::Coalesce, self.alike(args, scope)?),
             Function::If => {

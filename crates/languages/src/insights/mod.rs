@@ -35,5 +35,6 @@ pub use parse::{
     APPENDED_ROWS_MAX, COMMAND_WORDS, COMMANDS_MAX, EXPRESSIONS_MAX, NESTING_DEPTH_MAX, QUERY_CHARS_MAX, REGEX_BYTES_MAX,
     ROWS_MAX, parse,
 };
+pub(crate) use parse::{aggregate_place, has_nested_aggregate, is_near};
 pub use scope::RAW_PREFIX;
 pub use seams::{AggregateSeam, InsightsFunctions, ScalarSeam};

@@ -141,7 +141,7 @@ impl<'a> Parser<'a> {
             "limit" | "head" => Command::Limit(self.count("a number of rows", ROWS_MAX)?),
             "tail" => Command::Tail(self.count("a number of rows", ROWS_MAX)?),
             "dedup" => Command::Dedup(self.list(Parser::field)?),
-            "pattern" => Command::Pattern(self.field()?),
+            "pattern" => Command::Pattern(self.plain_expr()?),
             "diff" => Command::Diff(self.period()?),
             "unnest" => {
                 let list = self.plain_expr()?;
@@ -636,7 +636,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn aggregate_place(expr: &Expr) -> Option<Place> {
+pub(crate) fn aggregate_place(expr: &Expr) -> Option<Place> {
     match expr {
         Expr::Call { function, place, .. } if function.is_aggregate() => Some(*place),
         Expr::Call { args, .. } => args.iter().find_map(aggregate_place),
@@ -648,7 +648,7 @@ fn aggregate_place(expr: &Expr) -> Option<Place> {
     }
 }
 
-fn has_nested_aggregate(expr: &Expr, is_inside: bool) -> bool {
+pub(crate) fn has_nested_aggregate(expr: &Expr, is_inside: bool) -> bool {
     match expr {
         Expr::Call { function, args, .. } => {
             let is_aggregate = function.is_aggregate();
@@ -662,7 +662,7 @@ fn has_nested_aggregate(expr: &Expr, is_inside: bool) -> bool {
 }
 
 /// Whether one letter was left out, put in, or changed.
-pub(super) fn is_near(known: &str, word: &str) -> bool {
+pub(crate) fn is_near(known: &str, word: &str) -> bool {
     let (known, word): (Vec<char>, Vec<char>) = (known.chars().collect(), word.chars().collect());
     let same = known.iter().zip(&word).take_while(|(left, right)| left == right).count();
     let (known_rest, word_rest) = (&known[same..], &word[same..]);

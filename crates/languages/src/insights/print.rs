@@ -20,6 +20,8 @@ impl fmt::Display for Command {
             Command::Source(source) => source.fmt(f),
             Command::Fields(outputs) => with_list(f, "fields ", outputs),
             Command::Display(outputs) => with_list(f, "display ", outputs),
+            Command::Eval(outputs) => with_list(f, "eval ", outputs),
+            Command::Hide(names) => with_list(f, "fields - ", &names.iter().map(|name| Name(name)).collect::<Vec<_>>()),
             Command::Filter(expr) => write!(f, "filter {expr}"),
             Command::FilterIndex(expr) => write!(f, "filterIndex {expr}"),
             Command::Parse { from, pattern, .. } => {
@@ -29,8 +31,9 @@ impl fmt::Display for Command {
                 }
                 pattern.fmt(f)
             }
-            Command::Stats { aggregates, by } => {
-                with_list(f, "stats ", aggregates)?;
+            Command::Stats { aggregates, by } | Command::EventStats { aggregates, by } => {
+                let word = if matches!(self, Command::Stats { .. }) { "stats " } else { "eventstats " };
+                with_list(f, word, aggregates)?;
                 if by.is_empty() { Ok(()) } else { with_list(f, " by ", by) }
             }
             Command::Sort(keys) => with_list(f, "sort ", keys),

@@ -115,6 +115,15 @@ impl Scope {
         Some(json(self.column(side, context.message)?, own))
     }
 
+    /// The column of rows that are no log events any more whose name is what is written: `bin(5m)` behind `stats`.
+    pub fn made_as(&self, expr: &super::ast::Expr) -> Option<Expr> {
+        if self.has_events() {
+            return None;
+        }
+        let name = expr.to_string();
+        self.defined_column(&name).or_else(|| self.side_column(&self.sides[0], &name))
+    }
+
     fn defined_column(&self, name: &str) -> Option<Expr> {
         let (_, column) = self.defined.iter().rev().find(|(defined, _)| defined == name)?;
         Some(Expr::Column(column.clone()))

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use datafusion_common::ScalarValue;
-use datafusion_expr::expr::AggregateFunction;
-use datafusion_expr::{Expr as Plan, lit};
+use datafusion_common::{Column, ScalarValue};
+use datafusion_expr::expr::{AggregateFunction, WindowFunction};
+use datafusion_expr::{Expr as Plan, WindowFrame, WindowFrameBound, WindowFrameUnits, lit};
 
-use super::ast::{Expr, Function, Output};
+use super::ast::{Expr, Function, Output, Place};
 use super::lower::{Lowered, Lowering};
 use super::lower_expr::aggregate_name;
 use super::scope::Scope;
@@ -50,6 +50,48 @@ impl Lowering<'_> {
         over.sides[0].defined = over.shown.iter().map(|name| (name.clone(), name.clone())).collect();
         *scope = over;
         Ok(())
+    }
+
+    /// Each aggregate over the rows of the same group, beside each row.
+    pub(super) fn event_stats(&self, aggregates: &[Output], by: &[Output], scope: &mut Scope) -> Lowered<()> {
+        let mut keys = Vec::new();
+        for output in by {
+            keys.push(self.expr(&output.expr, scope)?);
+        }
+        for output in aggregates {
+            let name = output.name();
+            let Expr::Call { function, args, place } = &output.expr else {
+                let place = Place::default();
+                return Err(self.refused(place, "an aggregate alone, such as avg(field)", "something computed from it"));
+            };
+            if !function.is_aggregate() || matches!(function, Function::CountDistinct) {
+                return Err(self.refused(*place, "an aggregate alone, and not of distinct values", function.as_str()));
+            }
+            let Plan::AggregateFunction(AggregateFunction { func, params }) = self.aggregate(*function, args, scope)? else {
+                continue;
+            };
+            let mut call = WindowFunction::new(func, params.args);
+            call.params.partition_by = keys.clone();
+            call.params.order_by = params.order_by;
+            call.params.window_frame = WindowFrame::new_bounds(
+                WindowFrameUnits::Rows,
+                WindowFrameBound::Preceding(ScalarValue::UInt64(None)),
+                WindowFrameBound::Following(ScalarValue::UInt64(None)),
+            );
+            let column = scope.free_name(&name);
+            let call = Plan::WindowFunction(Box::new(call)).alias(column.clone());
+            scope.replace(|builder| builder.window([call]))?;
+            scope.defined.retain(|(defined, _)| *defined != name);
+            scope.defined.push((name.clone(), Column::from_name(column)));
+            match scope.shown.is_empty() && !scope.is_display {
+                true => scope.extracted.push(name),
+                false => scope.show(&name),
+            }
+        }
+        match scope.order.clone() {
+            Some(order) => scope.replace(|builder| builder.sort(order)),
+            None => Ok(()),
+        }
     }
 
     /// Every aggregate in the expression, each once by what is written.

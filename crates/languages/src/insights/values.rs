@@ -82,11 +82,13 @@ pub(super) fn time(expr: Expr, scope: &Scope) -> Lowered<Expr> {
 /// The value as a condition: numbers other than 0, and the text `true`.
 pub(super) fn truth(expr: Expr, scope: &Scope) -> Lowered<Expr> {
     let data_type = type_of(&expr, scope)?;
-    Ok(match data_type {
-        DataType::Boolean => expr,
-        _ if data_type.is_numeric() => expr.not_eq(lit(0_i64)),
-        _ if is_text(&data_type) => expr.eq(lit("true")),
-        _ => expr.is_not_null(),
+    Ok(match (data_type, expr) {
+        (DataType::Boolean, expr) => expr,
+        // What was told as a number is the condition that it was.
+        (DataType::Int64, Expr::Cast(cast)) if cast.expr.get_type(scope.plan.schema())? == DataType::Boolean => *cast.expr,
+        (data_type, expr) if data_type.is_numeric() => expr.not_eq(lit(0_i64)),
+        (data_type, expr) if is_text(&data_type) => expr.eq(lit("true")),
+        (_, expr) => expr.is_not_null(),
     })
 }
 

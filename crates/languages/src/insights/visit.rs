@@ -46,13 +46,13 @@ impl Query {
         for command in &self.commands {
             on_command(command);
             match command {
-                Command::Fields(outputs) | Command::Display(outputs) | Command::Unmask(outputs) => {
+                Command::Fields(outputs) | Command::Display(outputs) | Command::Eval(outputs) | Command::Unmask(outputs) => {
                     outputs.iter().for_each(|output| visit(&output.expr, on_command, on_expr));
                 }
                 Command::Filter(expr) | Command::FilterIndex(expr) | Command::Pattern(expr) => visit(expr, on_command, on_expr),
                 Command::Unnest { list, .. } => visit(list, on_command, on_expr),
                 Command::Parse { from, .. } => from.iter().for_each(|from| visit(from, on_command, on_expr)),
-                Command::Stats { aggregates, by } => {
+                Command::Stats { aggregates, by } | Command::EventStats { aggregates, by } => {
                     aggregates.iter().chain(by).for_each(|output| visit(&output.expr, on_command, on_expr));
                 }
                 Command::Sort(keys) => keys.iter().for_each(|key| visit(&key.expr, on_command, on_expr)),
@@ -61,6 +61,7 @@ impl Query {
                 Command::Join(join) => join.query.visit(on_command, on_expr),
                 Command::AppendCols(append) => append.query.visit(on_command, on_expr),
                 Command::Source(_)
+                | Command::Hide(_)
                 | Command::Limit(_)
                 | Command::Tail(_)
                 | Command::Diff(_)

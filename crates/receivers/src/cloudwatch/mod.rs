@@ -13,6 +13,7 @@
 mod emf;
 pub mod event_id;
 mod exceptions;
+pub mod feedback;
 pub mod limits;
 pub mod made_metrics;
 mod message;

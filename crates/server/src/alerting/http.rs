@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::delivery::Payload;
 use super::outbox::Outcome;
-use crate::limits::{DELIVERY_ANSWER_BYTES_MAX, DELIVERY_CONNECT_TIME_MAX, DELIVERY_TIME_MAX};
+use crate::limits::{DELIVERY_ANSWER_BYTES_MAX, DELIVERY_CONNECT_TIME_MAX, DELIVERY_TIME_MAX, UPLOAD_TIME_MAX};
 
 /// A client with its open connections.
 pub struct HttpSender(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
@@ -47,6 +47,21 @@ impl HttpSender {
         match tokio::time::timeout(DELIVERY_TIME_MAX, self.exchange(request)).await {
             Ok(outcome) => outcome,
             Err(_) => Outcome::Later(format!("no answer within {} s", DELIVERY_TIME_MAX.as_secs())),
+        }
+    }
+
+    /// Sends a request of any kind once; status and body of the answer.
+    pub async fn exchange_once(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, String), String> {
+        let exchange = async {
+            let answer = self.0.request(request).await.map_err(|error| with_causes(&error))?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), DELIVERY_ANSWER_BYTES_MAX).collect().await;
+            let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+            Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        };
+        match tokio::time::timeout(UPLOAD_TIME_MAX, exchange).await {
+            Ok(answered) => answered,
+            Err(_) => Err(format!("no answer within {} s", UPLOAD_TIME_MAX.as_secs())),
         }
     }
 

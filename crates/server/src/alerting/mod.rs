@@ -19,8 +19,11 @@ pub use outbox::{Outbox, OutboxError};
 /// Everything that is evaluated on the clock, one line each.
 pub fn evaluators() -> Vec<Arc<dyn Evaluator>> {
     vec![
+        Arc::new(crate::api::aws::LogAnomalies),
         Arc::new(crate::api::aws::metrics::AlarmEvaluator),
         Arc::new(crate::api::aws::MetricFilterDefaults),
+        Arc::new(crate::api::aws::ScheduledQueries),
+        Arc::new(crate::api::aws::ExportTasks),
         Arc::new(crate::api::honeycomb::Triggers),
         Arc::new(crate::api::honeycomb::Slos),
         Arc::new(crate::api::rollbar::Notifier),

@@ -93,6 +93,11 @@ impl Outbox {
         Ok(Outbox(Arc::new(OutboxInner { metastore, project, http, tls: Arc::new(tls), mail, added: Notify::new() })))
     }
 
+    /// The client that deliveries go through.
+    pub fn http(&self) -> &HttpSender {
+        &self.0.http
+    }
+
     /// Takes a delivery over: when this returns it is on disk and will be sent. What the origin handed over with the same
     /// key before is not sent a second time; its number is told.
     pub async fn send(&self, delivery: NewDelivery) -> Result<DeliveryId, OutboxError> {

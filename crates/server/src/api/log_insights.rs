@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use engine::ask::Stats;
-use engine::ask::insights::{self, InsightsFailure};
+use engine::ask::insights::{self, InsightsFailure, PipeLanguage};
 use http::{HeaderMap, StatusCode};
 use languages::insights::{CompileError, KEYWORDS};
 use metastore::ResourcesMax;
@@ -95,7 +95,7 @@ pub struct SavedQueryRequest {
 pub async fn run(State(services): State<Services>, request: Request) -> Result<Json<InsightsTold>, Refusal> {
     let asked: InsightsRequest = read(request, "{\"query\", \"log_groups\", \"start\", \"end\", \"limit\"}").await?;
     let range = time_range(asked.start.as_deref(), asked.end.as_deref())?;
-    let query = insights::check(&asked.query).map_err(|error| uncompiled(&asked.query, &error))?;
+    let query = insights::check(PipeLanguage::Insights, &asked.query).map_err(|error| uncompiled(&asked.query, &error))?;
     let rows = asked.limit.unwrap_or(INSIGHTS_PAGE_ROWS_MAX).clamp(1, INSIGHTS_PAGE_ROWS_MAX);
     let question = insights_question(&services, &asked.log_groups, &query, range, rows).await;
     let question = question.map_err(|error| Refusal::parameter(error.message))?;
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn faults_are_told_in_bytes() {
         let text = "fields 'é' | nonsense";
-        let error = insights::check(text).unwrap_err();
+        let error = insights::check(PipeLanguage::Insights, text).unwrap_err();
         let refusal = uncompiled(text, &error);
         assert_eq!(refusal.error.position, text.find("nonsense"));
     }

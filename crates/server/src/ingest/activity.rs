@@ -10,7 +10,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Seen, signal_of};
-use crate::limits::{REFUSALS_REMEMBERED, SERVICES_REMEMBERED};
+use crate::limits::{FEEDBACK_LOOPS_REMEMBERED, REFUSALS_REMEMBERED, SERVICES_REMEMBERED};
+
+/// A sender that tells of its own sending in so many requests does so because of each; fewer are a start or a fault that passed.
+const LOOP_REQUESTS_MIN: u64 = 3;
+
+/// A sender that was silent for this long begins anew.
+const LOOP_GAP_NANOS_MAX: i64 = 15 * 60 * 1_000_000_000;
+
+/// Characters of a line that are shown.
+const LOOP_SAMPLE_CHARS_MAX: usize = 300;
 
 #[derive(Default)]
 pub struct Activity(Mutex<BTreeMap<&'static str, ReceiverActivity>>);
@@ -34,6 +43,23 @@ pub struct ReceiverActivity {
     pub services: Vec<ServiceSeen>,
     /// Newest first.
     pub refusals: Vec<RefusalSeen>,
+    /// Senders whose sending makes more to send, newest first.
+    pub feedback_loops: Vec<FeedbackLoop>,
+}
+
+/// A sender that tells of its own sending, again and again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FeedbackLoop {
+    /// The sender, as the receiver calls it.
+    pub place: String,
+    pub cause: String,
+    pub advice: String,
+    /// Requests that had such a line.
+    pub requests: u64,
+    pub lines: u64,
+    pub sample: String,
+    pub first_received_unix_nano: UnixNano,
+    pub last_received_unix_nano: UnixNano,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
@@ -146,13 +172,47 @@ impl Activity {
         remember(one, &incoming, Signal::Spans, count, format!("datagrams lost: {reason}"));
     }
 
+    /// Notes a request whose lines tell of the sending itself.
+    pub fn feeds_back(
+        &self,
+        receiver: &'static str,
+        place: &str,
+        now: UnixNano,
+        cause: &str,
+        advice: &str,
+        lines: u64,
+        sample: &str,
+    ) {
+        let mut all = self.0.lock();
+        let loops = &mut entry(&mut all, receiver, 0, 0).feedback_loops;
+        match loops.iter().position(|known| known.place == place && known.cause == cause) {
+            Some(known) => loops[..=known].rotate_right(1),
+            None => {
+                loops.truncate(FEEDBACK_LOOPS_REMEMBERED - 1);
+                loops.insert(0, FeedbackLoop { place: place.to_owned(), cause: cause.to_owned(), ..FeedbackLoop::default() });
+            }
+        }
+        let one = &mut loops[0];
+        if one.requests == 0 || now.0.saturating_sub(one.last_received_unix_nano.0) > LOOP_GAP_NANOS_MAX {
+            (one.requests, one.lines, one.first_received_unix_nano) = (0, 0, now);
+            one.advice = advice.to_owned();
+        }
+        one.requests += 1;
+        one.lines += lines;
+        one.last_received_unix_nano = now;
+        one.sample = sample.chars().take(LOOP_SAMPLE_CHARS_MAX).collect();
+    }
+
     /// Every receiver there is, whether anything came or not.
     pub fn snapshot(&self) -> Vec<ReceiverActivity> {
         let all = self.0.lock();
         let names = receivers::all().iter().map(|receiver| receiver.name());
         names
             .map(|name| {
-                all.get(name).cloned().unwrap_or_else(|| ReceiverActivity { name: name.to_owned(), ..Default::default() })
+                let known = all.get(name).cloned();
+                let mut told = known.unwrap_or_else(|| ReceiverActivity { name: name.to_owned(), ..Default::default() });
+                told.feedback_loops.retain(|each| each.requests >= LOOP_REQUESTS_MIN);
+                told
             })
             .collect()
     }
@@ -224,5 +284,18 @@ mod tests {
         activity.lost("xray", 2, 1, "full");
         let told = activity.snapshot().into_iter().find(|one| one.name == "xray").and_then(|one| one.datagrams);
         assert_eq!(told, Some(DatagramCounts { lost: 2, ..counts }));
+    }
+
+    #[test]
+    fn a_sender_is_a_loop_when_it_tells_of_its_sending_again_and_again() {
+        let activity = Activity::default();
+        let note = |seconds: i64| {
+            let at = UnixNano(seconds * 1_000_000_000);
+            activity.feeds_back("cloudwatch", "shop, web", at, "cause", "advice", 2, "line");
+            let told = activity.snapshot().into_iter().find(|one| one.name == "cloudwatch").unwrap_or_default();
+            told.feedback_loops.first().map(|one| (one.requests, one.lines))
+        };
+        assert_eq!([note(1), note(61), note(121)], [None, None, Some((3, 6))]);
+        assert_eq!([note(5_000), note(5_001), note(5_002)], [None, None, Some((3, 6))]);
     }
 }

@@ -22,7 +22,7 @@ use receivers::{Decoded, Envelope, Failure, Incoming, Receiver, Reply};
 use store::{Payload, RowBuffer, RowContext, Store, StoreError};
 use tokio::sync::watch;
 
-pub use activity::{Activity, DatagramCounts, ReceiverActivity, RefusalSeen, ServiceSeen};
+pub use activity::{Activity, DatagramCounts, FeedbackLoop, ReceiverActivity, RefusalSeen, ServiceSeen};
 pub use body_bytes::{BodyBytes, Held};
 pub use items::{Items, ItemsError};
 pub use log_stream_activity::StreamActivity;

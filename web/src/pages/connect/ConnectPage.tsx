@@ -128,6 +128,19 @@ function ReceiverCard({ receiver, chosen }: { receiver: ReceiverState; chosen: b
           ))}
         </ul>
       )}
+      {receiver.feedback_loops.map((loop) => (
+        <div key={loop.place + loop.cause} className={styles.refusals} data-testid={`feedback-${receiver.name}`}>
+          <h4>
+            <Icon name="alert" size={12} /> feedback loop
+          </h4>
+          <p>
+            <code>{loop.place}</code> ships {plural(loop.lines, 'line')} about its own shipping, in {plural(loop.requests, 'request')} since{' '}
+            <Ago nano={loop.first_received_unix_nano} />. {loop.cause}
+          </p>
+          <p>{loop.advice}</p>
+          <code>{loop.sample}</code>
+        </div>
+      ))}
       {receiver.refusals.length > 0 && (
         <div className={styles.refusals} data-testid={`refusals-${receiver.name}`}>
           <h4>

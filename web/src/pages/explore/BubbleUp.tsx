@@ -94,7 +94,7 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
           </div>
         </details>
       )}
-      <StatsLine stats={stats}>{fields.length} fields compared</StatsLine>
+      <StatsLine stats={{ ...stats, rows_scanned: Math.min(stats.rows_scanned, stats.rows_total) }}>{fields.length} fields compared</StatsLine>
     </>
   );
 }

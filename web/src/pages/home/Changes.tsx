@@ -110,6 +110,7 @@ function Row({ change }: { change: Change }) {
           <Service name={service} />
         )}{' '}
         {word}
+        {route && <span className={styles.of}> {service}</span>}
       </Link>
       <span title="before, and now">
         {change.before === null ? '' : `${figure(change.before)} → `}

@@ -9,6 +9,7 @@ mod events;
 mod functions;
 mod stages;
 mod tables;
+mod unusual;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use datafusion::common::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use languages::insights::{self, Command, CompileError, Lookup, LowerContext, LowerError, Pipeline, Query, Source};
+use languages::ppl;
 use model::Signal;
 use store::TimeRange;
 
@@ -31,9 +33,18 @@ use crate::answer::Answer;
 use crate::error::EngineError;
 use crate::session::Session;
 
+/// What a query is written in. All are the same pipe over the same events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PipeLanguage {
+    #[default]
+    Insights,
+    Ppl,
+}
+
 /// What a query is asked of.
 #[derive(Clone, Debug, Default)]
 pub struct InsightsQuestion {
+    pub language: PipeLanguage,
     /// Where the query does not say.
     pub log_groups: EventSources,
     /// What each source that is written in the query means, by how it is printed.
@@ -66,14 +77,18 @@ pub enum InsightsFailure {
 }
 
 /// A query as it is understood, or why it cannot be: told before it is run.
-pub fn check(text: &str) -> Result<Query, CompileError> {
-    insights::parse(text).map_err(|error| error.compile_error(text))
+pub fn check(language: PipeLanguage, text: &str) -> Result<Query, CompileError> {
+    let read = match language {
+        PipeLanguage::Insights => insights::parse(text),
+        PipeLanguage::Ppl => ppl::parse(text),
+    };
+    read.map_err(|error| error.compile_error(text))
 }
 
 impl Asker {
     /// Runs a query over log events.
     pub async fn insights(&self, text: &str, question: &InsightsQuestion) -> Result<InsightsAnswer, InsightsFailure> {
-        let query = check(text).map_err(InsightsFailure::Query)?;
+        let query = check(question.language, text).map_err(InsightsFailure::Query)?;
         let session = self.session(reach(&query, question)).await?;
         let names = || query.fields().into_iter().map(str::to_owned);
         session.admit(Signal::Logs, names()).await?;

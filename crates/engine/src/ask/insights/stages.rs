@@ -106,7 +106,7 @@ pub(super) fn shift(asked: &EventSources, period: Period) -> i64 {
 }
 
 /// What is known of each line of a plan; rows that are no log events any more have no time and no severity.
-fn columns(plan: &LogicalPlan, text: Expr, step: Expr) -> Mined {
+pub(super) fn columns(plan: &LogicalPlan, text: Expr, step: Expr) -> Mined {
     let known = |name: &str, otherwise: Expr| {
         if has(plan, name) { cast_to(ident(name), otherwise_type(&otherwise)) } else { otherwise }
     };
@@ -130,7 +130,7 @@ fn has(plan: &LogicalPlan, name: &str) -> bool {
     plan.schema().fields().iter().filter(|field| field.name() == name).count() == 1
 }
 
-fn nanos(plan: &LogicalPlan) -> Expr {
+pub(super) fn nanos(plan: &LogicalPlan) -> Expr {
     if has(plan, "time") { cast_to(ident("time"), DataType::Int64) } else { lit(0_i64) }
 }
 

@@ -26,7 +26,7 @@ use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
 pub(super) use self::logs::page as logs_page;
-pub use self::logs::{LogsState, MetricFilterDefaults};
+pub use self::logs::{ExportTasks, LogAnomalies, LogsState, MetricFilterDefaults, ScheduledQueries};
 pub use self::signature::AwsKeys;
 pub use self::xray::XrayState;
 use crate::ingest::Held;
@@ -54,6 +54,20 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// One that nobody sent.
+    fn own(services: &Services, body: &serde_json::Value) -> Call {
+        Call {
+            headers: HeaderMap::new(),
+            body: Bytes::from(body.to_string()),
+            _held: services.ingest.hold(),
+            request_id: uuid::Uuid::new_v4().to_string(),
+            region: services.settings.region.clone(),
+            received_at_unix_nano: now_unix_nano(),
+            remote_addr: None,
+            trace_context: None,
+        }
+    }
+
     pub(super) async fn read(services: &Services, request: Request, bytes_max: usize) -> Result<Call, (Failure, String)> {
         let (parts, body): (_, Body) = request.into_parts();
         let request_id = uuid::Uuid::new_v4().to_string();

@@ -125,6 +125,46 @@ pub fn verify(
     Err(error("InvalidSignatureException", message))
 }
 
+/// Gives a request of our own the headers that a signature covers: its time, and the hash of its body.
+pub fn stamp(headers: &mut HeaderMap, body: &[u8], now_unix_seconds: i64) -> Result<(), String> {
+    let value = |text: &str| http::HeaderValue::from_str(text).map_err(|error| error.to_string());
+    headers.insert("x-amz-date", value(&basic_time(now_unix_seconds))?);
+    headers.insert("x-amz-content-sha256", value(&hex(&Sha256::digest(body)))?);
+    Ok(())
+}
+
+/// The `Authorization` of a request of our own, with its stamp. The path is taken as it is, as S3 does.
+pub fn authorization(
+    request: SignedRequest<'_>,
+    key: &str,
+    secret: &str,
+    region: &str,
+    service: &str,
+    now_unix_seconds: i64,
+) -> String {
+    let date = basic_time(now_unix_seconds);
+    let day = date.get(..8).unwrap_or_default();
+    let signed_headers = "host;x-amz-content-sha256;x-amz-date";
+    let of = |name: &str| header(request.headers, name);
+    let payload_hash = of("x-amz-content-sha256");
+    let canonical = format!(
+        "{}\n{}\n{}\nhost:{}\nx-amz-content-sha256:{payload_hash}\nx-amz-date:{date}\n\n{signed_headers}\n{payload_hash}",
+        request.method,
+        request.path,
+        canonical_query(request.query),
+        of("host"),
+    );
+    let signature = hex(&sign(secret, Scope { key, date: day, region, service }, &date, &canonical));
+    format!(
+        "{ALGORITHM} Credential={key}/{day}/{region}/{service}/aws4_request, SignedHeaders={signed_headers}, Signature={signature}"
+    )
+}
+
+/// A key of S3 as it stands in a path: encoded but for its slashes.
+pub fn encoded_path(key: &str) -> String {
+    key.split('/').map(|segment| encoded(segment.as_bytes())).collect::<Vec<_>>().join("/")
+}
+
 /// The three members of the header.
 struct Authorization<'a> {
     credential: &'a str,

@@ -1,7 +1,6 @@
 //! Triggers and objectives over the real store, with a clock of the test's, and restarts in the middle.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use metastore::Metastore;
 use model::{Attribute, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId};
@@ -30,12 +29,14 @@ async fn open(folder: &Path) -> Services {
         aws_keys: Default::default(),
         aws_unmask_keys: None,
         web_dir: None,
+        buckets_dir: None,
+        s3: None,
         mail: None,
         body_bytes_max: 1 << 20,
     };
     let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let addresses = Addresses { http: nowhere, otlp_grpc: nowhere, otlp_http: nowhere, xray: nowhere };
-    Services::new(settings, store, engine, metastore, addresses, Arc::default()).unwrap()
+    Services::new(settings, store, engine, metastore, addresses, crate::ingest::Remembered::default()).unwrap()
 }
 
 async fn restart(services: Services, folder: &Path) -> Services {
@@ -112,7 +113,7 @@ async fn a_trigger_tells_changes_once_whatever_stops_in_between() {
 
     look(&services, START + MINUTE + 1).await;
     let first = format!("triggered:{}:hook", START + MINUTE);
-    assert_eq!(sent(&services, "honeycomb.trigger:t").await, [first.clone()]);
+    assert_eq!(sent(&services, "honeycomb.trigger:t").await, std::slice::from_ref(&first));
     let state = evaluation::state(&services, TRIGGERS, "t").await.unwrap();
     assert_eq!((&state["triggered"], &state["value"], &state["pending"]), (&json!(true), &json!(5.0), &Value::Null));
 

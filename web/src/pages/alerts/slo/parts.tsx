@@ -16,7 +16,7 @@ export function State({ state }: { state: Slo['state'] }) {
 /** `99.95%`: as many digits as tell it from the target. */
 export function share(value: number): string {
   const hundredfold = value * 100;
-  const digits = Math.abs(hundredfold) > 99 && Math.abs(hundredfold) < 100 ? 3 : 1;
+  const digits = Math.abs(hundredfold) >= 100 ? 0 : Math.abs(hundredfold) > 99 ? 3 : 1;
   return `${hundredfold < 0 ? '−' : ''}${Number(Math.abs(hundredfold).toFixed(digits))}%`;
 }
 

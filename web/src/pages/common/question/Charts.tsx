@@ -59,12 +59,12 @@ export function Charts(props: Props) {
   const { begin, answer, height } = props;
   const colours = useMemo(() => coloursOf(begin, answer), [begin, answer]);
   return (
-    <div className={styles.charts} data-count={begin.calculations.length} data-testid="charts">
+    <div className={styles.charts} data-count={begin.calculations.length} data-draw={props.draw} data-testid="charts">
       {begin.calculations.map((calculation, i) => (
         <figure key={calculation.label} className={styles.figure} data-testid="explore-chart" data-label={calculation.label}>
           <figcaption>
             <h2>{calculation.label}</h2>
-            <Told {...props} calculation={calculation} at={i} />
+            {(props.draw !== 'stat' || calculation.kind === 'heatmap') && <Told {...props} calculation={calculation} at={i} />}
           </figcaption>
           <One {...props} calculation={calculation} at={i} colours={colours} height={height ?? (begin.calculations.length > 2 ? 132 : 168)} />
         </figure>

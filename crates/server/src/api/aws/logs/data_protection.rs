@@ -16,8 +16,9 @@ use receivers::aws::AwsError;
 use serde_json::{Value, json};
 
 use super::account_policies::ACCOUNT_POLICY;
-use super::resources::{OF_KIND_MAX, of_group};
-use super::{Answer, LogsApi, unavailable};
+use super::resources::{OF_KIND_MAX, Stored, of_group};
+use super::{Answer, LogsApi, aws_error, unavailable};
+use crate::Services;
 
 pub const DATA_PROTECTION: ResourceKind = ResourceKind { name: "logs.data_protection_policy", what: "data protection policy" };
 
@@ -111,18 +112,7 @@ impl LogsApi<'_> {
 
     /// What is masked in a group's events; `None` where nothing is.
     pub(super) async fn masks_of(&self, group: &str) -> Result<Option<Arc<Masks>>, AwsError> {
-        let own = self.stored(DATA_PROTECTION, &of_group(group), POLICY).await?;
-        let mut policies: Vec<_> = own.into_iter().collect();
-        policies.extend(self.all(ACCOUNT_POLICY, Some(ACCOUNT_POLICY_TYPE)).await?);
-        let mut all: Option<Arc<Masks>> = None;
-        for policy in &policies {
-            let masks = self.services.logs.policies.masks(policy.text("policyDocument")).map_err(unavailable)?;
-            all = Some(match all {
-                None => masks,
-                Some(others) => Arc::new(others.as_ref().clone().and(masks.as_ref().clone())),
-            });
-        }
-        Ok(all.filter(|masks| !masks.is_empty()))
+        masks_of(self.services, group).await
     }
 
     /// The same, and nothing where the call asks for events as they were sent and may have them.
@@ -143,6 +133,24 @@ impl LogsApi<'_> {
         let key = super::super::access_key_id(&self.call.headers);
         key.is_some_and(|key| allowed.iter().any(|allowed| allowed == key))
     }
+}
+
+/// What is masked in a group's events; `None` where nothing is.
+pub(super) async fn masks_of(services: &Services, group: &str) -> Result<Option<Arc<Masks>>, AwsError> {
+    let (metastore, project) = (&services.metastore, &services.settings.project);
+    let own = metastore.resource(project, DATA_PROTECTION, &of_group(group), POLICY).await.map_err(aws_error)?;
+    let mut policies: Vec<_> = own.into_iter().collect();
+    policies.extend(metastore.resources(project, ACCOUNT_POLICY, Some(ACCOUNT_POLICY_TYPE)).await.map_err(aws_error)?);
+    let mut all: Option<Arc<Masks>> = None;
+    for policy in policies {
+        let policy = Stored::read(policy)?;
+        let masks = services.logs.policies.masks(policy.text("policyDocument")).map_err(unavailable)?;
+        all = Some(match all {
+            None => masks,
+            Some(others) => Arc::new(others.as_ref().clone().and(masks.as_ref().clone())),
+        });
+    }
+    Ok(all.filter(|masks| !masks.is_empty()))
 }
 
 /// What a policy masks.

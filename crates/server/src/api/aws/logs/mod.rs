@@ -7,6 +7,8 @@
 
 mod account_policies;
 mod anomalies;
+mod anomaly_detection;
+mod buckets;
 mod data_protection;
 mod definitions;
 mod deliveries;
@@ -35,6 +37,7 @@ mod records;
 mod resource_policies;
 mod resources;
 mod scheduled_queries;
+mod scheduled_runs;
 mod settings;
 mod subscribed;
 mod subscriptions;
@@ -55,7 +58,10 @@ use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire::{self, Owner};
 use serde_json::Value;
 
+pub use self::anomaly_detection::LogAnomalies;
+pub use self::exports::ExportTasks;
 pub use self::made_metrics::MetricFilterDefaults;
+pub use self::scheduled_runs::ScheduledQueries;
 use super::Call;
 use super::input::Input;
 use crate::Services;
@@ -127,12 +133,20 @@ pub(super) struct LogsApi<'a> {
 /// What an operation answers with: its members, or an error by name.
 type Answer = Result<Value, AwsError>;
 
+impl<'a> LogsApi<'a> {
+    /// For what is done on the clock, as an operation would do it.
+    fn own(services: &'a Services, call: &'a Call, operation: &str) -> Option<LogsApi<'a>> {
+        let operation = model::operation(operation)?;
+        Some(LogsApi { services, call, project: &services.settings.project, operation, input: Input::default() })
+    }
+}
+
 impl LogsApi<'_> {
     async fn answer(&self, operation: &str) -> Answer {
         match operation {
             "AssociateKmsKey" => self.associate_kms_key().await,
             "AssociateSourceToS3TableIntegration" => self.associate_source().await,
-            "CancelExportTask" => self.cancel_export_task(),
+            "CancelExportTask" => self.cancel_export_task().await,
             "CancelImportTask" => self.cancel_import_task(),
             "CreateDelivery" => self.create_delivery().await,
             "CreateExportTask" => self.create_export_task().await,
@@ -169,7 +183,7 @@ impl LogsApi<'_> {
             "DescribeDeliveryDestinations" => self.describe_delivery_destinations().await,
             "DescribeDeliverySources" => self.describe_delivery_sources().await,
             "DescribeDestinations" => self.describe_destinations().await,
-            "DescribeExportTasks" => self.describe_export_tasks(),
+            "DescribeExportTasks" => self.describe_export_tasks().await,
             "DescribeFieldIndexes" => self.describe_field_indexes().await,
             "DescribeImportTaskBatches" => self.describe_import_task_batches(),
             "DescribeImportTasks" => self.describe_import_tasks(),

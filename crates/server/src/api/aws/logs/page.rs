@@ -1,7 +1,7 @@
 //! What the page of logs asks of the same things: which events a query is over, and what is protected in them.
 
 use bytes::Bytes;
-use engine::ask::insights::{EventSource, EventSources, InsightsQuestion};
+use engine::ask::insights::{EventSource, EventSources, InsightsQuestion, PipeLanguage};
 use http::HeaderMap;
 use languages::insights::{Query, Selection};
 use receivers::aws::AwsError;
@@ -46,6 +46,7 @@ pub(in crate::api) async fn insights_question(
     }
     let sources = logs.written_sources(query, &log_groups).await?;
     Ok(InsightsQuestion {
+        language: PipeLanguage::Insights,
         tables: logs.tables_of(query).await?,
         masks: logs.masks_of_sources(sources.values().chain([&log_groups])).await?,
         may_unmask: logs.may_unmask(),

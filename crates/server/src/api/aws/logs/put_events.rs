@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use engine::ask::UnixNano;
 use http::{HeaderMap, HeaderValue};
 use metastore::LogStreamActivity;
 use receivers::aws::AwsError;
 use receivers::cloudwatch::put_log_events::{self, Admission, PutLogEvents};
-use receivers::cloudwatch::{AdmittedLogEvents, made_metrics};
+use receivers::cloudwatch::{AdmittedLogEvents, feedback, made_metrics};
 use receivers::{Headers, Incoming, Reply};
 
 use super::made_metrics::{Found, Line, find};
@@ -53,6 +54,7 @@ impl LogsApi<'_> {
         let receiver = receivers::by_name("cloudwatch").ok_or_else(|| unavailable("the receiver is missing"))?;
         let group = request.log_group_name.to_string();
         let seen = activity(&request, &admission.accepted, call.received_at_unix_nano);
+        self.note_feedback(&request);
         let decoded = Box::new(AdmittedLogEvents { request, admission, incoming: &incoming });
         let mut reply = self.services.ingest.take_decoded(receiver, &incoming, body, Some(decoded)).await;
         if reply.status.is_success() {
@@ -62,6 +64,15 @@ impl LogsApi<'_> {
         }
         stamp(&mut reply.headers, &call.request_id);
         Ok(reply)
+    }
+
+    /// A shipper that ships what it says of shipping is told of on the page of what arrives.
+    fn note_feedback(&self, request: &PutLogEvents<'_>) {
+        let Some(found) = feedback::of_shipping(request) else { return };
+        let place = format!("{}, {}", request.log_group_name, request.log_stream_name);
+        let now = UnixNano(self.call.received_at_unix_nano);
+        let (kind, lines) = (found.kind, found.lines as u64);
+        self.services.ingest.activity().feeds_back("cloudwatch", &place, now, kind.cause, kind.advice, lines, found.sample);
     }
 
     /// What metric filters find in the events that are let in, and what is to be sent to subscribers.

@@ -1,10 +1,9 @@
 //! Logs Insights' queries: started, asked about, stopped.
 //!
-//! Missing: PPL
 //! Quirks:  `SQL` is this store's own, over `logs`, `spans` and `metrics`
 
 use engine::EngineError;
-use engine::ask::insights::{self, EventSource, EventSources, InsightsFailure, InsightsQuestion};
+use engine::ask::insights::{self, EventSource, EventSources, InsightsFailure, InsightsQuestion, PipeLanguage};
 use languages::insights::{Command, CompileError};
 use receivers::aws::AwsError;
 use receivers::cloudwatch::tokens::PageToken;
@@ -19,6 +18,9 @@ use crate::{Services, now_unix_nano};
 const ROWS_DEFAULT: i64 = 10_000;
 const ROWS_MAX: i64 = 100_000;
 
+/// 2^53: beyond it a float has no fractions left.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// Rows on one page of results.
 const ROWS_PER_PAGE: i64 = 10_000;
 
@@ -26,8 +28,9 @@ impl LogsApi<'_> {
     pub(super) async fn start_query(&self) -> Answer {
         let language = self.input.text("queryLanguage").unwrap_or("CWLI");
         let text = self.input.required("queryString");
+        let pipe = if language == "PPL" { PipeLanguage::Ppl } else { PipeLanguage::Insights };
         let query = match language {
-            "CWLI" if !text.trim().is_empty() => Some(insights::check(text).map_err(|error| uncompiled(&error))?),
+            "CWLI" | "PPL" if !text.trim().is_empty() => Some(insights::check(pipe, text).map_err(|error| uncompiled(&error))?),
             _ => None,
         };
         let says_itself = query.as_ref().is_some_and(|query| matches!(query.commands.first(), Some(Command::Source(_))));
@@ -35,11 +38,8 @@ impl LogsApi<'_> {
         if text.trim().is_empty() {
             return Err(malformed("The query is empty."));
         }
-        if language == "PPL" {
-            return Err(malformed("Queries in PPL are not answered here yet; those in CWLI and SQL are."));
-        }
         let rows = self.input.integer("limit").unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX) as usize;
-        let mut question = InsightsQuestion { log_groups, rows_max: rows, ..InsightsQuestion::default() };
+        let mut question = InsightsQuestion { language: pipe, log_groups, rows_max: rows, ..InsightsQuestion::default() };
         if let Some(query) = &query {
             question.sources = self.written_sources(query, &question.log_groups).await?;
             question.tables = self.tables_of(query).await?;
@@ -172,7 +172,7 @@ async fn found(services: &Services, asked: &Asked, question: &InsightsQuestion) 
 fn told_rows(answer: engine::Answer, matched: u64, scanned: u64, account_id: &str) -> Result<Found, EngineError> {
     let columns = answer.columns();
     let rows = answer.json_rows()?.into_iter().map(|row| {
-        let cells = columns.iter().zip(row).filter(|(_, value)| !value.is_null());
+        let cells = columns.iter().zip(row).filter(|(column, value)| is_told(column, value));
         cells.map(|(column, value)| (column.name.clone(), told_value(column, value, account_id))).collect()
     });
     Ok(Found {
@@ -181,6 +181,11 @@ fn told_rows(answer: engine::Answer, matched: u64, scanned: u64, account_id: &st
         records_scanned: scanned as f64,
         bytes_scanned: answer.stats.bytes_scanned as f64,
     })
+}
+
+/// Whether there is a value: nothing is told of what is missing, nor of what was divided by nothing.
+fn is_told(column: &engine::Column, value: &Value) -> bool {
+    !(value.is_null() || column.r#type == "float64" && value.is_string())
 }
 
 /// Times as `2026-11-21 12:00:00.000`, a group with its account.
@@ -200,6 +205,11 @@ fn told_value(column: &engine::Column, value: Value, account_id: &str) -> String
 fn text(value: Value) -> String {
     match value {
         Value::String(text) => text,
+        // Whole numbers have no point, whatever they were reckoned from.
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < WHOLE_MAX => format!("{}", float as i64),
+            _ => number.to_string(),
+        },
         other => other.to_string(),
     }
 }

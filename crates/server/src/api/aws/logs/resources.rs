@@ -24,7 +24,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    fn read(resource: Resource) -> Result<Stored, AwsError> {
+    pub fn read(resource: Resource) -> Result<Stored, AwsError> {
         let document = serde_json::from_str(&resource.document).map_err(unavailable)?;
         Ok(Stored {
             owner: resource.owner,

@@ -1,6 +1,4 @@
-//! Scheduled queries: kept and given back.
-//!
-//! Missing: running them; the history is always empty
+//! Scheduled queries: kept and given back, with what `scheduled_runs` noted of their runs.
 
 use metastore::ResourceKind;
 use receivers::aws::AwsError;
@@ -8,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::delivery_sources::conflict;
 use super::resources::{OF_KIND_MAX, Stored, object};
+use super::scheduled_runs::milliseconds;
 use super::tags::of_resource;
-use super::{Answer, LogsApi, not_found};
+use super::{Answer, LogsApi, aws_error, not_found};
+use crate::api::aws::schedule::Schedule;
 
 pub const SCHEDULED_QUERY: ResourceKind = ResourceKind { name: "logs.scheduled_query", what: "scheduled query" };
 
@@ -66,15 +66,34 @@ impl LogsApi<'_> {
 
     pub(super) async fn get_scheduled_query(&self) -> Answer {
         let stored = self.scheduled_query().await?;
-        Ok(self.told_scheduled_query(&stored))
+        let mut told = self.told_scheduled_query(&stored);
+        if let Some(last) = self.runs(&stored.name).await.map_err(aws_error)?.history.first() {
+            told["lastTriggeredTime"] = last["triggeredTimestamp"].clone();
+            told["lastExecutionStatus"] = last["executionStatus"].clone();
+        }
+        Ok(told)
     }
 
     pub(super) async fn get_scheduled_query_history(&self) -> Answer {
         let stored = self.scheduled_query().await?;
-        if self.input.integer("startTime") > self.input.integer("endTime") {
+        let time = |member: &str| milliseconds(self.input.integer(member).unwrap_or(0));
+        let (start, end) = (time("startTime"), time("endTime"));
+        if start > end {
             return Err(self.invalid("startTime must not be after endTime."));
         }
-        Ok(json!({ "name": stored.name, "scheduledQueryArn": self.scheduled_arn(&stored.name), "triggerHistory": [] }))
+        let statuses = self.input.texts("executionStatuses");
+        let runs = self.runs(&stored.name).await.map_err(aws_error)?.history.into_iter().filter(|run| {
+            let is_within = run["triggeredTimestamp"].as_i64().is_some_and(|at| (start..=end).contains(&at));
+            is_within && (statuses.is_empty() || run["executionStatus"].as_str().is_some_and(|status| statuses.contains(&status)))
+        });
+        // The newest first, and still in the order of their places.
+        let place = |run: &Value| format!("{:020}", i64::MAX - run["triggeredTimestamp"].as_i64().unwrap_or(0));
+        let items = runs.map(|run| (place(&run), run)).collect();
+        let question = ["GetScheduledQueryHistory", &stored.name, &start.to_string(), &end.to_string(), &statuses.join(",")];
+        let mut told = self.listed_by_place("triggerHistory", &question, items)?;
+        told["name"] = stored.name.as_str().into();
+        told["scheduledQueryArn"] = self.scheduled_arn(&stored.name);
+        Ok(told)
     }
 
     pub(super) async fn list_scheduled_queries(&self) -> Answer {
@@ -97,13 +116,14 @@ impl LogsApi<'_> {
     pub(super) async fn delete_scheduled_query(&self) -> Answer {
         let stored = self.scheduled_query().await?;
         self.forget(SCHEDULED_QUERY, "", &stored.name).await?;
+        self.forget_runs(&stored.name).await.map_err(aws_error)?;
         self.forget_tags_of(&of_resource(&format!("scheduled-query:{}", stored.name))).await?;
         Ok(json!({}))
     }
 
     fn check_schedule(&self) -> Result<(), AwsError> {
         let expression = self.input.required("scheduleExpression");
-        if !["cron(", "rate(", "at("].iter().any(|start| expression.starts_with(start)) || !expression.ends_with(')') {
+        if Schedule::parse(expression).is_none() {
             return Err(self.invalid("scheduleExpression must be cron(...), rate(...) or at(...)."));
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! Missing: log lines in notifications, contributors; lookup tables; what a policy protects counts as it is
 //! Quirks:  the aggregation is put behind the query as its last `stats`; of several rows the one that breaches most counts
 
-use engine::ask::insights::{self, EventSource, EventSources, InsightsQuestion};
+use engine::ask::insights::{self, EventSource, EventSources, InsightsQuestion, PipeLanguage};
 use receivers::cloudwatch::wire;
 use serde_json::Value;
 
@@ -31,7 +31,8 @@ impl MetricsApi<'_> {
         if Schedule::parse(schedule).is_none() {
             return Err(validation(format!("The value {schedule} for parameter ScheduleExpression cannot be read.")));
         }
-        insights::check(&query_text(query)).map_err(|error| validation(format!("QueryString: {}", error.message)))?;
+        insights::check(PipeLanguage::Insights, &query_text(query))
+            .map_err(|error| validation(format!("QueryString: {}", error.message)))?;
         self.put_alarm(AlarmKind::Log, document).await
     }
 }

@@ -11,6 +11,7 @@ mod alarm_evaluator;
 mod alarm_judge;
 mod alarm_state;
 mod alarms;
+mod dashboards;
 mod list_metrics;
 mod log_alarms;
 mod metric_data;
@@ -108,16 +109,20 @@ impl MetricsApi<'_> {
     async fn answer(&self, operation: &str) -> Answer {
         match operation {
             "DeleteAlarms" => self.delete_alarms().await,
+            "DeleteDashboards" => self.delete_dashboards().await,
             "DescribeAlarmHistory" => self.describe_alarm_history().await,
             "DescribeAlarms" => self.describe_alarms().await,
             "DescribeAlarmsForMetric" => self.describe_alarms_for_metric().await,
             "DisableAlarmActions" => self.switch_alarm_actions(false).await,
             "EnableAlarmActions" => self.switch_alarm_actions(true).await,
+            "GetDashboard" => self.get_dashboard().await,
             "GetMetricData" => self.get_metric_data().await,
             "GetMetricStatistics" => self.get_metric_statistics().await,
+            "ListDashboards" => self.list_dashboards().await,
             "ListMetrics" => self.list_metrics().await,
             "ListTagsForResource" => self.list_tags_for_resource().await,
             "PutCompositeAlarm" => self.put_composite_alarm().await,
+            "PutDashboard" => self.put_dashboard().await,
             "PutLogAlarm" => self.put_log_alarm().await,
             "PutMetricAlarm" => self.put_metric_alarm().await,
             "SetAlarmState" => self.set_alarm_state().await,

@@ -11,7 +11,7 @@ const { http, group, stream, lines, pictures } = JSON.parse(process.argv[2]);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(30_000);
 const complaints = [];
 page.on('console', (message) => {
   // A query that cannot be read is answered with 400, which the browser tells too.

@@ -24,7 +24,7 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused_with_a_place(text in "[a-z@`'\"|(),=<>. 0-9%\\[\\]é-]{0,60}") {
         if let Err(error) = parse(&text) {
-            prop_assert!(text.get(error.span.clone()).is_some());
+            prop_assert!(text.get(error.span).is_some());
         }
     }
 
@@ -32,7 +32,7 @@ proptest! {
     fn commands_in_any_order_are_read_or_refused(words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 0..14)) {
         let text = words.join(" ");
         if let Err(error) = parse(&text) {
-            prop_assert!(text.get(error.span.clone()).is_some());
+            prop_assert!(text.get(error.span).is_some());
         }
     }
 }

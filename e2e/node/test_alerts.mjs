@@ -10,7 +10,7 @@ const { http, metric, service, hook, pictures } = JSON.parse(process.argv[2]);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(30_000);
 const complaints = [];
 page.on('console', (message) => {
   if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
@@ -48,9 +48,9 @@ await step('a recipient is added and tried', async () => {
   await page.goto(`${http}/alerts?tab=recipients`);
   await by('recipient-target').fill(hook);
   await by('recipient-add').click();
-  await by('recipient-row').first().waitFor();
-  await by('recipient-test').first().click();
-  await by('recipient-said').filter({ hasText: 'delivered' }).waitFor();
+  const row = by('recipient-row').filter({ hasText: new URL(hook).host });
+  await row.getByTestId('recipient-test').click();
+  await row.getByTestId('recipient-said').filter({ hasText: 'delivered' }).waitFor();
 });
 
 const name = `no traffic of ${service}`;
@@ -62,7 +62,7 @@ await step('a trigger is made, its figure seen before', async () => {
   await by('trigger-value').fill('1');
   await by('trigger-form').getByRole('button', { name: '<', exact: true }).click();
   await by('trigger-every').selectOption('60');
-  await by('trigger-form').getByRole('checkbox').first().check();
+  await by('trigger-form').getByRole('checkbox', { name: new RegExp(new URL(hook).host) }).check();
   await by('trigger-save').click();
   await by('trigger-panel').waitFor();
   assert.match(await by('trigger-panel').innerText(), /COUNT < 1/);

@@ -9,7 +9,7 @@ const { http, environment, pictures } = JSON.parse(process.argv[2]);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-page.setDefaultTimeout(15_000);
+page.setDefaultTimeout(30_000);
 const complaints = [];
 page.on('console', (message) => {
   if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
@@ -82,7 +82,7 @@ await step('occurrences can be searched and one chosen', async () => {
   await by('tab-occurrences').click();
   await by('occurrence-row').first().waitFor();
   assert.equal(await by('occurrence-row').count(), 3);
-  await by('occurrence-row').last().click();
+  await by('occurrence-row').last().getByRole('button').first().click();
   await by('occurrence').waitFor();
   assert.ok(page.url().includes('occurrence='));
 });

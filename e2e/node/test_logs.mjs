@@ -11,7 +11,7 @@ const { http, group, stream, lines, pictures } = JSON.parse(process.argv[2]);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(30_000);
 const complaints = [];
 page.on('console', (message) => {
   // A query that cannot be read is answered with 400, which the browser tells too.
@@ -46,7 +46,7 @@ await step('a line opens with those around it', async () => {
 
 await step('fields are counted', async () => {
   await page.goto(address({}));
-  await by('field-list').getByText('aws.log.stream.names').waitFor();
+  await by('field-list').getByText('aws.log.group.name').waitFor();
 });
 
 await step('patterns put alike lines together', async () => {
@@ -86,7 +86,7 @@ await step('the editor completes, and a query that is wrong is told at its place
 });
 
 await step('a query of counts is answered and drawn', async () => {
-  await write('stats count(*) as lines by bin(1m)');
+  await write('stats count(*) as lines by bin(10s)');
   await page.keyboard.press('Control+Enter');
   await by('insights-row').first().waitFor();
   await by('chart').locator('canvas').waitFor();

@@ -79,7 +79,8 @@ pub async fn export(
         Some((lines, export))
     });
     let begun = futures::stream::iter([Ok(head), Ok(first)]);
-    let body = Body::from_stream(futures::StreamExt::chain(begun, rest));
+    // What compresses the answer asks once more after the end.
+    let body = Body::from_stream(futures::StreamExt::fuse(futures::StreamExt::chain(begun, rest)));
     let (kind, name) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"logs.csv\""),
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"logs.ndjson\""),

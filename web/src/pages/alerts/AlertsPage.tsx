@@ -53,7 +53,7 @@ export function AlertsPage() {
     ) : open === NEW_ALARM ? (
       <AlarmForm key="new alarm" from={from} onClose={close} onSaved={(made) => setSearch({ open: `alarm:${made}`, from: undefined })} />
     ) : trigger && from === 'edit' ? (
-      <TriggerForm key={`${open} edit`} trigger={trigger} onClose={() => setSearch({ from: undefined })} onSaved={() => setSearch({ from: undefined })} />
+      <TriggerForm key={`${open} edit`} trigger={trigger} onClose={() => setSearch({ from: undefined })} onSaved={() => setSearch({ from: undefined })} onDeleted={close} />
     ) : open?.startsWith('trigger:') ? (
       <TriggerPanel key={open} id={id} onClose={close} onEdit={() => setSearch({ from: 'edit' })} />
     ) : open?.startsWith('alarm:') ? (

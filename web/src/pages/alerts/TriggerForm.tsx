@@ -55,7 +55,7 @@ function firstOf(question: Question): Question {
 }
 
 /** `from` holds the parameters of a question in Explore. */
-export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Trigger; from?: string; onClose: () => void; onSaved: (id: string) => void }) {
+export function TriggerForm({ trigger, from, onClose, onSaved, onDeleted = onClose }: { trigger?: Trigger; from?: string; onClose: () => void; onSaved: (id: string) => void; onDeleted?: () => void }) {
   const client = useQueryClient();
   const [question, setQuestion] = useState<Question>(() => {
     if (trigger) return questionOf(trigger.query, trigger.dataset === '__all__' ? undefined : trigger.dataset);
@@ -83,8 +83,10 @@ export function TriggerForm({ trigger, from, onClose, onSaved }: { trigger?: Tri
   const remove = useMutation({
     mutationFn: () => api.deleteTrigger(trigger?.dataset ?? '', trigger?.id ?? ''),
     onSuccess: async () => {
+      // Nothing asks for it again while the page leaves it.
+      onDeleted();
+      client.removeQueries({ queryKey: ['alerts', 'triggers', trigger?.id] });
       await client.invalidateQueries({ queryKey: ['alerts'] });
-      onClose();
     },
   });
   const dataset = trigger?.dataset ?? question.dataset ?? '__all__';

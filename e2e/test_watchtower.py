@@ -23,13 +23,19 @@ def test_every_line_of_every_stream(server, api, service):
 
 
 def test_a_patched_boto3_that_feeds_back_is_told_of(server, api, service):
-    """The SDK complains of the calls that ship its complaints: every line of the app arrives all the same, and Connect names it."""
+    """The SDK complains of the calls that ship its complaints: the app's lines arrive all the same, and Connect names the loop.
+
+    What is queued when the app ends is lost: logging then waits for the handler, holding the lock that a complaint needs, until
+    watchtower gives up.
+    """
     sent = run([*python_app("flask_watchtower_app.py"), "6"], server.environment(service))
     assert sent["answered"] >= 10 and sent["slowest"] < 1
 
     def told():
         logs = api.get("/api/logs", log_group=sent["group"], limit=1000)["logs"]
-        assert sum(log["body"].startswith("cart ") for log in logs) == sent["answered"]
+        arrived = sum(log["body"].startswith("cart ") for log in logs)
+        # Four requests a second; the handler sends each second.
+        assert sent["answered"] - 8 <= arrived <= sent["answered"]
         return [log["body"] for log in logs if "segment" in log["body"]]
 
     complaints = eventually(told)

@@ -64,10 +64,12 @@ pub fn respond(headers: &HeaderMap, stream: SqlStream) -> Response {
 }
 
 fn events(stream: SqlStream) -> impl Stream<Item = SqlStreamEvent> {
-    futures::stream::unfold(stream, async |mut stream| {
+    let events = futures::stream::unfold(stream, async |mut stream| {
         let event = stream.next().await?;
         Some((told(event), stream))
-    })
+    });
+    // What compresses the answer asks once more after the end.
+    events.fuse()
 }
 
 fn told(event: SqlEvent) -> SqlStreamEvent {

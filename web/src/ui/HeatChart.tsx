@@ -7,6 +7,7 @@ import { axisLabel, localTime, timeTicks } from '../lib/time';
 import { count } from '../lib/units';
 import styles from './Heatmap.module.css';
 import { resolveColour, useThemeKey } from './theme';
+import { useWidth } from './useWidth';
 
 export interface HeatChosen {
   start?: number;
@@ -43,19 +44,11 @@ export function HeatChart({ label, start, step, series, scale, height = 150, for
   const plot = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useThemeKey();
-  const [width, setWidth] = useState(0);
+  const width = useWidth(plot);
   const [drag, setDrag] = useState<{ from: Point; to: Point } | null>(null);
   const [over, setOver] = useState<Point | null>(null);
   const heat = useMemo(() => cellsOf(series, scale), [series, scale]);
   const end = start + heat.steps * step;
-
-  useEffect(() => {
-    const place = plot.current;
-    if (!place) return undefined;
-    const sized = new ResizeObserver(() => setWidth(place.clientWidth));
-    sized.observe(place);
-    return () => sized.disconnect();
-  }, []);
 
   useEffect(() => {
     const [element, place] = [canvas.current, plot.current];

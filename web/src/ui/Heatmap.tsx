@@ -6,6 +6,7 @@ import { axisLabel, localTime, timeTicks } from '../lib/time';
 import { count, duration, durationTick } from '../lib/units';
 import styles from './Heatmap.module.css';
 import { resolveColour, useThemeKey } from './theme';
+import { useWidth } from './useWidth';
 
 export interface HeatCell {
   step: number;
@@ -28,20 +29,12 @@ export function Heatmap({ title, axes, cells, height = 132, onSelect }: Props) {
   const plot = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useThemeKey();
-  const [width, setWidth] = useState(0);
+  const width = useWidth(plot);
   const [drag, setDrag] = useState<Box | null>(null);
   const [over, setOver] = useState<{ x: number; y: number } | null>(null);
   const rows = axes.bounds.length - 1;
   const most = useMemo(() => cells.reduce((top, cell) => Math.max(top, cell.count), 0), [cells]);
   const found = useMemo(() => new Map(cells.map((cell) => [cell.step * rows + cell.bucket, cell])), [cells, rows]);
-
-  useEffect(() => {
-    const place = plot.current;
-    if (!place) return undefined;
-    const sized = new ResizeObserver(() => setWidth(place.clientWidth));
-    sized.observe(place);
-    return () => sized.disconnect();
-  }, []);
 
   useEffect(() => {
     const [element, place] = [canvas.current, plot.current];

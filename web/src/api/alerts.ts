@@ -1,4 +1,4 @@
-// Alerts: CloudWatch's alarms, Honeycomb's triggers and objectives, whom they tell and what was told.
+// Alerts: CloudWatch's alarms and Honeycomb's triggers, whom they tell and what was told.
 import { queryOptions } from '@tanstack/react-query';
 import type { Specification } from '../lib/question';
 import { ask, send } from './client';
@@ -111,50 +111,6 @@ export interface AlarmEvent {
   reason?: string | null;
 }
 
-export interface BurnAlert {
-  id: string;
-  slo_id: string;
-  alert_type: 'exhaustion_time' | 'budget_rate';
-  description: string;
-  exhaustion_minutes: number | null;
-  budget_rate_window_minutes: number | null;
-  budget_rate_decrease_threshold_per_million: number | null;
-  triggered: boolean;
-  value: number | null;
-  recipients: Recipient[];
-}
-
-export interface Slo {
-  id: string;
-  name: string;
-  description: string;
-  datasets: string[];
-  sli: string;
-  expression: string | null;
-  target: number;
-  period_days: number;
-  good: number;
-  bad: number;
-  total: number;
-  compliance: number | null;
-  budget_remaining: number;
-  budget_events: number;
-  burn_rate: number | null;
-  exhausts_in_seconds: number | null;
-  state: 'ok' | 'warning' | 'exhausted' | 'no_data';
-  computed_to_unix_nano: string;
-  burn_alerts: BurnAlert[];
-  tags: { key: string; value: string }[];
-  error?: string;
-}
-
-export interface SloWhole {
-  slo: Slo;
-  burn_down: { start_unix_nano: string; step_seconds: number; budget_remaining: number[]; compliance: (number | null)[]; good: number[]; bad: number[] };
-  history: AlertEntry[];
-  deliveries: Delivery[];
-}
-
 export interface AlarmDraft {
   name: string;
   description: string;
@@ -179,8 +135,6 @@ export const triggers = () => queryOptions({ queryKey: ['alerts', 'triggers'], q
 export const trigger = (id: string) => queryOptions({ queryKey: ['alerts', 'triggers', id], queryFn: ({ signal }) => ask<TriggerWhole>(`/api/triggers/${encodeURIComponent(id)}`, {}, signal), ...kept });
 export const alarms = () => queryOptions({ queryKey: ['alerts', 'alarms'], queryFn: async ({ signal }) => (await ask<{ alarms: Alarm[] }>('/api/alarms', {}, signal)).alarms, ...kept });
 export const alarmHistory = (name: string) => queryOptions({ queryKey: ['alerts', 'alarms', name], queryFn: async ({ signal }) => (await ask<{ history: AlarmEvent[] }>(`/api/alarms/${encodeURIComponent(name)}/history`, { limit: 200 }, signal)).history, ...kept });
-export const slos = () => queryOptions({ queryKey: ['alerts', 'slos'], queryFn: async ({ signal }) => (await ask<{ slos: Slo[] }>('/api/slos', {}, signal)).slos, refetchInterval: 30_000 });
-export const slo = (id: string) => queryOptions({ queryKey: ['alerts', 'slos', id], queryFn: ({ signal }) => ask<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, {}, signal), refetchInterval: 30_000 });
 export const recipients = () => queryOptions({ queryKey: ['alerts', 'recipients'], queryFn: async ({ signal }) => (await ask<{ recipients: Recipient[] }>('/api/recipients', {}, signal)).recipients });
 export const deliveries = (origin: string, limit = 200) => queryOptions({ queryKey: ['alerts', 'deliveries', origin, limit], queryFn: ({ signal }) => ask<{ deliveries: Delivery[]; email_configured: boolean }>('/api/alerting/deliveries', { origin, limit }, signal), ...kept });
 
@@ -191,7 +145,6 @@ export const switchAlarm = (name: string, enabled: boolean) => send<Alarm>('POST
 export const tryAlarm = (name: string) => send<{ deliveries: Delivery[] }>('POST', `${ofAlarm(name)}/test`, {});
 
 export const tryTrigger = (id: string) => send<Tried>('POST', `/api/triggers/${encodeURIComponent(id)}/test`);
-export const tryBurnAlert = (id: string) => send<Tried>('POST', `/api/burn-alerts/${encodeURIComponent(id)}/test`);
 export const tryRecipient = (id: string) => send<Tried>('POST', `/api/recipients/${encodeURIComponent(id)}/test`);
 
 // Triggers and recipients are made and changed where Honeycomb's clients do it. A page of this server needs no key of its own;

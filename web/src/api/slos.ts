@@ -1,11 +1,13 @@
 // Objectives and how they stand; they are made through Honeycomb's configuration API, as its tools make them.
 import { queryOptions } from '@tanstack/react-query';
-import { ApiError } from './client';
+import type { AlertEntry, Delivery, Recipient, Tried } from './alerts';
+import { ask, send } from './client';
 import * as kept from './kept';
 
 export interface BurnAlert {
   id: string;
-  alert_type: 'exhaustion_time' | 'budget_rate' | string;
+  slo_id: string;
+  alert_type: 'exhaustion_time' | 'budget_rate';
   description: string;
   exhaustion_minutes: number | null;
   budget_rate_window_minutes: number | null;
@@ -13,7 +15,7 @@ export interface BurnAlert {
   triggered: boolean;
   /** Minutes left, or millionths of the budget that were spent. */
   value: number | null;
-  recipients: { id: string; type: string; target: string; name?: string | null }[];
+  recipients: Recipient[];
 }
 
 export interface Slo {
@@ -34,35 +36,25 @@ export interface Slo {
   burn_rate: number | null;
   exhausts_in_seconds: number | null;
   state: 'ok' | 'warning' | 'exhausted' | 'no_data';
+  computed_to_unix_nano: string;
   burn_alerts: BurnAlert[];
+  tags: { key: string; value: string }[];
   error?: string;
 }
 
 export interface SloWhole {
   slo: Slo;
   burn_down: { start_unix_nano: string; step_seconds: number; budget_remaining: (number | null)[]; compliance: (number | null)[]; good: number[]; bad: number[] };
-  history: { time_unix_nano: string; burn_alert_id: string; state: string; value: number | null; changed: boolean; notified: boolean }[];
+  history: AlertEntry[];
+  deliveries: Delivery[];
 }
 
 const EVERY_MS = 30_000;
 
-async function get<T>(path: string, signal?: AbortSignal, method = 'GET'): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(path, { method, headers: { accept: 'application/json', 'x-requested-by': 'cupola-web' }, signal });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'unreachable', 'the server does not answer');
-  }
-  const told = (await response.json().catch(() => null)) as { error?: { code: string; message: string } } | null;
-  if (response.ok) return told as T;
-  throw new ApiError(response.status, told?.error?.code ?? 'unknown', told?.error?.message ?? `the server answered with status ${response.status}`);
-}
+export const slos = () => queryOptions({ queryKey: ['alerts', 'slos'], queryFn: async ({ signal }) => (await ask<{ slos: Slo[] }>('/api/slos', {}, signal)).slos, refetchInterval: EVERY_MS });
+export const slo = (id: string) => queryOptions({ queryKey: ['alerts', 'slos', id], queryFn: ({ signal }) => ask<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, {}, signal), refetchInterval: EVERY_MS });
 
-export const slos = () => queryOptions({ queryKey: ['slos'], queryFn: async ({ signal }) => (await get<{ slos: Slo[] }>('/api/slos', signal)).slos, refetchInterval: EVERY_MS });
-export const slo = (id: string) => queryOptions({ queryKey: ['slos', id], queryFn: ({ signal }) => get<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, signal), refetchInterval: EVERY_MS });
-
-export const testBurnAlert = (id: string) => get<{ deliveries: { to: string; state: string }[] }>(`/api/burn-alerts/${encodeURIComponent(id)}/test`, undefined, 'POST');
+export const tryBurnAlert = (id: string) => send<Tried>('POST', `/api/burn-alerts/${encodeURIComponent(id)}/test`);
 
 export interface Wanted {
   name: string;

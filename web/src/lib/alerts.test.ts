@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Alarm, Slo, Trigger } from '../api/alerts';
+import type { Alarm, Trigger } from '../api/alerts';
+import type { Slo } from '../api/slos';
 import { alertRows, nanoText, originWords, sloCondition, triggerCondition } from './alerts';
 
 const trigger = { id: 't', name: 'slow', state: 'ok', dataset: '__all__', query: { calculations: [{ op: 'P95', column: 'duration_ms' }], breakdowns: ['http.route'] }, threshold: { op: '>', value: 500 }, frequency_seconds: 300, baseline: null, recipients: [], last_value: 12, last_error: null, last_evaluated_unix_nano: '1' } as unknown as Trigger;

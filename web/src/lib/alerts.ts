@@ -1,5 +1,6 @@
 // What is watched, whoever's words it is written in: one list of triggers, alarms and objectives.
-import type { Alarm, Slo, Trigger } from '../api/alerts';
+import type { Alarm, Trigger } from '../api/alerts';
+import type { Slo } from '../api/slos';
 import { formatOf, number } from './figures';
 import { label, questionOf, titleOf } from './question';
 import { duration, percent } from './units';

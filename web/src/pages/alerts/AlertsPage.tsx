@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import * as api from '../../api/alerts';
+import * as objectives from '../../api/slos';
 import { alertRows, type AlertRow } from '../../lib/alerts';
 import { plural } from '../../lib/units';
 import { Button, CopyBlock, Input } from '../../ui/Control';
@@ -34,7 +35,7 @@ export function AlertsPage() {
   const setSearch = useSetSearch();
   const triggers = useQuery(api.triggers());
   const alarms = useQuery(api.alarms());
-  const slos = useQuery(api.slos());
+  const slos = useQuery(objectives.slos());
   useRowKeys();
   const all = alertRows(triggers.data ?? [], alarms.data ?? [], slos.data ?? []);
   const loud = (kind: AlertRow['kind'] | null) => all.filter((row) => (kind === null || row.kind === kind) && row.state === 'firing').length;

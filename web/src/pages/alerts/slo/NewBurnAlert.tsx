@@ -24,7 +24,7 @@ export function NewBurnAlert({ slo }: { slo: string }) {
       }),
     onSuccess: async () => {
       setOpen(false);
-      await client.invalidateQueries({ queryKey: ['slos'] });
+      await client.invalidateQueries({ queryKey: ['alerts', 'slos'] });
     },
   });
   return (

@@ -37,7 +37,7 @@ export function NewSlo() {
   const keep = useMutation({
     mutationFn: () => api.keepSlo({ name: form.name.trim(), description: '', expression, target: Number(form.target) / 100, period_days: Number(form.period), datasets: form.dataset === '' ? known.slice(0, DATASETS_MAX).map((one) => one.slug) : [form.dataset] }),
     onSuccess: async ({ id }) => {
-      await client.invalidateQueries({ queryKey: ['slos'] });
+      await client.invalidateQueries({ queryKey: ['alerts', 'slos'] });
       void navigate({ to: '/alerts/slos/$slo', params: { slo: id } });
     },
   });

@@ -33,7 +33,7 @@ export function SloPage() {
   const drop = useMutation({
     mutationFn: () => kept.dropObjective(id),
     onSuccess: async () => {
-      await client.invalidateQueries({ queryKey: ['slos'] });
+      await client.invalidateQueries({ queryKey: ['alerts', 'slos'] });
       void navigate({ to: '/alerts/slos' });
     },
   });
@@ -152,7 +152,7 @@ function BurnDown({ whole }: { whole: api.SloWhole }) {
 }
 
 function BurnAlert({ alert }: { alert: api.BurnAlert }) {
-  const test = useMutation({ mutationFn: () => api.testBurnAlert(alert.id) });
+  const test = useMutation({ mutationFn: () => api.tryBurnAlert(alert.id) });
   return (
     <li data-testid="burn-alert">
       <span data-triggered={alert.triggered}>{alert.triggered ? 'triggered' : 'ok'}</span>

@@ -1,8 +1,8 @@
 // One objective: how much of its budget is left, how fast it goes, and when its burn alerts fired.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import * as api from '../../../api/alerts';
-import type { BurnAlert } from '../../../api/alerts';
+import * as api from '../../../api/slos';
+import type { BurnAlert } from '../../../api/slos';
 import { sloCondition } from '../../../lib/alerts';
 import { number } from '../../../lib/figures';
 import { msFromNano } from '../../../lib/time';

@@ -9,6 +9,7 @@
 mod answer;
 pub mod ask;
 mod bubble_up;
+mod covered_times;
 mod dictionaries;
 mod engine;
 mod error;

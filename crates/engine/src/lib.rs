@@ -9,6 +9,7 @@
 mod answer;
 pub mod ask;
 mod bubble_up;
+mod counted;
 mod dictionaries;
 mod engine;
 mod error;
@@ -22,6 +23,7 @@ mod nearest;
 mod part_reader;
 mod progress;
 mod prune;
+mod regex_words;
 mod rest;
 mod session;
 mod stream;

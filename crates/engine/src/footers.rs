@@ -8,6 +8,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use parking_lot::Mutex;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::statistics::Statistics as ParquetStatistics;
 use store::columns::ATTRIBUTES_REST;
 use store::{Part, Snapshot};
 
@@ -27,6 +28,22 @@ pub(crate) fn reader(engine: &Engine, part: &Part) -> Result<FooterReader, Engin
 /// The footer and the page index that a reader finds.
 pub(crate) async fn footer(reader: &mut FooterReader) -> Result<Arc<ParquetMetaData>, EngineError> {
     Ok(reader.get_metadata(None).await.map_err(datafusion::error::DataFusionError::from)?)
+}
+
+/// The value that all rows of a column of floats have.
+pub(crate) fn only_value(footer: &ParquetMetaData, column: &str) -> Option<f64> {
+    let columns = footer.file_metadata().schema_descr().columns();
+    let place = columns.iter().position(|one| one.name() == column && one.path().parts().len() == 1)?;
+    let mut only = None;
+    for group in footer.row_groups() {
+        let ParquetStatistics::Double(known) = group.column(place).statistics()? else { return None };
+        let (least, most) = (*known.min_opt()?, *known.max_opt()?);
+        let is_one = known.null_count_opt() == Some(0) && least == most && *only.get_or_insert(least) == least;
+        if !is_one {
+            return None;
+        }
+    }
+    only
 }
 
 /// Which parts were seen to have attributes beyond their columns, and which not.

@@ -10,6 +10,7 @@ mod answer;
 pub mod ask;
 mod bubble_up;
 mod counted;
+mod covered_times;
 mod dictionaries;
 mod engine;
 mod error;

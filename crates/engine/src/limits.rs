@@ -81,6 +81,9 @@ pub const GROUPS_AT_ONCE_MAX: usize = 64 * 1024;
 /// Cells of the table that finds a group from the codes of two columns, 4 bytes each; beyond it a hash map does.
 pub const GROUP_TABLE_CELLS_MAX: usize = 4 * 1024 * 1024;
 
+/// Numbers below this find their group in a table of 4 bytes each, without a hash: steps of a chart and places of groups are.
+pub const GROUP_SMALL_NUMBERS_MAX: usize = 64 * 1024;
+
 /// Columns that BubbleUp compares at once; each costs about as much as a small scan.
 pub const BUBBLE_UP_COLUMNS_MAX: usize = 250;
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -29,6 +29,7 @@ use model::Signal;
 use store::{Part, Snapshot, Store, TokenFilters};
 
 use crate::dictionaries::{self, RepeatingColumns};
+use crate::footers;
 use crate::limits::DICTIONARY_SAMPLE_FILES;
 use crate::part_reader::PartReaders;
 use crate::prune::{MayHold, TimeBounds, Words};
@@ -37,6 +38,9 @@ use crate::session::View;
 
 /// The scheme under which the store's parts are registered with every session.
 pub const PARTS_URL: &str = "cupola://parts";
+
+/// The column that says how many rows a row stands for.
+const SAMPLE_RATE: &str = "sample_rate";
 
 /// Bytes read from a part's end at once: most footers with their page index fit, and one read is cheaper than three.
 pub(crate) const FOOTER_BYTES_HINT: usize = 64 * 1024;
@@ -107,7 +111,7 @@ impl SignalTable {
         let readers = PartReaders::new(env.object_store(&url)?, cache, Arc::clone(&self.view), rows);
         let statistics = statistics(&files, self.schema.fields().len());
         let mut files: Vec<PartitionedFile> = files.into_iter().map(partitioned).collect();
-        note_repeating(&readers, &mut files).await?;
+        note_footers(&readers, &self.schema, &mut files).await?;
         let groups = in_turn(files, state.config().target_partitions());
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
@@ -277,24 +281,46 @@ fn in_turn(files: Vec<PartitionedFile>, threads: usize) -> Vec<FileGroup> {
     groups.into_iter().map(FileGroup::new).collect()
 }
 
-/// Looks at the footers of some of the files, and notes with the first what repeats in them.
+/// Looks at the footers of some of the files: notes with the first what repeats in them, and with each how often its rows count.
 ///
 /// A plan is made once for all files, so that a sample has to do; where a file is otherwise the plan is only slower.
-async fn note_repeating(readers: &PartReaders, files: &mut [PartitionedFile]) -> Result<()> {
-    let mut by_size: Vec<&PartitionedFile> = files.iter().collect();
+async fn note_footers(readers: &PartReaders, schema: &Schema, files: &mut [PartitionedFile]) -> Result<()> {
+    let mut by_size: Vec<&mut PartitionedFile> = files.iter_mut().collect();
     if by_size.len() > DICTIONARY_SAMPLE_FILES {
         by_size.select_nth_unstable_by_key(DICTIONARY_SAMPLE_FILES, |file| std::cmp::Reverse(file.object_meta.size));
         by_size.truncate(DICTIONARY_SAMPLE_FILES);
     }
+    let rate_column = schema.column_with_name(SAMPLE_RATE).map(|(place, _)| place);
     let mut repeating: HashSet<String> = HashSet::new();
     for file in by_size {
+        let footer = readers.footer(file).await?;
         // A column that one of them does not have says nothing against it.
-        repeating.extend(dictionaries::repeating_columns(&*readers.footer(file).await?).map(str::to_owned));
+        repeating.extend(dictionaries::repeating_columns(&footer).map(str::to_owned));
+        if let (Some(column), Some(rate)) = (rate_column, footers::only_value(&footer, SAMPLE_RATE)) {
+            note_only_value(file, column, rate);
+        }
     }
     if let Some(first) = files.first_mut() {
         first.extensions.insert(RepeatingColumns(repeating));
     }
     Ok(())
+}
+
+/// Notes that a column has one value in all rows, so that it is not read.
+fn note_only_value(file: &mut PartitionedFile, column: usize, value: f64) {
+    let Some(known) = file.statistics.as_ref() else { return };
+    let mut known = Statistics::clone(known);
+    if known.column_statistics.len() <= column {
+        known.column_statistics.resize(column + 1, ColumnStatistics::new_unknown());
+    }
+    let value = Precision::Exact(ScalarValue::Float64(Some(value)));
+    known.column_statistics[column] = ColumnStatistics {
+        null_count: Precision::Exact(0),
+        min_value: value.clone(),
+        max_value: value,
+        ..ColumnStatistics::new_unknown()
+    };
+    file.statistics = Some(Arc::new(known));
 }
 
 fn partitioned(file: Chosen<'_>) -> PartitionedFile {

@@ -20,7 +20,8 @@ use serde_json::Value;
 use store::TimeRange;
 use utoipa::ToSchema;
 
-use super::honeycomb::{HoneycombError, HoneycombQuestion, cell, context, group_keys};
+use super::honeycomb::{HoneycombError, HoneycombQuestion, cell, context};
+use super::told::{Runs, Told, Wanted, plans, told, told_of};
 use super::{Asker, Stats, UnixNano};
 use crate::answer::{Answer, QueryStats};
 use crate::error::EngineError;
@@ -131,6 +132,9 @@ pub struct ExploreRows {
     pub stats: Stats,
 }
 
+/// An estimate is made where there are so many times the rows it rests on: short of that the whole comes soon after it.
+const ESTIMATED_TIMES_MIN: u64 = 20;
+
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Who is told; the end of the asker's interest ends the work by dropping it.
@@ -146,7 +150,7 @@ impl Asker {
         let state = session.state();
         let plain = self.explore_context(&session, &state, question).await?;
         let whole = lower(specification, plain.clone())?;
-        let summary = whole.results(limit(question))?;
+        whole.results(limit(question))?;
         let sql = match question.with_sql {
             true => {
                 let spelled = lower(specification, LowerContext { spelled: true, ..plain.clone() })?;
@@ -157,30 +161,32 @@ impl Asker {
         told(ExploreEvent::Begin(begin(specification, &whole, sql)));
 
         let seen = session.seen();
-        let work = Work { session: &session, question, started, told, plans: plans(question), done: AtomicUsize::new(0) };
+        let each = plans(&whole, wanted(question));
+        let plans = if specification.compare_time_offset_seconds.is_some() { each + 1 } else { each };
+        let work = Work { session: &session, question, started, told, plans, done: AtomicUsize::new(0) };
         let mut stats = QueryStats { elapsed: Duration::ZERO, ..seen };
         if question.with_estimates {
             let newest = seen.newest_unix_nano.unwrap_or(times.start).clamp(times.start, times.end);
             for rows in [EXPLORE_ESTIMATE_ROWS, 8 * EXPLORE_ESTIMATE_ROWS] {
-                if seen.rows_total <= 2 * rows || started.elapsed() > EXPLORE_ESTIMATES_TIME_MAX {
+                if seen.rows_total < ESTIMATED_TIMES_MIN * rows || started.elapsed() > EXPLORE_ESTIMATES_TIME_MAX {
                     break;
                 }
                 let share = rows as f64 / seen.rows_total as f64;
                 let from = newest - ((newest - times.start) as f64 * share) as i64;
                 let part = lower(specification, LowerContext { window: Window { from, ..Window::WHOLE }, ..plain.clone() })?;
-                let (mut answer, read) = work.answer(&part, None).await?;
+                let (mut answer, _, read) = work.answer(&part).await?;
                 stats = stats.plus(read);
                 answer.covered_from_unix_nano = UnixNano(from);
                 told(ExploreEvent::Partial(answer));
             }
         }
         work.done.store(0, Ordering::Relaxed);
-        let (mut answer, read) = work.answer(&whole, Some(summary)).await?;
+        let (mut answer, keys, read) = work.answer(&whole).await?;
         stats = stats.plus(read);
         if let Some(offset) = specification.compare_time_offset_seconds {
             let window = Window { earlier_by: offset.saturating_mul(1_000_000_000), ..Window::WHOLE };
             let before = lower(specification, LowerContext { window, ..plain.clone() })?;
-            let (compare, read) = work.compare(&before, &answer, offset).await?;
+            let (compare, read) = work.compare(&before, &answer, keys, offset).await?;
             stats = stats.plus(read);
             answer.compare = Some(compare);
         }
@@ -258,12 +264,9 @@ fn limit(question: &ExploreQuestion) -> usize {
     question.query.limit.or(question.query.specification.limit).unwrap_or(LIMIT_DEFAULT).min(most) as usize
 }
 
-/// How many plans the whole takes, for telling how far it is.
-fn plans(question: &ExploreQuestion) -> usize {
-    let each = 1 + usize::from(question.query.with_series);
-    let has_total = question.query.with_total && !question.query.specification.breakdowns.is_empty();
-    let once = if has_total { 2 * each } else { each };
-    if question.query.specification.compare_time_offset_seconds.is_some() { 2 * once } else { once }
+fn wanted(question: &ExploreQuestion) -> Wanted {
+    let HoneycombQuestion { with_series: series, with_total: total, with_other: other, .. } = question.query;
+    Wanted { series, total, other }
 }
 
 fn begin(specification: &QuerySpecification, lowered: &Lowered<'_>, sql: Option<String>) -> ExploreBegin {
@@ -313,89 +316,35 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Runs a plan and tells how far it is.
-    async fn run(&self, plan: LogicalPlan) -> Result<Answer, EngineError> {
-        self.session.view.progress.restart();
-        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + PROGRESS_INTERVAL, PROGRESS_INTERVAL);
-        let running = self.session.run_plan(plan);
-        tokio::pin!(running);
-        let answer = loop {
-            tokio::select! {
-                answer = &mut running => break answer,
-                _ = tick.tick() => {
-                    let done = self.done.load(Ordering::Relaxed) as f64 + self.session.view.progress.share().min(0.99);
-                    (self.told)(ExploreEvent::Progress(ExploreProgress {
-                        share: (done / self.plans as f64).min(1.0),
-                        rows_total: self.session.seen().rows_total,
-                        elapsed_ms: (self.started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
-                    }));
-                }
-            }
-        };
-        self.done.fetch_add(1, Ordering::Relaxed);
-        answer
-    }
-
-    async fn answer(
-        &self,
-        lowered: &Lowered<'_>,
-        summary: Option<LogicalPlan>,
-    ) -> Result<(ExploreAnswer, QueryStats), HoneycombError> {
-        let query = &self.question.query;
+    /// The answer, and the groups it tells as the plans have them.
+    async fn answer(&self, lowered: &Lowered<'_>) -> Result<(ExploreAnswer, Vec<Vec<ScalarValue>>, QueryStats), HoneycombError> {
         let (groups, values) = (lowered.groups(), lowered.values());
         let limit = limit(self.question);
-        let summary = match summary {
-            Some(summary) => summary,
-            None => lowered.results(limit)?,
-        };
-        let found = self.run(summary).await?;
-        let mut stats = found.stats;
-        let mut keys = group_keys(&found, &groups)?;
-        let is_cut = keys.len() > limit;
-        keys.truncate(limit);
-        let told = cells(&found, &groups)?.into_iter().zip(cells(&found, &values)?).take(limit);
+        let found = told(self, lowered, limit, wanted(self.question)).await?;
+        let cells_of = |columns: &[OutputColumn]| cells(&found.summary, columns);
+        let told = cells_of(&groups)?.into_iter().zip(cells_of(&values)?).take(limit);
         let told = told.map(|(key, values)| ExploreGroup { key, values, series: Vec::new() });
         let mut answer = ExploreAnswer { groups: told.collect(), ..ExploreAnswer::default() };
-        if query.with_series {
-            stats = stats.plus(self.series(lowered, &keys, &mut answer.groups).await?);
+        if let Some(series) = &found.series {
+            self.place(lowered, series, &mut answer.groups)?;
         }
-        if query.with_total && !groups.is_empty() {
-            let (total, read) = self.total(lowered).await?;
-            stats = stats.plus(read);
-            answer.total = Some(total);
-        }
-        if query.with_other && !groups.is_empty() && (is_cut || !query.specification.havings.is_empty()) {
-            let found = self.run(lowered.other(&keys)?).await?;
-            stats = stats.plus(found.stats);
-            let values = cells(&found, &values)?.into_iter().next().unwrap_or_default();
+        answer.total = self.total(lowered, &found)?;
+        if let Some(other) = &found.other {
+            let values = cells(other, &values)?.into_iter().next().unwrap_or_default();
             answer.other = Some(ExploreGroup { key: Vec::new(), values, series: Vec::new() });
         }
-        Ok((answer, stats))
+        Ok((answer, found.keys, found.stats))
     }
 
-    async fn total(&self, lowered: &Lowered<'_>) -> Result<(ExploreGroup, QueryStats), HoneycombError> {
-        let found = self.run(lowered.total()?).await?;
-        let mut stats = found.stats;
-        let values = cells(&found, &lowered.values())?.into_iter().next().unwrap_or_default();
-        let mut total = [ExploreGroup { key: Vec::new(), values, series: Vec::new() }];
-        if self.question.query.with_series {
-            let series = self.run(lowered.total_series()?).await?;
-            stats = stats.plus(series.stats);
-            self.place(lowered, &series, &mut total)?;
+    fn total(&self, lowered: &Lowered<'_>, found: &Told) -> Result<Option<ExploreGroup>, EngineError> {
+        let Some(total) = &found.total else { return Ok(None) };
+        let values = cells(total, &lowered.values())?.into_iter().next().unwrap_or_default();
+        let mut group = [ExploreGroup { key: Vec::new(), values, series: Vec::new() }];
+        if let Some(series) = &found.total_series {
+            self.place(lowered, series, &mut group)?;
         }
-        let [total] = total;
-        Ok((total, stats))
-    }
-
-    async fn series(
-        &self,
-        lowered: &Lowered<'_>,
-        keys: &[Vec<ScalarValue>],
-        groups: &mut [ExploreGroup],
-    ) -> Result<QueryStats, HoneycombError> {
-        let series = self.run(lowered.series(keys)?).await?;
-        self.place(lowered, &series, groups)?;
-        Ok(series.stats)
+        let [group] = group;
+        Ok(Some(group))
     }
 
     /// Puts the points of a series where they belong.
@@ -421,46 +370,58 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The groups of `answer` at another time.
+    /// The groups of `answer`, which are `keys`, at another time.
     async fn compare(
         &self,
         before: &Lowered<'_>,
         answer: &ExploreAnswer,
+        keys: Vec<Vec<ScalarValue>>,
         offset_seconds: i64,
     ) -> Result<(ExploreCompare, QueryStats), HoneycombError> {
-        let groups = before.groups();
-        // Keys as the plan has them are asked for anew: cells are what they became.
-        let summary = self.run(before.results(LIMIT_WITHOUT_SERIES_MAX as usize)?).await?;
-        let mut stats = summary.stats;
-        let all = cells(&summary, &groups)?;
-        let values = cells(&summary, &before.values())?;
-        let scalars = group_keys(&summary, &groups)?;
-        let mut told = Vec::with_capacity(answer.groups.len());
-        let mut keys = Vec::new();
-        let mut places = Vec::new();
-        for (place, group) in answer.groups.iter().enumerate() {
-            let found = all.iter().position(|key| *key == group.key);
-            let values = found.map(|at| values[at].clone()).unwrap_or_default();
-            told.push(ExploreGroup { key: group.key.clone(), values, series: Vec::new() });
-            if let Some(at) = found {
-                keys.push(scalars[at].clone());
-                places.push(place);
+        let found = told_of(self, before, keys, Wanted { other: false, ..wanted(self.question) }).await?;
+        let told = answer.groups.iter().map(|group| ExploreGroup { key: group.key.clone(), ..ExploreGroup::default() });
+        let mut groups: Vec<ExploreGroup> = told.collect();
+        let values = cells(&found.summary, &before.values())?;
+        let places: Vec<Option<i64>> = found.summary.iter().map(|row| row.i64("place")).collect();
+        for (place, values) in places.iter().zip(values) {
+            // Without breakdowns there is one group and no place.
+            let place = if before.groups().is_empty() { Some(0) } else { *place };
+            if let Some(group) = place.and_then(|place| groups.get_mut(usize::try_from(place).ok()?)) {
+                group.values = values;
             }
         }
-        if self.question.query.with_series {
-            let mut found: Vec<ExploreGroup> = places.iter().map(|place| told[*place].clone()).collect();
-            stats = stats.plus(self.series(before, &keys, &mut found).await?);
-            for (place, group) in places.into_iter().zip(found) {
-                told[place] = group;
+        if let Some(series) = &found.series {
+            self.place(before, series, &mut groups)?;
+        }
+        // What had no rows then has no steps either.
+        groups.iter_mut().filter(|group| group.values.is_empty()).for_each(|group| group.series.clear());
+        let total = self.total(before, &found)?;
+        Ok((ExploreCompare { offset_seconds, groups, total }, found.stats))
+    }
+}
+
+impl Runs for Work<'_> {
+    /// Runs a plan and tells how far it is.
+    async fn run(&self, plan: LogicalPlan) -> Result<Answer, EngineError> {
+        self.session.view.progress.restart();
+        let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + PROGRESS_INTERVAL, PROGRESS_INTERVAL);
+        let running = self.session.run_plan(plan);
+        tokio::pin!(running);
+        let answer = loop {
+            tokio::select! {
+                answer = &mut running => break answer,
+                _ = tick.tick() => {
+                    let done = self.done.load(Ordering::Relaxed) as f64 + self.session.view.progress.share().min(0.99);
+                    (self.told)(ExploreEvent::Progress(ExploreProgress {
+                        share: (done / self.plans as f64).min(1.0),
+                        rows_total: self.session.seen().rows_total,
+                        elapsed_ms: (self.started.elapsed().as_secs_f64() * 1e4).round() / 10.0,
+                    }));
+                }
             }
-        }
-        let mut compare = ExploreCompare { offset_seconds, groups: told, total: None };
-        if self.question.query.with_total && !groups.is_empty() {
-            let (total, read) = self.total(before).await?;
-            stats = stats.plus(read);
-            compare.total = Some(total);
-        }
-        Ok((compare, stats))
+        };
+        self.done.fetch_add(1, Ordering::Relaxed);
+        answer
     }
 }
 

@@ -13,6 +13,7 @@ use model::Signal;
 use serde_json::{Map, Number, Value};
 use store::TimeRange;
 
+use super::told::{Wanted, told};
 use super::{Asker, Stats};
 use crate::answer::{Answer, cell_json};
 use crate::error::EngineError;
@@ -190,46 +191,28 @@ async fn answer(
     let (groups, values) = (lowered.groups(), lowered.values());
     let most = if question.with_series { LIMIT_MAX } else { languages::honeycomb::LIMIT_WITHOUT_SERIES_MAX };
     let limit = question.limit.or(question.specification.limit).unwrap_or(LIMIT_DEFAULT).min(most) as usize;
-    let summary = session.run_plan(lowered.results(limit)?).await?;
-    let mut stats = summary.stats;
+    let wanted = Wanted { series: question.with_series, total: question.with_total, other: question.with_other };
+    let found = told(session, lowered, limit, wanted).await?;
     let columns: Vec<OutputColumn> = groups.iter().chain(&values).cloned().collect();
-    let mut results = rows(&summary, &columns)?;
-    let is_cut = results.len() > limit;
+    let mut results = rows(&found.summary, &columns)?;
     results.truncate(limit);
-    let mut keys = group_keys(&summary, &groups)?;
-    keys.truncate(limit);
-    let mut told = HoneycombAnswer {
-        results,
-        series: Vec::new(),
-        total: None,
-        total_series: Vec::new(),
-        other: None,
-        times: lowered.times,
-        stats: Stats::default(),
+    let first = |answer: &Option<Answer>| -> Result<Option<Cells>, EngineError> {
+        Ok(answer.as_ref().map(|answer| rows(answer, &values)).transpose()?.and_then(|rows| rows.into_iter().next()))
     };
-    if question.with_series {
-        let series = session.run_plan(lowered.series(&keys)?).await?;
-        stats = stats.plus(series.stats);
-        told.series = points(&series, &groups, &values, &told.results, lowered.times)?;
-    }
-    if question.with_total && !groups.is_empty() {
-        let total = session.run_plan(lowered.total()?).await?;
-        stats = stats.plus(total.stats);
-        told.total = rows(&total, &values)?.into_iter().next();
-        if question.with_series {
-            let series = session.run_plan(lowered.total_series()?).await?;
-            stats = stats.plus(series.stats);
-            told.total_series = points(&series, &[], &values, &[], lowered.times)?;
-        }
-    }
-    let is_narrowed = is_cut || !question.specification.havings.is_empty();
-    if question.with_other && is_narrowed && !groups.is_empty() {
-        let other = session.run_plan(lowered.other(&keys)?).await?;
-        stats = stats.plus(other.stats);
-        told.other = rows(&other, &values)?.into_iter().next();
-    }
-    told.stats = stats.into();
-    if is_cut {
+    let series = |answer: &Option<Answer>, groups: &[OutputColumn]| match answer {
+        Some(answer) => points(answer, groups, &values, &results, lowered.times),
+        None => Ok(Vec::new()),
+    };
+    let mut told = HoneycombAnswer {
+        series: series(&found.series, &groups)?,
+        total: first(&found.total)?,
+        total_series: series(&found.total_series, &[])?,
+        other: first(&found.other)?,
+        times: lowered.times,
+        stats: found.stats.into(),
+        results,
+    };
+    if found.is_cut {
         told.stats.truncated = Some(format!("there are more groups than the {limit} told; the rest is in OTHER"));
     }
     Ok(told)

@@ -24,6 +24,7 @@ pub mod occurrences;
 pub mod rql;
 pub mod services;
 pub mod stored_spans;
+mod told;
 pub mod trace;
 pub mod trace_heatmap;
 pub mod trace_refine;

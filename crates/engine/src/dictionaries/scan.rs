@@ -10,6 +10,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::physical_expr::expressions::{CastExpr, Column};
 use datafusion::physical_expr::projection::{ProjectionExpr, ProjectionExprs};
+use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
@@ -78,8 +79,9 @@ fn through_projection(
     wanted: &HashSet<usize>,
     which: Which,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    let plain = |place: &usize| projection.expr().get(*place)?.expr.downcast_ref::<Column>().map(Column::index);
-    let below: HashSet<usize> = wanted.iter().filter_map(plain).collect();
+    // What is computed of texts is computed of each text once when the texts are dictionaries.
+    let needed = |place: &usize| projection.expr().get(*place).map(|ProjectionExpr { expr, .. }| collect_columns(expr));
+    let below: HashSet<usize> = wanted.iter().filter_map(needed).flatten().map(|column| column.index()).collect();
     let Some(input) = as_dictionaries(projection.input(), &below, which)? else { return Ok(None) };
     let schema = input.schema();
     let mut exprs: Vec<ProjectionExpr> = Vec::with_capacity(projection.expr().len());

@@ -8,6 +8,7 @@ pub(crate) mod has_token;
 pub(crate) mod id_text;
 pub(crate) mod log_buckets;
 pub(crate) mod log_patterns;
+pub(crate) mod place_in;
 pub(crate) mod rollbar;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
+use crate::covered_times::CoveredTimes;
 use crate::joins_yield::JoinsYield;
 use crate::union_sort::SortThroughUnion;
 
@@ -27,7 +29,7 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let scalars = [log_buckets::log_bucket(), log_buckets::time_bucket()];
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
-    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), id_text::udf()]);
+    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), id_text::udf(), place_in::udf()]);
     functions.extend([rollbar::path_udf(), rollbar::number_udf()]);
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))
@@ -43,6 +45,7 @@ fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     rules.insert(place, Arc::new(SortThroughUnion));
     let place = rules.iter().position(|rule| rule.name() == "EnsureCooperative").map_or(rules.len(), |place| place + 1);
     rules.insert(place, Arc::new(JoinsYield));
+    rules.push(Arc::new(CoveredTimes));
     rules.push(Arc::new(crate::grouping::CodeGrouping));
     rules.push(Arc::new(crate::bubble_up::CountCodes));
     rules

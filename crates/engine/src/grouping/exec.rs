@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
+use datafusion::common::internal_datafusion_err;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{internal_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -23,12 +23,14 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 use super::groups::{Groups, evaluate};
+use super::sets::Sets;
 
 /// Takes the place of a partial `AggregateExec`.
 #[derive(Debug)]
 pub struct CodeGroupingExec {
     input: Arc<dyn ExecutionPlan>,
     keys: Vec<(Arc<dyn PhysicalExpr>, String)>,
+    sets: Sets,
     aggregates: Vec<Arc<AggregateFunctionExpr>>,
     filters: Vec<Option<Arc<dyn PhysicalExpr>>>,
     properties: Arc<PlanProperties>,
@@ -42,9 +44,11 @@ impl CodeGroupingExec {
         if !types.collect::<Result<Vec<_>>>()?.iter().all(Groups::supports) {
             return Ok(None);
         }
+        let Some(sets) = Sets::of(partial.group_expr()) else { return Ok(None) };
         Ok(Some(Arc::new(CodeGroupingExec::over(
             input,
             partial.group_expr().expr().to_vec(),
+            sets,
             partial.aggr_expr().to_vec(),
             partial.filter_expr().to_vec(),
             partial.schema(),
@@ -54,6 +58,7 @@ impl CodeGroupingExec {
     fn over(
         input: Arc<dyn ExecutionPlan>,
         keys: Vec<(Arc<dyn PhysicalExpr>, String)>,
+        sets: Sets,
         aggregates: Vec<Arc<AggregateFunctionExpr>>,
         filters: Vec<Option<Arc<dyn PhysicalExpr>>>,
         schema: SchemaRef,
@@ -68,6 +73,7 @@ impl CodeGroupingExec {
         CodeGroupingExec {
             input,
             keys,
+            sets,
             aggregates,
             filters,
             properties: Arc::new(properties),
@@ -80,7 +86,7 @@ impl DisplayAs for CodeGroupingExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<&str> = self.keys.iter().map(|(_, name)| name.as_str()).collect();
         let aggregates: Vec<&str> = self.aggregates.iter().map(|expr| expr.name()).collect();
-        write!(f, "CodeGroupingExec: gby=[{}], aggr=[{}]", keys.join(", "), aggregates.join(", "))
+        write!(f, "CodeGroupingExec: gby=[{}]{}, aggr=[{}]", keys.join(", "), self.sets, aggregates.join(", "))
     }
 }
 
@@ -118,6 +124,7 @@ impl ExecutionPlan for CodeGroupingExec {
         Ok(Arc::new(CodeGroupingExec::over(
             input,
             self.keys.clone(),
+            self.sets.clone(),
             self.aggregates.clone(),
             self.filters.clone(),
             self.schema(),
@@ -141,6 +148,7 @@ impl ExecutionPlan for CodeGroupingExec {
                 .map(|(expr, filter)| Aggregate::new(expr, filter))
                 .collect::<Result<_>>()?,
             groups: Groups::new(&types)?,
+            sets: self.sets.clone(),
             rows: Vec::new(),
             schema: self.schema(),
             memory: MemoryConsumer::new(format!("CodeGrouping[{partition}]")).register(context.memory_pool()),
@@ -193,6 +201,7 @@ struct Grouping {
     keys: Vec<Arc<dyn PhysicalExpr>>,
     aggregates: Vec<Aggregate>,
     groups: Groups,
+    sets: Sets,
     /// The group of each row, scratch of a batch.
     rows: Vec<usize>,
     schema: SchemaRef,
@@ -200,6 +209,7 @@ struct Grouping {
 }
 
 struct Aggregate {
+    expr: AggregateFunctionExpr,
     arguments: Vec<Arc<dyn PhysicalExpr>>,
     filter: Option<Arc<dyn PhysicalExpr>>,
     accumulator: Box<dyn GroupsAccumulator>,
@@ -207,7 +217,12 @@ struct Aggregate {
 
 impl Aggregate {
     fn new(expr: &AggregateFunctionExpr, filter: &Option<Arc<dyn PhysicalExpr>>) -> Result<Aggregate> {
-        Ok(Aggregate { arguments: expr.expressions(), filter: filter.clone(), accumulator: expr.create_groups_accumulator()? })
+        Ok(Aggregate {
+            expr: expr.clone(),
+            arguments: expr.expressions(),
+            filter: filter.clone(),
+            accumulator: expr.create_groups_accumulator()?,
+        })
     }
 }
 
@@ -234,21 +249,22 @@ impl Grouping {
 
     /// The states of all groups, last first, in batches; then there are none.
     fn tell(&mut self, batch_size: usize) -> Result<Vec<RecordBatch>> {
-        let groups = self.groups.len();
-        if groups == 0 {
+        if self.groups.len() == 0 {
             return Ok(Vec::new());
         }
-        let mut columns: Vec<ArrayRef> = self.groups.keys()?;
+        let keys = self.groups.keys()?;
+        let mut states = Vec::with_capacity(self.aggregates.len());
         for aggregate in &mut self.aggregates {
-            columns.extend(aggregate.accumulator.state(EmitTo::All)?);
+            states.push(aggregate.accumulator.state(EmitTo::All)?);
         }
         self.groups.clear();
         self.memory.free();
-        if columns.len() != self.schema.fields().len() {
-            return internal_err!("{} columns of state, expected {}", columns.len(), self.schema.fields().len());
+        let exprs: Vec<&AggregateFunctionExpr> = self.aggregates.iter().map(|aggregate| &aggregate.expr).collect();
+        let mut told = Vec::new();
+        for whole in self.sets.rolled_up(&self.schema, &keys, &exprs, &states)? {
+            let starts = (0..whole.num_rows()).step_by(batch_size.max(1));
+            told.extend(starts.rev().map(|start| whole.slice(start, batch_size.min(whole.num_rows() - start))));
         }
-        let whole = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        let starts = (0..groups).step_by(batch_size.max(1));
-        Ok(starts.rev().map(|start| whole.slice(start, batch_size.min(groups - start))).collect())
+        Ok(told)
     }
 }

@@ -8,7 +8,7 @@ use datafusion::common::{HashMap, internal_err};
 use datafusion::error::Result;
 
 use crate::dictionaries::is_dictionary;
-use crate::limits::{GROUP_TABLE_CELLS_MAX, GROUPS_AT_ONCE_MAX};
+use crate::limits::{GROUP_SMALL_NUMBERS_MAX, GROUP_TABLE_CELLS_MAX, GROUPS_AT_ONCE_MAX};
 
 /// The groups seen so far.
 pub struct Groups {
@@ -238,7 +238,9 @@ impl Key {
     fn bytes(&self) -> usize {
         match self {
             Key::Texts(texts) => texts.bytes,
-            Key::Numbers(numbers) => numbers.values.capacity() * (size_of::<u64>() * 3),
+            Key::Numbers(numbers) => {
+                numbers.values.capacity() * (size_of::<u64>() * 3) + numbers.small.capacity() * size_of::<u32>()
+            }
             Key::Bools => 0,
         }
     }
@@ -307,6 +309,8 @@ impl Texts {
 struct Numbers {
     data_type: DataType,
     numbers: HashMap<u64, u32>,
+    /// The number of each of the smallest values, zero for none yet; they are not in `numbers`.
+    small: Vec<u32>,
     values: Vec<u64>,
     /// Neighbours are often alike.
     last: Option<(u64, u32)>,
@@ -314,7 +318,7 @@ struct Numbers {
 
 impl Numbers {
     fn new(data_type: &DataType) -> Numbers {
-        Numbers { data_type: data_type.clone(), numbers: HashMap::new(), values: Vec::new(), last: None }
+        Numbers { data_type: data_type.clone(), numbers: HashMap::new(), small: Vec::new(), values: Vec::new(), last: None }
     }
 
     fn numbers(&mut self, column: &ArrayRef, out: &mut Vec<u32>) -> Result<()> {
@@ -349,7 +353,19 @@ impl Numbers {
             return number;
         }
         let next = self.values.len() as u32 + 1;
-        let number = *self.numbers.entry(bits).or_insert(next);
+        let number = match usize::try_from(bits) {
+            Ok(small) if small < GROUP_SMALL_NUMBERS_MAX => {
+                if small >= self.small.len() {
+                    self.small.resize((small + 1).next_power_of_two(), 0);
+                }
+                let cell = &mut self.small[small];
+                if *cell == 0 {
+                    *cell = next;
+                }
+                *cell
+            }
+            _ => *self.numbers.entry(bits).or_insert(next),
+        };
         if number == next {
             self.values.push(bits);
         }

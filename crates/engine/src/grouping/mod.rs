@@ -3,10 +3,12 @@
 //! DataFusion hashes and compares every text of every row. Where the texts come as dictionaries a row's group is found with a
 //! look-up a column, and each text is hashed once per row group. [`CodeGrouping`] is the rule that finds such plans;
 //! [`exec::CodeGroupingExec`] takes the place of the partial stage alone: it gives what DataFusion's own would, states of
-//! DataFusion's own accumulators by group, and the final stage, spilling included, is DataFusion's.
+//! DataFusion's own accumulators by group, and the final stage, spilling included, is DataFusion's. Of several grouping sets only
+//! the finest is made of rows; the others are made of its states ([`sets`]).
 
 pub mod exec;
 mod groups;
+mod sets;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use datafusion::physical_plan::{ExecutionPlan, InputOrderMode};
 
 use crate::dictionaries::scan::{Which, as_dictionaries};
 use exec::CodeGroupingExec;
+use sets::Sets;
 
 /// Groups on codes where a scan can give them. Comes after DataFusion's own rules.
 #[derive(Debug)]
@@ -50,7 +53,7 @@ impl PhysicalOptimizerRule for CodeGrouping {
 fn on_codes(aggregate: &AggregateExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let plain = *aggregate.mode() == AggregateMode::Partial
         && *aggregate.input_order_mode() == InputOrderMode::Linear
-        && aggregate.group_expr().is_single()
+        && Sets::of(aggregate.group_expr()).is_some()
         && aggregate.limit_options().is_none()
         && aggregate.dynamic_expressions_produced().is_empty()
         && aggregate
@@ -66,7 +69,9 @@ fn on_codes(aggregate: &AggregateExec) -> Result<Option<Arc<dyn ExecutionPlan>>>
     let wanted = wanted.difference(&read_otherwise).copied().collect();
     match as_dictionaries(aggregate.input(), &wanted, Which::Repeating)? {
         Some(input) => CodeGroupingExec::try_new(aggregate, input),
-        None => Ok(None),
+        // Without texts there is nothing to gain but that several sets are of one reading.
+        None if aggregate.group_expr().is_single() => Ok(None),
+        None => CodeGroupingExec::try_new(aggregate, Arc::clone(aggregate.input())),
     }
 }
 

@@ -185,3 +185,81 @@ async fn columns_that_do_not_repeat_are_grouped_as_before() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn sets_of_groups_are_of_one_reading() {
+    let stage = several_parts().await;
+    let query = r#"SELECT "http.route", "http.response.status_code" AS status, count(*) AS n, percentile(duration_ns, 0.5), avg(duration_ns) FROM spans GROUP BY GROUPING SETS (("http.route", "http.response.status_code"), ("http.response.status_code"), ("http.route"), ()) ORDER BY 1 NULLS FIRST, 2 NULLS FIRST, 3"#;
+    let physical = plan(&stage, query).await;
+    assert!(physical.contains("CodeGroupingExec: gby=[http.route, http.response.status_code] in 4 sets"), "{physical}");
+    check(
+        &stage,
+        query,
+        expect![[r#"
+        [null,null,480,717225983.0,674750000.0]
+        [null,null,1200,599785471.0,600500000.0]
+        [null,200,240,717225983.0,673500000.0]
+        [null,200,600,599785471.0,600000000.0]
+        [null,201,240,717225983.0,676000000.0]
+        [null,201,600,599785471.0,601000000.0]
+        ["/a/0",null,160,299892735.0,601000000.0]
+        ["/a/0",200,80,295698431.0,601000000.0]
+        ["/a/0",201,80,299892735.0,601000000.0]
+        ["/a/1",null,160,299892735.0,599750000.0]
+        ["/a/1",200,80,299892735.0,603500000.0]
+        ["/a/1",201,80,291504127.0,596000000.0]
+        ["/a/2",null,160,299892735.0,602250000.0]
+        ["/a/2",200,80,295698431.0,598500000.0]
+        ["/a/2",201,80,299892735.0,606000000.0]
+        ["/b/0",null,80,446693375.0,451000000.0]
+        ["/b/0",200,40,446693375.0,451000000.0]
+        ["/b/0",201,40,446693375.0,451000000.0]
+        ["/b/1",null,80,450887679.0,449750000.0]
+        ["/b/1",200,40,450887679.0,453500000.0]
+        ["/b/1",201,40,438304767.0,446000000.0]
+        ["/b/2",null,80,450887679.0,452250000.0]
+        ["/b/2",200,40,446693375.0,448500000.0]
+        ["/b/2",201,40,450887679.0,456000000.0]"#]],
+    )
+    .await;
+    // One reading of numbers alone, too.
+    let query = r#"SELECT "http.response.status_code" AS status, count(*) AS n FROM spans GROUP BY ROLLUP ("http.response.status_code") ORDER BY 1 NULLS FIRST"#;
+    let physical = plan(&stage, query).await;
+    assert!(physical.contains("CodeGroupingExec: gby=[http.response.status_code] in 2 sets"), "{physical}");
+    check(
+        &stage,
+        query,
+        expect![[r#"
+        [null,1200]
+        [200,600]
+        [201,600]"#]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn times_that_a_file_lies_between_are_not_asked_of_its_rows() {
+    let stage = several_parts().await;
+    let counted = |from: &str, to: &str| {
+        format!(
+            "SELECT count(*), sum(duration_ns) FROM spans WHERE status_code IS NOT NULL AND time >= '{from}' AND time < '{to}'"
+        )
+    };
+    let scans = |plan: &str| -> String {
+        let scans = plan.lines().filter(|line| line.contains("file_type=parquet"));
+        let told = scans.map(|line| {
+            let files = line.matches(".parquet").count();
+            format!(
+                "{files} files, {}",
+                if line.contains("predicate=time") || line.contains("AND time") { "by time" } else { "whole" }
+            )
+        });
+        told.collect::<Vec<_>>().join("; ")
+    };
+    let all = counted("2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z");
+    expect!["3 files, whole"].assert_eq(&scans(&plan(&stage, &all).await));
+    check(&stage, &all, expect!["[1200,720600000000]"]).await;
+    let some = counted("2026-11-21T04:02:00Z", "2026-11-22T00:00:00Z");
+    expect!["2 files, whole; 1 files, by time"].assert_eq(&scans(&plan(&stage, &some).await));
+    check(&stage, &some, expect!["[1080,713340000000]"]).await;
+}

@@ -36,8 +36,8 @@ const STEPS_MS: [i64; 24] = [
 /// Steps of a chart when the query leaves them to us.
 const STEPS_WANTED: i64 = 240;
 
-const BUCKET: &str = "bucket";
-const PLACE: &str = "place";
+pub(super) const BUCKET: &str = "bucket";
+pub(super) const PLACE: &str = "place";
 const COVERED: &str = "covered";
 const FIRST: &str = "is_first";
 const DURATION: &str = "d";
@@ -98,11 +98,11 @@ impl Times {
 
 /// A query's plans.
 pub struct Lowered<'a> {
-    context: LowerContext<'a>,
-    specification: &'a QuerySpecification,
+    pub(super) context: LowerContext<'a>,
+    pub(super) specification: &'a QuerySpecification,
     pub times: Times,
-    rows: LogicalPlan,
-    group_types: Vec<Type>,
+    pub(super) rows: LogicalPlan,
+    pub(super) group_types: Vec<Type>,
     /// Of what is calculated of, where there is such a column.
     value_types: Vec<Type>,
     formulas: Vec<Node>,
@@ -223,7 +223,7 @@ fn rows(
     Ok((LogicalPlanBuilder::from(plan).project(columns)?.build()?, group_types, value_types))
 }
 
-fn has_concurrency(specification: &QuerySpecification) -> bool {
+pub(super) fn has_concurrency(specification: &QuerySpecification) -> bool {
     specification.calculations.iter().any(|calculation| calculation.operation == Operation::Concurrency)
 }
 
@@ -285,7 +285,7 @@ impl Lowered<'_> {
         calculations.map(|(at, one)| OutputColumn { column: format!("c{at}"), label: one.label() }).collect()
     }
 
-    fn group_columns(&self) -> Vec<String> {
+    pub(super) fn group_columns(&self) -> Vec<String> {
         (0..self.group_types.len()).map(|place| format!("g{place}")).collect()
     }
 
@@ -300,11 +300,8 @@ impl Lowered<'_> {
         let has_havings = !self.specification.havings.is_empty();
         let names: Vec<String> = summary.schema().fields().iter().map(|field| field.name().clone()).collect();
         let mut plan = LogicalPlanBuilder::from(if has_havings { self.apart(summary, "answers")? } else { summary });
-        for having in &self.specification.havings {
-            let place = self.place_of(having.calculation, having.column.as_deref());
-            let value = serde_json::Value::from(having.value);
-            let field = Typed::new(cast(ident(format!("c{place}")), DataType::Float64), Type::Float);
-            plan = plan.filter(condition(field, having.operator, &value))?;
+        for condition in self.having_conditions() {
+            plan = plan.filter(condition)?;
         }
         if has_havings && self.context.spelled {
             plan = plan.project(names.into_iter().map(|name| ident(&name).alias(name)).collect::<Vec<_>>())?;
@@ -313,6 +310,16 @@ impl Lowered<'_> {
             plan = plan.sort(self.orders(&keys))?;
         }
         Ok(plan.limit(0, Some(count))?.build()?)
+    }
+
+    pub(super) fn having_conditions(&self) -> Vec<Expr> {
+        let conditions = self.specification.havings.iter().map(|having| {
+            let place = self.place_of(having.calculation, having.column.as_deref());
+            let value = serde_json::Value::from(having.value);
+            let field = Typed::new(cast(ident(format!("c{place}")), DataType::Float64), Type::Float);
+            condition(field, having.operator, &value)
+        });
+        conditions.collect()
     }
 
     /// The same as a person wants to see it: as many rows as the limit allows, under Honeycomb's names.
@@ -604,7 +611,7 @@ impl Lowered<'_> {
     }
 
     /// The rows with the step of each. Where concurrency is asked for, a row is there once for each step that its span touches.
-    fn stepped(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+    pub(super) fn stepped(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         let Times { first_step, step, end, .. } = self.times;
         let nanos = || cast(ident(TIME), DataType::Int64);
         let step_of = |nanos: Expr| (nanos - lit(first_step)) / lit(step);
@@ -635,7 +642,7 @@ impl Lowered<'_> {
     }
 
     /// What the rows have that is still needed.
-    fn row_columns(&self, keys: &[String]) -> Vec<Expr> {
+    pub(super) fn row_columns(&self, keys: &[String]) -> Vec<Expr> {
         let mut columns = vec![ident(TIME), ident(WEIGHT)];
         columns.extend(keys.iter().map(|key| ident(key.as_str())));
         for (place, calculation) in self.specification.calculations.iter().enumerate() {
@@ -663,8 +670,16 @@ impl Lowered<'_> {
         first: Option<&str>,
         length: f64,
     ) -> Result<LogicalPlan, LowerError> {
+        let columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        let (aggregates, told) = self.calculated(first, length)?;
+        let plan = LogicalPlanBuilder::from(rows).aggregate(columns.clone(), aggregates)?;
+        Ok(plan.project(columns.into_iter().chain(told))?.build()?)
+    }
+
+    /// The aggregates that the calculations need, and the calculations, `c0…`, made of them.
+    pub(super) fn calculated(&self, first: Option<&str>, length: f64) -> Result<(Vec<Expr>, Vec<Expr>), LowerError> {
         let mut aggregates = Vec::new();
-        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        let mut columns = Vec::new();
         let repeats = first.filter(|_| has_concurrency(self.specification));
         for (place, calculation) in self.specification.calculations.iter().enumerate() {
             let filtered = (!calculation.filters.is_empty()).then(|| ident(format!("k{place}")));
@@ -736,11 +751,10 @@ impl Lowered<'_> {
             };
             columns.push(told.alias(format!("c{place}")));
         }
-        let keys: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
-        Ok(LogicalPlanBuilder::from(rows).aggregate(keys, aggregates)?.project(columns)?.build()?)
+        Ok((aggregates, columns))
     }
 
-    fn with_formulas(&self, plan: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+    pub(super) fn with_formulas(&self, plan: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         if self.formulas.is_empty() {
             return Ok(plan);
         }

@@ -7,6 +7,7 @@
 //! Quirks:  what denies (`!=`, `not-in`, …) holds for rows that lack the field; every aggregate but MIN, MAX and
 //!          COUNT_DISTINCT is weighted by `sample_rate`; CONCURRENCY is how many spans were running on average
 
+mod around;
 mod ast;
 mod calculated;
 mod error;
@@ -21,6 +22,7 @@ mod rows;
 mod tests;
 mod typed;
 
+pub use around::{LEVEL, Level};
 pub use ast::{
     CalculatedField, Calculation, Combination, Filter, FilterOperator, Having, Operation, Order, QuerySpecification, Relation,
 };

@@ -9,6 +9,7 @@
 mod answer;
 pub mod ask;
 mod bubble_up;
+mod counted;
 mod covered_times;
 mod dictionaries;
 mod engine;
@@ -23,6 +24,7 @@ mod nearest;
 mod part_reader;
 mod progress;
 mod prune;
+mod regex_words;
 mod rest;
 mod session;
 mod stream;

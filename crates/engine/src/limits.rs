@@ -20,6 +20,9 @@ pub const FOOTER_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Damaged parts that one question may run into and go on without; beyond that the disk is at fault, and the answer is.
 pub const DAMAGED_PARTS_PER_QUESTION_MAX: usize = 16;
 
+/// Values of a list that the filters of words are asked for, each of them a read of a page or more for every row group.
+pub const LIST_VALUES_MAX: usize = 64;
+
 /// Names in one question that are looked for in `attributes_rest`; as many as a statement's operators in a row, and more.
 pub const REST_NAMES_MAX: usize = 1_000;
 

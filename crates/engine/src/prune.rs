@@ -7,6 +7,10 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{InList, Like, ScalarFunction};
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
+use model::Signal;
+
+use crate::limits::LIST_VALUES_MAX;
+use crate::regex_words::expression_words;
 
 /// The nanoseconds between which `time` must lie, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,8 +146,22 @@ pub enum Words {
     /// No row can fulfil it.
     None,
     One(String),
+    /// A word, or a part of one.
+    Part(String),
+    /// All that this value of an attribute is made of.
+    OfAttribute {
+        attribute: String,
+        value: String,
+    },
     All(Vec<Words>),
     Either(Vec<Words>),
+}
+
+/// Some rows, of which something is known: whether there may be one among them that has what is asked for.
+pub trait MayHold {
+    fn word(&self, word: &str) -> bool;
+    fn part_of_word(&self, part: &str) -> bool;
+    fn value(&self, attribute: &str, value: &str) -> bool;
 }
 
 /// The columns of `logs` whose words are in the parts' token filters.
@@ -155,18 +173,20 @@ impl Words {
         Words::all(filters.iter().map(words_of).collect())
     }
 
-    /// Whether a set of words, of which `holds` tells, may have a row that fulfils this.
-    pub fn may_match(&self, holds: &dyn Fn(&str) -> bool) -> bool {
+    /// Whether one of the rows may fulfil this.
+    pub fn may_match(&self, rows: &dyn MayHold) -> bool {
         match self {
             Words::Any => true,
             Words::None => false,
-            Words::One(word) => holds(word),
-            Words::All(parts) => parts.iter().all(|part| part.may_match(holds)),
-            Words::Either(parts) => parts.iter().any(|part| part.may_match(holds)),
+            Words::One(word) => rows.word(word),
+            Words::Part(part) => rows.part_of_word(part),
+            Words::OfAttribute { attribute, value } => rows.value(attribute, value),
+            Words::All(parts) => parts.iter().all(|part| part.may_match(rows)),
+            Words::Either(parts) => parts.iter().any(|part| part.may_match(rows)),
         }
     }
 
-    fn all(parts: Vec<Words>) -> Words {
+    pub(crate) fn all(parts: Vec<Words>) -> Words {
         let mut parts: Vec<Words> = parts.into_iter().filter(|part| *part != Words::Any).collect();
         match parts.len() {
             0 => Words::Any,
@@ -175,7 +195,7 @@ impl Words {
         }
     }
 
-    fn either(mut parts: Vec<Words>) -> Words {
+    pub(crate) fn either(mut parts: Vec<Words>) -> Words {
         if parts.contains(&Words::Any) {
             return Words::Any;
         }
@@ -192,17 +212,18 @@ fn words_of(expr: &Expr) -> Words {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => Words::all(vec![words_of(left), words_of(right)]),
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => Words::either(vec![words_of(left), words_of(right)]),
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (is_token_text(left), text(right)) {
-            (true, Some(text)) => whole(text, Case::Exact),
-            _ => match (is_token_text(right), text(left)) {
-                (true, Some(text)) => whole(text, Case::Exact),
-                _ => position_found(left, right),
-            },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (text(left), text(right)) {
+            (None, Some(value)) => equal_words(left, value),
+            (Some(value), None) => equal_words(right, value),
+            _ => position_found(left, right),
         },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::RegexMatch, right }) if is_token_text(left) => {
+            text(right).map_or(Words::Any, expression_words)
+        }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Gt, right }) => position_found(left, right),
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::NotEq, right }) => position_found(left, right),
-        Expr::InList(InList { expr, list, negated: false }) if is_token_text(expr) => {
-            Words::either(list.iter().map(|item| text(item).map_or(Words::Any, |text| whole(text, Case::Exact))).collect())
+        Expr::InList(InList { expr, list, negated: false }) if list.len() <= LIST_VALUES_MAX => {
+            Words::either(list.iter().map(|item| text(item).map_or(Words::Any, |value| equal_words(expr, value))).collect())
         }
         Expr::Like(Like { negated: false, expr, pattern, escape_char, case_insensitive }) if is_token_text(expr) => {
             let case = if *case_insensitive { Case::Folded } else { Case::Exact };
@@ -211,6 +232,17 @@ fn words_of(expr: &Expr) -> Words {
         Expr::ScalarFunction(ScalarFunction { func, args }) => function_words(func.name(), args),
         Expr::IsTrue(inner) => words_of(inner),
         Expr::Alias(alias) => words_of(&alias.expr),
+        _ => Words::Any,
+    }
+}
+
+/// What is in a text, or in an attribute, that is this value from end to end.
+fn equal_words(expr: &Expr, value: &str) -> Words {
+    match text_column(expr) {
+        Some(column) if TOKEN_COLUMNS.contains(&column) => whole(value, Case::Exact),
+        Some(column) if !store::columns::is_fixed(Signal::Logs, column) => {
+            Words::OfAttribute { attribute: column.to_owned(), value: value.to_owned() }
+        }
         _ => Words::Any,
     }
 }
@@ -241,11 +273,16 @@ fn position_found(call: &Expr, least: &Expr) -> Words {
 }
 
 fn is_token_text(expr: &Expr) -> bool {
+    text_column(expr).is_some_and(|column| TOKEN_COLUMNS.contains(&column))
+}
+
+/// The column whose texts, if it has texts, an expression gives.
+fn text_column(expr: &Expr) -> Option<&str> {
     match expr {
-        Expr::Column(column) => TOKEN_COLUMNS.contains(&column.name.as_str()),
+        Expr::Column(column) => Some(&column.name),
         // Between kinds of text nothing changes.
-        Expr::Cast(cast) => is_text(cast.field.data_type()) && is_token_text(&cast.expr),
-        _ => false,
+        Expr::Cast(cast) if is_text(cast.field.data_type()) => text_column(&cast.expr),
+        _ => None,
     }
 }
 
@@ -278,16 +315,23 @@ fn whole(text: &str, case: Case) -> Words {
     inner(text, true, true, case)
 }
 
-/// The words of a text that is part of a longer one: those at an open end may go on there and say nothing.
+/// What of words is in a text that is part of a longer one.
+pub(crate) fn words_within(text: &str) -> Words {
+    inner(text, false, false, Case::Exact)
+}
+
+/// The words of a text that is part of a longer one: those at an open end may go on there, and are parts of words.
 fn inner(text: &str, closed_start: bool, closed_end: bool, case: Case) -> Words {
     let mut words = Vec::new();
     for word in store::tokens(text) {
-        let start = word.as_ptr() as usize - text.as_ptr() as usize;
-        let (at_start, at_end) = (start == 0, start + word.len() == text.len());
-        if (at_start && !closed_start) || (at_end && !closed_end) || (case == Case::Folded && folds_widely(word)) {
+        if case == Case::Folded && folds_widely(word) {
             continue;
         }
-        words.push(Words::One(word.to_ascii_lowercase()));
+        let start = word.as_ptr() as usize - text.as_ptr() as usize;
+        let (at_start, at_end) = (start == 0, start + word.len() == text.len());
+        let is_open = (at_start && !closed_start) || (at_end && !closed_end);
+        let word = word.to_ascii_lowercase();
+        words.push(if is_open { Words::Part(word) } else { Words::One(word) });
     }
     Words::all(words)
 }
@@ -353,29 +397,51 @@ mod tests {
         let like = |pattern: &str, folded: bool| {
             Words::of(&[Expr::Like(Like::new(false, Box::new(body()), Box::new(lit(pattern)), None, folded))])
         };
-        assert_eq!(like("%timeout%", false), Words::Any);
-        assert_eq!(like("%a timeout of%", false), one("timeout"));
-        assert_eq!(like("Timeout of%", false), one("timeout"));
-        assert_eq!(like("%of timeout", false), one("timeout"));
-        assert_eq!(like("%a_b c d_e%", false), one("c"));
-        assert_eq!(like("%100\\% of it%", false), one("of"));
+        let part = |word: &str| Words::Part(word.to_owned());
+        assert_eq!(like("%timeout%", false), part("timeout"));
+        assert_eq!(like("%a timeout of%", false), Words::All(vec![part("a"), one("timeout"), part("of")]));
+        assert_eq!(like("Timeout of%", false), Words::All(vec![one("timeout"), part("of")]));
+        assert_eq!(like("%of timeout", false), Words::All(vec![part("of"), one("timeout")]));
+        assert_eq!(like("%b c d%", false), Words::All(vec![part("b"), one("c"), part("d")]));
+        assert_eq!(like("%100\\% of it%", false), Words::All(vec![part("100"), one("of"), part("it")]));
         // K and S have a third case.
         assert_eq!(like("% disk %", true), Words::Any);
         assert_eq!(like("% door %", true), one("door"));
         assert_eq!(Words::of(&[body().eq(lit("Two words"))]), Words::All(vec![one("two"), one("words")]));
         assert_eq!(Words::of(&[body().eq(lit("one")).or(body().eq(lit("two")))]), Words::Either(vec![one("one"), one("two")]));
-        assert_eq!(Words::of(&[body().eq(lit("one")).or(col("name").eq(lit("two")))]), Words::Any);
-        assert_eq!(Words::of(&[col("name").eq(lit("one"))]), Words::Any);
+        let attribute = |value: &str| Words::OfAttribute { attribute: "name".to_owned(), value: value.to_owned() };
+        assert_eq!(
+            Words::of(&[body().eq(lit("one")).or(col("name").eq(lit("two")))]),
+            Words::Either(vec![one("one"), attribute("two")])
+        );
+        assert_eq!(
+            Words::of(&[col("name").in_list(vec![lit("a"), lit("b")], false)]),
+            Words::Either(vec![attribute("a"), attribute("b")])
+        );
+        assert_eq!(Words::of(&[col("name").in_list(vec![lit("a"), col("b")], false)]), Words::Any);
+        assert_eq!(Words::of(&[body().eq(lit("one")).or(col("receiver").eq(lit("two")))]), Words::Any);
         assert_eq!(Words::of(&[body().not_eq(lit("one"))]), Words::Any);
     }
 
     #[test]
     fn a_set_of_words_is_asked_as_the_condition_is_built() {
+        struct OnlyA;
+        impl MayHold for OnlyA {
+            fn word(&self, word: &str) -> bool {
+                word == "a"
+            }
+            fn part_of_word(&self, part: &str) -> bool {
+                "a".contains(part)
+            }
+            fn value(&self, _: &str, value: &str) -> bool {
+                value == "a"
+            }
+        }
         let one = |word: &str| Words::One(word.to_owned());
-        let holds = |word: &str| word == "a";
-        assert!(Words::Any.may_match(&holds));
-        assert!(!Words::None.may_match(&holds));
-        assert!(Words::Either(vec![one("a"), one("b")]).may_match(&holds));
-        assert!(!Words::All(vec![one("a"), one("b")]).may_match(&holds));
+        assert!(Words::Any.may_match(&OnlyA));
+        assert!(!Words::None.may_match(&OnlyA));
+        assert!(!Words::Part("b".to_owned()).may_match(&OnlyA));
+        assert!(Words::Either(vec![one("a"), one("b")]).may_match(&OnlyA));
+        assert!(!Words::All(vec![one("a"), one("b")]).may_match(&OnlyA));
     }
 }

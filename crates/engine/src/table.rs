@@ -5,7 +5,7 @@
 //! hold. Files are listed newest first and carry the bounds of their times, so that a search for the newest rows ends as
 //! soon as no older file can matter, without having opened it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -26,13 +26,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use model::Signal;
-use store::{Part, Snapshot, Store};
+use store::{Part, Snapshot, Store, TokenFilters};
 
 use crate::dictionaries::{self, RepeatingColumns};
 use crate::footers;
 use crate::limits::DICTIONARY_SAMPLE_FILES;
 use crate::part_reader::PartReaders;
-use crate::prune::{TimeBounds, Words};
+use crate::prune::{MayHold, TimeBounds, Words};
 use crate::rest::RestColumns;
 use crate::session::View;
 
@@ -51,6 +51,8 @@ pub(crate) struct SignalTable {
     schema: SchemaRef,
     view: Arc<View>,
     store: Store,
+    /// Of each part the row groups that are read, where not all are.
+    only: Option<HashMap<u64, Vec<bool>>>,
 }
 
 impl std::fmt::Debug for SignalTable {
@@ -62,7 +64,12 @@ impl std::fmt::Debug for SignalTable {
 impl SignalTable {
     /// `schema` is the snapshot's, possibly with further columns at its end.
     pub fn new(signal: Signal, schema: SchemaRef, view: Arc<View>, store: Store) -> SignalTable {
-        SignalTable { signal, schema, view, store }
+        SignalTable { signal, schema, view, store, only: None }
+    }
+
+    /// Of the parts these row groups alone.
+    pub fn only(self, row_groups: HashMap<u64, Vec<bool>>) -> SignalTable {
+        SignalTable { only: Some(row_groups), ..self }
     }
 
     /// The files that may hold rows for which `filters` hold, newest first, each with the row groups to read.
@@ -75,7 +82,11 @@ impl SignalTable {
                 self.view.progress.pass(part.rows);
                 continue;
             }
-            match row_groups(&self.store, part, &words) {
+            let row_groups = match &self.only {
+                Some(only) => only.get(&part.id).map_or(RowGroups::None, |wanted| chosen_row_groups(wanted.iter().copied())),
+                None => row_groups(&self.store, part, &words),
+            };
+            match row_groups {
                 RowGroups::None => self.view.progress.pass(part.rows),
                 RowGroups::All => chosen.push(Chosen { part, access: None }),
                 RowGroups::Some(access) => chosen.push(Chosen { part, access: Some(access) }),
@@ -205,23 +216,48 @@ enum RowGroups {
     Some(ParquetAccessPlan),
 }
 
+/// What the filters of a part know of one of its row groups.
+struct RowGroup<'a> {
+    filters: &'a TokenFilters,
+    group: usize,
+}
+
+impl MayHold for RowGroup<'_> {
+    fn word(&self, word: &str) -> bool {
+        self.filters.may_contain(self.group, store::token_hash(word))
+    }
+
+    fn part_of_word(&self, part: &str) -> bool {
+        self.filters.may_contain_part(self.group, part)
+    }
+
+    fn value(&self, attribute: &str, value: &str) -> bool {
+        !self.filters.tell_of(attribute, value) || store::tokens(value).all(|word| self.word(word))
+    }
+}
+
 /// The row groups of a part that may hold the words.
 fn row_groups(store: &Store, part: &Part, words: &Words) -> RowGroups {
     if *words == Words::Any {
         return RowGroups::All;
     }
     let Some(filters) = store.token_filters(part) else { return RowGroups::All };
-    let mut access = ParquetAccessPlan::new_all(filters.row_groups());
-    let mut left = filters.row_groups();
-    for group in 0..filters.row_groups() {
-        if !words.may_match(&|word| filters.may_contain(group, store::token_hash(word))) {
-            access.skip(group);
-            left -= 1;
-        }
+    let may_match = |group| words.may_match(&RowGroup { filters: &filters, group });
+    chosen_row_groups((0..filters.row_groups()).map(may_match))
+}
+
+/// The row groups of a part, one after the other, as far as they are wanted.
+fn chosen_row_groups(wanted: impl ExactSizeIterator<Item = bool>) -> RowGroups {
+    let groups = wanted.len();
+    let mut access = ParquetAccessPlan::new_all(groups);
+    let mut left = groups;
+    for (group, _) in wanted.enumerate().filter(|(_, is_wanted)| !is_wanted) {
+        access.skip(group);
+        left -= 1;
     }
     match left {
         0 => RowGroups::None,
-        _ if left == filters.row_groups() => RowGroups::All,
+        _ if left == groups => RowGroups::All,
         _ => RowGroups::Some(access),
     }
 }

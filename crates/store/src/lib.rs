@@ -19,6 +19,7 @@ mod flush;
 mod flush_steps;
 mod limits;
 mod lock;
+mod long_words;
 mod memory;
 mod part_columns;
 mod part_writer;

@@ -91,7 +91,7 @@ impl<'a> PartWriter<'a> {
         let file = FileWriter::new(file.map_err(StoreError::io(format!("create part {}", temporary.path.display())))?);
         let writer = ColumnsWriter::new(SummingWriter::new(file), Arc::clone(&schema), options.level, Arc::clone(&coders))?;
         let traces = TraceRows::default();
-        let tokens = (options.signal == Signal::Logs).then(TokenFilterBuilder::new);
+        let tokens = (options.signal == Signal::Logs).then(|| TokenFilterBuilder::new(&schema));
         let (min_time, max_time) = (i64::MAX, i64::MIN);
         Ok(PartWriter { place, options, schema, path, temporary, writer, coders, traces, tokens, rows: 0, min_time, max_time })
     }
@@ -102,6 +102,9 @@ impl<'a> PartWriter<'a> {
             return Err(StoreError::Unavailable("store is shutting down".into()));
         }
         self.see(rows)?;
+        if let Some(tokens) = &mut self.tokens {
+            tokens.push(rows, self.schema.as_ref(), &self.coders.lock());
+        }
         self.writer.write(rows)
     }
 
@@ -117,15 +120,19 @@ impl<'a> PartWriter<'a> {
             true => Err(StoreError::Unavailable("store is shutting down".into())),
             false => column(place),
         };
-        // The columns that time, index and filters are made of, of each row group.
+        // The columns that time and index are made of, of each row group.
         let mut kept: Vec<Vec<(Field, ArrayRef)>> = Vec::new();
-        let is_kept = |name: &str| {
-            name == columns::TIME || columns::TRACE_IDS.contains(&name) || token_filter::TOKEN_COLUMNS.contains(&name)
-        };
+        let is_kept = |name: &str| name == columns::TIME || columns::TRACE_IDS.contains(&name);
+        let (tokens, coders, schema) = (&mut self.tokens, &self.coders, &self.schema);
         self.writer.write_by_column(rows, &mut stoppable, &mut |group, field, array| {
             if is_kept(field.name()) {
                 kept.resize_with(kept.len().max(group + 1), Vec::new);
                 kept[group].push((Field::new(field.name(), array.data_type().clone(), field.is_nullable()), Arc::clone(array)));
+            }
+            if let Some(tokens) = tokens.as_mut().filter(|_| token_filter::is_kept(field)) {
+                let coders = coders.lock();
+                let coder = schema.index_of(field.name()).ok().and_then(|place| coders.coder(place));
+                tokens.push_column(group, field, array, coder);
             }
         })?;
         for columns in kept {
@@ -147,9 +154,6 @@ impl<'a> PartWriter<'a> {
         self.max_time = *last;
         self.rows += rows.num_rows() as u64;
         self.traces.push(rows);
-        if let Some(tokens) = &mut self.tokens {
-            tokens.push(rows, self.schema.as_ref(), &self.coders.lock());
-        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod honeycomb;
 mod limits;
 mod map;
 mod percentiles;
+mod pruned;
 mod rest;
 mod rql;
 mod scanning;

@@ -91,6 +91,14 @@ impl Tables {
         })
     }
 
+    /// How many events there are in some groups within a time.
+    pub async fn number_of_events(&self, session: &Session, sources: &EventSources) -> Result<u64, EngineError> {
+        let times = within(sources.range());
+        let of_logs = session.count(Signal::Logs, times.clone().and(self.condition_of_logs(sources))).await?;
+        let of_spans = if sources.has_spans() { session.count(Signal::Spans, times).await? } else { 0 };
+        Ok(of_logs + of_spans)
+    }
+
     /// The events of some groups within a time.
     pub fn events(
         &self,
@@ -116,8 +124,7 @@ impl Tables {
     }
 
     fn of_logs(&self, sources: &EventSources, times: &Expr) -> Result<LogicalPlan, DataFusionError> {
-        let conditions = sources.of.iter().filter_map(|source| self.condition(source));
-        let condition = conditions.reduce(Expr::or).unwrap_or(lit(false));
+        let condition = self.condition_of_logs(sources);
         let plan = LogicalPlanBuilder::from(self.logs.clone()).filter(times.clone())?.filter(condition)?.build()?;
         let has_services = sources.of.iter().any(|source| matches!(source, EventSource::Service(_) | EventSource::Services(_)));
         if !has_services {
@@ -130,6 +137,11 @@ impl Tables {
             false => service,
         };
         with_columns(plan, vec![(GROUP, group)])
+    }
+
+    fn condition_of_logs(&self, sources: &EventSources) -> Expr {
+        let conditions = sources.of.iter().filter_map(|source| self.condition(source));
+        conditions.reduce(Expr::or).unwrap_or(lit(false))
     }
 
     fn condition(&self, source: &EventSource) -> Option<Expr> {

@@ -1,7 +1,6 @@
 //! The functions that plans of Logs Insights name: DataFusion's where it has them, and those of texts, documents and
 //! addresses that it has not.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,9 +15,10 @@ use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowUDF,
 };
 use languages::insights::{AggregateSeam, InsightsFunctions, ScalarSeam};
-use regex::Regex;
 use serde_json::Value;
 
+use super::captures::Expressions;
+use super::fields::{field, plain};
 use crate::functions::log_buckets;
 
 pub struct Functions;
@@ -131,11 +131,7 @@ impl ScalarUDFImpl for Own {
         let text = |row: usize| first.is_valid(row).then(|| first.value(row));
         let other = |row: usize| second.as_ref().filter(|array| array.is_valid(row)).map(|array| array.value(row));
         let array: ArrayRef = match self.seam {
-            S::JsonField => {
-                let mut fields = Documents::default();
-                let found = (0..rows).map(|row| fields.field(text(row)?, other(row)?));
-                Arc::new(found.collect::<StringArray>())
-            }
+            S::JsonField => Arc::new((0..rows).map(|row| field(text(row)?, other(row)?)).collect::<StringArray>()),
             S::JsonParse => {
                 let parsed = |text: &str| serde_json::from_str::<Value>(text).ok().map(|_| text.to_owned());
                 Arc::new((0..rows).map(|row| parsed(text(row)?)).collect::<StringArray>())
@@ -150,8 +146,13 @@ impl ScalarUDFImpl for Own {
                 let groups = arrays.get(2).map(|array| cast(array, &DataType::Int64)).transpose()?;
                 let group = |row: usize| groups.as_ref().map_or(1, |array| array.as_primitive::<Int64Type>().value(row));
                 let mut expressions = Expressions::default();
-                let found = (0..rows).map(|row| expressions.capture(text(row)?, other(row)?, group(row)));
-                Arc::new(found.collect::<StringArray>())
+                let mut found = StringBuilder::with_capacity(rows, 0);
+                for row in 0..rows {
+                    let group = usize::try_from(group(row)).ok();
+                    let captured = text(row).zip(other(row)).zip(group);
+                    found.append_option(captured.and_then(|((text, other), group)| expressions.capture(text, other, group)));
+                }
+                Arc::new(found.finish())
             }
             seam => Arc::new((0..rows).map(|row| address(seam, text(row)?, other(row))).collect::<BooleanArray>()),
         };
@@ -190,66 +191,6 @@ fn items<'a>(rows: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
     Arc::new(list.finish())
 }
 
-/// Reads documents; neighbours that are the same text are read once, as are several fields of one row.
-#[derive(Default)]
-struct Documents {
-    text: String,
-    value: Option<Value>,
-}
-
-impl Documents {
-    fn field(&mut self, document: &str, path: &str) -> Option<String> {
-        if self.text != document || self.value.is_none() {
-            document.clone_into(&mut self.text);
-            let start = document.trim_start();
-            let is_structure = start.starts_with('{') || start.starts_with('[');
-            self.value = Some(if is_structure { serde_json::from_str(document).unwrap_or_default() } else { Value::Null });
-        }
-        let value = self.value.as_ref()?;
-        plain(value.get(path).or_else(|| at(value, path))?)
-    }
-}
-
-/// By the dots of a path; a member's own name may have dots, too.
-fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    match value {
-        Value::Array(items) => {
-            let (head, rest) = path.split_once('.').map_or((path, None), |(head, rest)| (head, Some(rest)));
-            let item = items.get(head.parse::<usize>().ok()?)?;
-            rest.map_or(Some(item), |rest| at(item, rest))
-        }
-        Value::Object(members) => {
-            if let Some(member) = members.get(path) {
-                return Some(member);
-            }
-            path.match_indices('.').find_map(|(dot, _)| at(members.get(&path[..dot])?, &path[dot + 1..]))
-        }
-        _ => None,
-    }
-}
-
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
-/// Expressions by their text: nearly always one.
-#[derive(Default)]
-struct Expressions(HashMap<String, Option<Regex>>);
-
-impl Expressions {
-    fn capture(&mut self, text: &str, expression: &str, group: i64) -> Option<String> {
-        if !self.0.contains_key(expression) {
-            self.0.insert(expression.to_owned(), Regex::new(expression).ok());
-        }
-        let captures = self.0.get(expression)?.as_ref()?.captures(text)?;
-        captures.get(usize::try_from(group).ok()?).map(|found| found.as_str().to_owned())
-    }
-}
-
 fn address(seam: ScalarSeam, text: &str, subnet: Option<&str>) -> Option<bool> {
     let address = text.parse::<IpAddr>().ok();
     let within = |wants: fn(&IpAddr) -> bool| {
@@ -286,25 +227,6 @@ fn is_in(address: IpAddr, subnet: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_are_found_in_documents() {
-        let document = r#"{"a": {"b": [1, {"c": "x"}]}, "d.e": true, "f": {"g.h": 2}, "n": null}"#;
-        let mut documents = Documents::default();
-        for (path, expected) in [
-            ("a.b.0", Some("1")),
-            ("a.b.1.c", Some("x")),
-            ("d.e", Some("true")),
-            ("f.g.h", Some("2")),
-            ("a.b", Some(r#"[1,{"c":"x"}]"#)),
-            ("n", None),
-            ("a.x", None),
-        ] {
-            assert_eq!(documents.field(document, path).as_deref(), expected, "{path}");
-        }
-        assert_eq!(documents.field("plain", "a"), None);
-        assert_eq!(documents.field(r#"[5]"#, "0").as_deref(), Some("5"));
-    }
 
     #[test]
     fn addresses_are_in_subnets() {

@@ -4,8 +4,10 @@
 //! Quirks:  spans are log events too, in [`SPANS_GROUP`], and so are the log records of a service, in [`SERVICE_GROUP_PREFIX`]
 //!          and its name; what is protected is masked before anything else is done
 
+mod captures;
 mod documents;
 mod events;
+mod fields;
 mod functions;
 mod stages;
 mod tables;
@@ -100,8 +102,12 @@ impl Asker {
         let pipeline = run.lowered(0)?;
         let matched = pipeline.matched.clone();
         let answer = run.carried(pipeline).await?;
-        let scanned = run.number_of(run.events(run.source(), 0).map_err(EngineError::from)?).await?;
-        let matched = if run.has_filter() { run.number_of(matched).await? } else { scanned };
+        let scanned = run.tables.number_of_events(&run.session, run.asked()).await?;
+        let matched = match run.has_filter() {
+            true if run.tells_all_matched(&answer) => answer.rows() as u64,
+            true => run.number_of(matched).await?,
+            false => scanned,
+        };
         Ok(InsightsAnswer { answer, matched, scanned })
     }
 }
@@ -146,11 +152,6 @@ impl Run<'_> {
         lowered.map_err(|error| failure(self.text, error))
     }
 
-    /// The source that the query names itself.
-    fn source(&self) -> Option<&Source> {
-        own_source(&self.query)
-    }
-
     /// Groups and times of the query itself.
     fn asked(&self) -> &EventSources {
         asked(&self.query, self.question)
@@ -165,6 +166,24 @@ impl Run<'_> {
 
     fn has_filter(&self) -> bool {
         self.query.commands.iter().any(|command| matches!(command, Command::Filter(_) | Command::FilterIndex(_)))
+    }
+
+    /// Whether the answer has a row for each event that meets the query's filters: they come first, nothing behind them adds or
+    /// takes away rows but a limit, and that was not reached.
+    fn tells_all_matched(&self, answer: &Answer) -> bool {
+        let mut limit = self.question.rows_max as u64;
+        let mut may_filter = true;
+        for command in &self.query.commands {
+            match command {
+                Command::Source(_) | Command::Parse { .. } => {}
+                Command::Fields(_) | Command::Display(_) | Command::Eval(_) | Command::Hide(_) | Command::Unmask(_) => {}
+                Command::Filter(_) | Command::FilterIndex(_) if may_filter => {}
+                Command::Sort(_) => may_filter = false,
+                Command::Limit(count) => (may_filter, limit) = (false, limit.min(*count)),
+                _ => return false,
+            }
+        }
+        (answer.rows() as u64) < limit
     }
 
     async fn number_of(&self, plan: LogicalPlan) -> Result<u64, EngineError> {

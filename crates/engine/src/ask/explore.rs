@@ -153,8 +153,12 @@ impl Asker {
         whole.results(limit(question))?;
         let sql = match question.with_sql {
             true => {
-                let spelled = lower(specification, LowerContext { spelled: true, ..plain.clone() })?;
-                self.sql_of(&session, &spelled.named_results(limit(question))?).await
+                let spelled = lower(specification, LowerContext { spelled: true, ..plain.clone() });
+                match spelled.and_then(|spelled| spelled.named_results(limit(question))) {
+                    Ok(plan) => self.sql_of(&session, &plan).await,
+                    // The question has a plan all the same.
+                    Err(_) => None,
+                }
             }
             false => None,
         };

@@ -16,6 +16,7 @@ use store::TimeRange;
 use super::told::{Wanted, told};
 use super::{Asker, Stats};
 use crate::answer::{Answer, cell_json};
+use crate::engine::{quote, quote_text};
 use crate::error::EngineError;
 use crate::session::Session;
 
@@ -160,6 +161,29 @@ impl Asker {
     }
 }
 
+impl Asker {
+    /// Whether there are rows of a service or dataset of just this name; a look that ends at the first of them.
+    pub async fn honeycomb_has_dataset(&self, name: &str) -> Result<bool, EngineError> {
+        let session = self.session(TimeRange::ALL).await?;
+        for signal in Signal::ALL {
+            let named = ["service.name", DATASET].into_iter();
+            let named = named.filter(|column| match signal {
+                Signal::Metrics => *column == DATASET && session.has(signal, column),
+                Signal::Spans | Signal::Logs => session.has(signal, column),
+            });
+            let conditions: Vec<String> = named.map(|column| format!("{} = {}", quote(column), quote_text(name))).collect();
+            if conditions.is_empty() {
+                continue;
+            }
+            let sql = format!("SELECT 1 FROM {} WHERE {} LIMIT 1", signal.table(), conditions.join(" OR "));
+            if session.ask(&sql).await?.rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 pub(super) async fn context<'a>(
     session: &Session,
     state: &'a datafusion::execution::session_state::SessionState,
@@ -180,6 +204,7 @@ pub(super) async fn context<'a>(
         narrowed: &[],
         window: Window::WHOLE,
         spelled: false,
+        alone: &[],
     })
 }
 

@@ -29,7 +29,8 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let scalars = [log_buckets::log_bucket(), log_buckets::time_bucket()];
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
-    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), id_text::udf(), place_in::udf()]);
+    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), attribute::items_udf()]);
+    functions.extend([id_text::udf(), place_in::udf()]);
     functions.extend([rollbar::path_udf(), rollbar::number_udf()]);
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))

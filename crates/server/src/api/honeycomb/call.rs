@@ -76,6 +76,9 @@ impl Services {
         if wanted == ALL {
             return Ok(None);
         }
+        if self.asker.honeycomb_has_dataset(wanted).await? {
+            return Ok(Some(wanted.to_owned()));
+        }
         let datasets = self.asker.honeycomb_datasets().await?;
         if let Some(found) = datasets.iter().find(|one| one.name == wanted).or_else(|| {
             let wanted = slug(wanted);

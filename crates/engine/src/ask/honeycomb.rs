@@ -39,6 +39,8 @@ pub struct HoneycombQuestion {
     pub with_other: bool,
     /// Groups, when the query does not say.
     pub limit: Option<u32>,
+    /// Whether the dataset is one of metrics whose points are of series.
+    pub time_series: bool,
 }
 
 impl HoneycombQuestion {
@@ -54,6 +56,7 @@ impl HoneycombQuestion {
             with_total: true,
             with_other: true,
             limit: None,
+            time_series: false,
         }
     }
 }
@@ -195,7 +198,7 @@ pub(super) async fn context<'a>(
     Ok(LowerContext {
         spans: session.source(Signal::Spans).await?,
         logs: session.source(Signal::Logs).await?,
-        metrics: if may_have_points { Some(session.source(Signal::Metrics).await?) } else { None },
+        metrics: if may_have_points || question.time_series { Some(session.source(Signal::Metrics).await?) } else { None },
         functions: state,
         dataset: question.dataset.as_deref(),
         calculated_fields: &question.calculated_fields,
@@ -204,6 +207,7 @@ pub(super) async fn context<'a>(
         narrowed: &[],
         window: Window::WHOLE,
         spelled: false,
+        time_series: question.time_series,
         alone: &[],
     })
 }

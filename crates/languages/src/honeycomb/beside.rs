@@ -88,7 +88,8 @@ pub fn joined(
 /// a name of its own, so that the plan can be told in SQL.
 fn with(rows: LogicalPlan, columns: &[Expr], others: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     let (mine, its) = ("own", "beside");
-    let mut used: BTreeSet<&str> = columns.iter().flat_map(|expr| expr.column_refs()).map(|column| column.name.as_str()).collect();
+    let mut used: BTreeSet<&str> =
+        columns.iter().flat_map(|expr| expr.column_refs()).map(|column| column.name.as_str()).collect();
     used.extend(KEYS.map(|(ours, _)| ours));
     used.retain(|name| rows.schema().has_column_with_unqualified_name(name));
     let used: Vec<Expr> = used.into_iter().map(|name| ident(name).alias(name)).collect();
@@ -171,18 +172,8 @@ fn its_events(
 
 /// Spans once for each of their links. Of the span's own attributes a link has none.
 fn each_link(context: &LowerContext<'_>, spans: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
-    const KEPT: [&str; 10] = [
-        "time",
-        "received_at",
-        "sample_rate",
-        "trace_id",
-        "span_id",
-        "name",
-        "status_code",
-        "service.name",
-        "resource",
-        "scope",
-    ];
+    const KEPT: [&str; 10] =
+        ["time", "received_at", "sample_rate", "trace_id", "span_id", "name", "status_code", "service.name", "resource", "scope"];
     let mut columns: Vec<Expr> = KEPT.iter().map(|column| ident(*column).alias(*column)).collect();
     columns.push(call(context.functions, "json_items", vec![ident("links")])?.alias(LINK));
     if context.spelled {
@@ -191,11 +182,7 @@ fn each_link(context: &LowerContext<'_>, spans: LogicalPlan) -> Result<LogicalPl
     LogicalPlanBuilder::from(spans).filter(ident("links").is_not_null())?.project(columns)?.unnest_column(LINK)?.build()
 }
 
-fn scan(
-    source: &Arc<dyn TableSource>,
-    signal: Signal,
-    range: (i64, i64),
-) -> Result<LogicalPlanBuilder, DataFusionError> {
+fn scan(source: &Arc<dyn TableSource>, signal: Signal, range: (i64, i64)) -> Result<LogicalPlanBuilder, DataFusionError> {
     LogicalPlanBuilder::scan(signal.table(), Arc::clone(source), None)?.filter(within(range))
 }
 

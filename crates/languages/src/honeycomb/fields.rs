@@ -145,7 +145,9 @@ fn instrumentation_library(name: Expr) -> Result<Typed, DataFusionError> {
 
 /// Fields of a span that its links and events tell: the first exception's are the span's, unless it has them itself.
 fn from_its_events(functions: &dyn FunctionRegistry, schema: &Schema, name: &str) -> Result<Option<Typed>, DataFusionError> {
-    let or_none = |number: Expr| Ok::<_, DataFusionError>(Typed::new(call(functions, "coalesce", vec![number, lit(0_i64)])?, Type::Integer));
+    let or_none = |number: Expr| {
+        Ok::<_, DataFusionError>(Typed::new(call(functions, "coalesce", vec![number, lit(0_i64)])?, Type::Integer))
+    };
     match name {
         "span.num_events" => return or_none(ident(EVENT_COUNT)).map(Some),
         "span.num_links" => {

@@ -71,6 +71,8 @@ pub struct LowerContext<'a> {
     pub window: Window,
     /// Whether the plan is to be told in SQL: it then has the joins only that SQL has words for.
     pub spelled: bool,
+    /// Whether the dataset's points are of series, rather than events with metrics as fields.
+    pub time_series: bool,
     /// Fields for which nobody looks beyond the row itself, although another row may tell them.
     pub alone: &'a [&'a str],
 }
@@ -122,6 +124,11 @@ impl Names {
             calculated.insert(field.name.clone(), (field.expression.clone(), node, path));
         }
         Ok(Names { calculated })
+    }
+
+    /// The expression of a calculated field.
+    pub fn calculated(&self, name: &str) -> Option<&Node> {
+        self.calculated.get(name).map(|(_, node, _)| node)
     }
 
     /// Adds the names of stored fields that `name` needs.
@@ -209,6 +216,30 @@ impl<'a> Events<'a> {
         Ok(Events { plan, stored: stored.collect(), names, functions: context.functions })
     }
 
+    /// The points of a time as they are kept, with what `wanted` fields are of their columns.
+    pub fn of_points(
+        context: &LowerContext<'a>,
+        range: (i64, i64),
+        wanted: &[&str],
+        names: &'a Names,
+    ) -> Result<Events<'a>, LowerError> {
+        let source = context.metrics.as_ref().ok_or_else(|| DataFusionError::Plan("no points to read".to_owned()))?;
+        let filter = match of_dataset(Signal::Metrics, source, context.dataset) {
+            Some(of_dataset) => within(range).and(of_dataset),
+            None => within(range),
+        };
+        let plan = LogicalPlanBuilder::scan(Signal::Metrics.table(), Arc::clone(source), None)?.filter(filter)?.build()?;
+        let (schema, mut needed) = (source.schema(), Vec::new());
+        wanted.iter().for_each(|name| names.stored(name, &mut needed, 0));
+        let mut stored = BTreeMap::new();
+        for name in needed {
+            if let Some(field) = fields::field(context, RowKind::Point, &schema, name)? {
+                stored.insert(name.to_owned(), field);
+            }
+        }
+        Ok(Events { plan, stored, names, functions: context.functions })
+    }
+
     /// What a name stands for in a row; `path` is told when a calculated field is at fault.
     pub fn field(&self, name: &str) -> Result<Typed, LowerError> {
         self.field_at(name, 0)
@@ -246,8 +277,12 @@ pub fn fault(error: Unlowered, path: &str, text: &str) -> LowerError {
 
 /// The rows of a time.
 pub fn within((start, end): (i64, i64)) -> Expr {
-    let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
-    ident("time").gt_eq(at(start)).and(ident("time").lt(at(end)))
+    ident(TIME).gt_eq(instant(start)).and(ident(TIME).lt(instant(end)))
+}
+
+/// A moment as the columns have it.
+pub fn instant(nanos: i64) -> Expr {
+    lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())))
 }
 
 /// One of the engine's aggregates of one value.

@@ -123,7 +123,13 @@ impl Push<'_, '_> {
                 self.log_events(&events);
             } else {
                 let event = delivered_event(document)?;
-                push_event(event, self.position, self.incoming.received_at_unix_nano, &mut Resources::of(self.dataset), self.sink);
+                push_event(
+                    event,
+                    self.position,
+                    self.incoming.received_at_unix_nano,
+                    &mut Resources::of(self.dataset),
+                    self.sink,
+                );
                 self.position += 1;
             }
         }

@@ -397,9 +397,12 @@ fn what_firehose_delivers() {
            {"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/aws/lambda/pay","logStream":"2026/11/21/1",
             "logEvents":[{"id":"371","timestamp":1795230146762,"message":"{\"level\":\"error\",\"order\":7}"}]}"#,
     );
-    let own = plain(br#"{"name":"own","duration_ms":3}{"time":"2026-11-21T03:02:26Z","samplerate":2,"data":{"name":"enveloped"}}"#);
+    let own =
+        plain(br#"{"name":"own","duration_ms":3}{"time":"2026-11-21T03:02:26Z","samplerate":2,"data":{"name":"enveloped"}}"#);
     let broken = plain(b"\x05abc");
-    let body = format!(r#"{{"requestId":"r-1","timestamp":1795230147000,"records":[{{"data":"{lines}"}},{{"data":"{own}"}},{{"data":"{broken}"}},{{"data":"?"}}]}}"#);
+    let body = format!(
+        r#"{{"requestId":"r-1","timestamp":1795230147000,"records":[{{"data":"{lines}"}},{{"data":"{own}"}},{{"data":"{broken}"}},{{"data":"?"}}]}}"#
+    );
     let (batch, reply) = send(KINESIS, "from-aws", &[(FIREHOSE_KEY, "present")], body.as_bytes());
     expect![[r#""#]].assert_eq(&format!("{batch}---\n{reply}"));
     let (_, reply) = send(KINESIS, "from-aws", &[], b"no delivery");

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::call::{ALL, body, id_of, object, query, slug, time};
+use super::call::{ALL, METRICS, body, id_of, object, query, slug, time};
 use super::failure::{Answer, Failure};
 use super::queries::calculated_fields;
 use crate::{Services, now_unix_nano};
@@ -22,6 +22,8 @@ use crate::{Services, now_unix_nano};
 const SECOND: i64 = 1_000_000_000;
 
 const DATASET: &str = "dataset";
+/// The type of a dataset that is not of metrics.
+const EVENTS: &str = "events";
 const COLUMN: &str = "column";
 const DEFINITIONS: &str = "dataset_definitions";
 
@@ -96,6 +98,7 @@ pub async fn create(State(services): State<Services>, request: Request) -> Answe
         "name": name,
         "description": asked.get("description").and_then(Value::as_str).unwrap_or_default(),
         "expand_json_depth": asked.get("expand_json_depth").and_then(Value::as_i64).unwrap_or_default(),
+        "dataset_type": dataset_type(&asked)?.unwrap_or(EVENTS),
         "settings": { "delete_protected": true },
     });
     services.honeycomb_put(DATASET, "", &slug, &document).await?;
@@ -106,12 +109,22 @@ pub async fn change(State(services): State<Services>, Path(dataset): Path<String
     let known = found(&services, &dataset).await?;
     let (_, value) = body(request).await?;
     let asked = object(value)?;
-    let mut document = json!({ "name": known["name"] });
+    let known_type = known["dataset_type"].as_str().unwrap_or(EVENTS);
+    let mut document = json!({ "name": known["name"], "dataset_type": dataset_type(&asked)?.unwrap_or(known_type) });
     for member in ["description", "expand_json_depth", "settings"] {
         document[member] = asked.get(member).unwrap_or(&known[member]).clone();
     }
     services.honeycomb_put(DATASET, "", &slug(&dataset), &document).await?;
     Ok(Json(found(&services, &dataset).await?))
+}
+
+/// What the dataset's points are: events with metrics as fields, or of series.
+fn dataset_type(asked: &Map<String, Value>) -> Answer<Option<&str>> {
+    match asked.get("dataset_type") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) if [EVENTS, METRICS].contains(&name.as_str()) => Ok(Some(name)),
+        Some(_) => Err(Failure::invalid("dataset_type", "invalid", "dataset_type: must be events or metrics")),
+    }
 }
 
 /// What people wrote of it goes; rows are deleted by retention and `/api/deletions` alone.
@@ -142,6 +155,7 @@ async fn all(services: &Services) -> Answer<BTreeMap<String, Value>> {
             "created_at": time(dataset.first_unix_nano),
             "last_written_at": time(dataset.last_unix_nano),
             "regular_columns_count": null,
+            "dataset_type": EVENTS,
             "settings": { "delete_protected": true },
         });
         datasets.insert(slug, told);

@@ -9,6 +9,7 @@
 //! Memory is bounded: shapes, values, and steps of time each have a limit below.
 
 mod clusters;
+mod mask;
 mod unusual;
 mod words;
 
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use mask::{Known, Masks};
 pub use unusual::{Priority, Unusual, UnusualKind, unusual};
 pub use words::{Kind, Line, Part, Piece};
 
@@ -52,13 +54,21 @@ pub struct LogLine<'a> {
 /// Reads lines, and tells their patterns.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LogPatterns {
-    shapes: HashMap<String, Shape>,
+    shapes: Vec<Shape>,
     /// Lines of shapes that were too rare to be kept.
     other: f64,
     values: usize,
     /// Shapes that were put together on the way, by what stands between their words: further lines of theirs make no new one.
     #[serde(skip)]
     wide: HashMap<Vec<Option<String>>, Vec<Vec<Piece>>>,
+    /// Where each shape is, by its key.
+    #[serde(skip)]
+    places: HashMap<String, usize>,
+    #[serde(skip)]
+    masks: Masks,
+    /// The shapes of lines with these masks.
+    #[serde(skip)]
+    masked: Known<usize>,
 }
 
 /// Lines that are the same but for what changes.
@@ -85,6 +95,9 @@ struct Seen {
 struct Values {
     counts: BTreeMap<String, f64>,
     others: f64,
+    /// Made when no further values are counted.
+    #[serde(skip)]
+    sieve: Option<Sieve>,
 }
 
 /// Lines that have much in common.
@@ -120,42 +133,83 @@ pub struct PatternToken {
 
 impl LogPatterns {
     pub fn read(&mut self, line: &LogLine<'_>) {
+        let text = self.masks.read(line.text);
+        let Some(place) = self.masked.get(&self.masks.line.bytes).copied() else {
+            return self.read_whole(line);
+        };
+        let values_left = VALUES_MAX.saturating_sub(self.values);
+        let shape = &mut self.shapes[place];
+        shape.seen.read(line);
+        for (values, range) in shape.tokens.iter_mut().zip(&self.masks.line.changing) {
+            self.values += values.add(&text[range.clone()], line.weight, values_left);
+        }
+    }
+
+    /// A line of a mask that was not there yet.
+    fn read_whole(&mut self, line: &LogLine<'_>) {
         let mut read = Line::read(line.text);
         let mut key = key_of(&read.pieces);
-        if !self.wide.is_empty() && !self.shapes.contains_key(&key) {
+        let mut is_masked = true;
+        if !self.wide.is_empty() && !self.places.contains_key(&key) {
             let near = self.wide.get(&clusters::skeleton(&read.pieces)).into_iter().flatten();
             if let Some(values) = near.filter_map(|wide| clusters::fitted(wide, &read)).next() {
                 read = values;
                 key = key_of(&read.pieces);
+                is_masked = false;
             }
         }
         let values_left = VALUES_MAX.saturating_sub(self.values);
-        let shape = self.shapes.entry(key).or_insert_with(|| Shape {
+        let place = self.place(key, || Shape {
             tokens: vec![Values::default(); read.values.len()],
             pieces: read.pieces,
             seen: Seen::default(),
         });
+        let shape = &mut self.shapes[place];
         shape.seen.read(line);
         for (values, value) in shape.tokens.iter_mut().zip(read.values) {
             self.values += values.add(value, line.weight, values_left);
+        }
+        if is_masked {
+            self.masked.insert(&self.masks.line.bytes, place);
         }
         if self.shapes.len() > SHAPES_MAX {
             self.put_together();
         }
     }
 
+    /// Where the shape of a key is, which is made if there is none.
+    fn place(&mut self, key: String, shape: impl FnOnce() -> Shape) -> usize {
+        let places = self.places.len();
+        *self.places.entry(key).or_insert_with(|| {
+            self.shapes.push(shape());
+            places
+        })
+    }
+
+    /// These are all shapes from now on.
+    fn keep(&mut self, shapes: Vec<Shape>) {
+        self.places = shapes.iter().enumerate().map(|(place, shape)| (key_of(&shape.pieces), place)).collect();
+        self.shapes = shapes;
+        self.masked.clear();
+        self.values = self.shapes.iter().flat_map(|shape| &shape.tokens).map(|values| values.counts.len()).sum();
+    }
+
     /// With what another one read.
     pub fn join(&mut self, other: LogPatterns) {
-        for (key, theirs) in other.shapes {
-            match self.shapes.entry(key) {
-                std::collections::hash_map::Entry::Occupied(mut ours) => ours.get_mut().join(&theirs),
-                std::collections::hash_map::Entry::Vacant(free) => {
-                    free.insert(theirs);
+        // One that was written and read knows no places.
+        let ours = std::mem::take(&mut self.shapes);
+        self.keep(ours);
+        for theirs in other.shapes {
+            let key = key_of(&theirs.pieces);
+            match self.places.get(&key) {
+                Some(place) => self.shapes[*place].join(&theirs),
+                None => {
+                    self.place(key, || theirs);
                 }
             }
         }
         self.other += other.other;
-        self.values = self.shapes.values().flat_map(|shape| &shape.tokens).map(|values| values.counts.len()).sum();
+        self.values = self.shapes.iter().flat_map(|shape| &shape.tokens).map(|values| values.counts.len()).sum();
         if self.shapes.len() > SHAPES_MAX {
             self.put_together();
         }
@@ -163,17 +217,17 @@ impl LogPatterns {
 
     /// Lines read, each as many as it stands for.
     pub fn count(&self) -> f64 {
-        self.other + self.shapes.values().map(|shape| shape.seen.count).sum::<f64>()
+        self.other + self.shapes.iter().map(|shape| shape.seen.count).sum::<f64>()
     }
 
     /// Memory it takes, about.
     pub fn heap_bytes(&self) -> usize {
-        self.shapes.len() * 1_024 + self.values * (VALUE_BYTES_MAX + 48)
+        self.shapes.len() * 1_024 + self.values * (VALUE_BYTES_MAX + 48) + self.masked.heap_bytes() + self.masks.heap_bytes()
     }
 
     /// Similar shapes become one; of what is left, the rarest are no longer told apart.
     fn put_together(&mut self) {
-        let mut shapes = clusters::joined(std::mem::take(&mut self.shapes).into_values().collect());
+        let mut shapes = clusters::joined(std::mem::take(&mut self.shapes));
         shapes.sort_by(more_lines_first);
         let rare = shapes.split_off(shapes.len().min(SHAPES_MAX / 2));
         self.other += rare.iter().map(|shape| shape.seen.count).sum::<f64>();
@@ -181,14 +235,13 @@ impl LogPatterns {
         for shape in shapes.iter().filter(|shape| clusters::is_wide(&shape.pieces)) {
             self.wide.entry(clusters::skeleton(&shape.pieces)).or_default().push(shape.pieces.clone());
         }
-        self.shapes = shapes.into_iter().map(|shape| (key_of(&shape.pieces), shape)).collect();
-        self.values = self.shapes.values().flat_map(|shape| &shape.tokens).map(|values| values.counts.len()).sum();
+        self.keep(shapes);
     }
 
     /// The patterns, those with most lines first.
     pub fn patterns(self) -> Vec<LogPattern> {
         let all = self.count().max(f64::MIN_POSITIVE);
-        let mut shapes = clusters::joined(self.shapes.into_values().collect());
+        let mut shapes = clusters::joined(self.shapes);
         shapes.sort_by(more_lines_first);
         shapes.into_iter().map(|shape| shape.told(all)).collect()
     }
@@ -270,9 +323,16 @@ impl Values {
     /// How many values are new.
     fn add(&mut self, value: &str, weight: f64, room: usize) -> usize {
         let value = &value[..value.floor_char_boundary(VALUE_BYTES_MAX)];
+        if self.sieve.is_some_and(|sieve| !sieve.may_hold(value)) {
+            self.others += weight;
+            return 0;
+        }
         if let Some(count) = self.counts.get_mut(value) {
             *count += weight;
             return 0;
+        }
+        if self.counts.len() >= VALUES_PER_TOKEN_MAX {
+            self.sieve.get_or_insert_with(|| Sieve::of(self.counts.keys()));
         }
         if self.counts.len() >= VALUES_PER_TOKEN_MAX || room == 0 {
             self.others += weight;
@@ -287,6 +347,31 @@ impl Values {
         for (value, count) in &other.counts {
             self.add(value, *count, usize::MAX);
         }
+    }
+}
+
+/// Some bits of each of a few texts: most others are told apart by them from all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sieve([u64; 8]);
+
+impl Sieve {
+    fn of<'a>(texts: impl Iterator<Item = &'a String>) -> Sieve {
+        let mut sieve = Sieve::default();
+        for text in texts {
+            let (word, bit) = Sieve::place(text);
+            sieve.0[word] |= bit;
+        }
+        sieve
+    }
+
+    fn may_hold(&self, text: &str) -> bool {
+        let (word, bit) = Sieve::place(text);
+        self.0[word] & bit != 0
+    }
+
+    fn place(text: &str) -> (usize, u64) {
+        let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
+        ((hash >> 6) as usize % 8, 1 << (hash & 63))
     }
 }
 

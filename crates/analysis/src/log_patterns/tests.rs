@@ -103,6 +103,21 @@ proptest! {
     }
 
     #[test]
+    fn a_known_mask_makes_no_difference(
+        lines in prop::collection::vec("(a|took) ([0-9]{1,3}|[0-9a-f]{8}|b[0-9]{1,3}|[0-9],[0-9]|1[:.-][0-9]{1,2})[.:]?(,| |  |ü)(ms|@a.de|[0-9x]{1,3})", 1..300),
+        long in prop::collection::vec("( [a0-9]{1,2}){60,70}", 0..20),
+    ) {
+        let texts: Vec<&str> = lines.iter().chain(&long).map(String::as_str).collect();
+        let mut whole = LogPatterns::default();
+        for (at, text) in texts.iter().enumerate() {
+            let line = LogLine { text, severity_number: 9, time_unix_nano: at as i64, step: at % 4, weight: 1.0 };
+            whole.masks.read(text);
+            whole.read_whole(&line);
+        }
+        prop_assert_eq!(mined(&texts).patterns(), whole.patterns());
+    }
+
+    #[test]
     fn no_line_panics(lines in prop::collection::vec("\\PC{0,80}|[a-f0-9:.@=\" -]{0,60}", 0..30)) {
         let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
         let patterns = mined(&texts);

@@ -1,5 +1,6 @@
 //! A line of text as words and what stands between them, with the parts that change from line to line told by their kind.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -88,7 +89,7 @@ pub struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub fn read(text: &'a str) -> Line<'a> {
-        let mut rest = text[..text.floor_char_boundary(LINE_BYTES_MAX)].trim();
+        let mut rest = kept(text);
         let mut line = Line::default();
         let mut words = 0;
         while !rest.is_empty() {
@@ -112,32 +113,20 @@ impl<'a> Line<'a> {
     }
 
     fn word(&mut self, word: &'a str) {
-        // A dot, colon or the like at the end belongs to the sentence.
-        let core = word.trim_end_matches(['.', ':', '!', '?']);
+        let core = core(word);
         let tail = &word[core.len()..];
         let mut parts = Vec::new();
-        let before = self.values.len();
-        if core.bytes().any(|byte| byte.is_ascii_digit() || byte == b'@') || looks_hex(core) {
-            let mut at = 0;
-            for found in VARIABLE_PARTS.captures_iter(core) {
-                let Some((kind, range)) = variable(core, &found) else { continue };
-                if range.start > at {
-                    parts.push(Part::Text(core[at..range.start].to_owned()));
-                }
-                parts.push(Part::Variable(kind));
-                self.values.push(&core[range.clone()]);
-                at = range.end;
+        let mut at = 0;
+        for (kind, range) in variables(core) {
+            if range.start > at {
+                parts.push(Part::Text(core[at..range.start].to_owned()));
             }
-            if at < core.len() {
-                parts.push(Part::Text(core[at..].to_owned()));
-            }
-            if self.values.len() - before > VARIABLES_PER_WORD_MAX {
-                self.values.truncate(before);
-                self.values.push(core);
-                parts = vec![Part::Variable(Kind::Token)];
-            }
-        } else if !core.is_empty() {
-            parts.push(Part::Text(core.to_owned()));
+            parts.push(Part::Variable(kind));
+            at = range.end;
+            self.values.push(&core[range]);
+        }
+        if at < core.len() {
+            parts.push(Part::Text(core[at..].to_owned()));
         }
         if !tail.is_empty() {
             match parts.last_mut() {
@@ -147,6 +136,26 @@ impl<'a> Line<'a> {
         }
         self.pieces.push(Piece::Word(parts));
     }
+}
+
+/// What is read of a line.
+pub(super) fn kept(text: &str) -> &str {
+    text[..text.floor_char_boundary(LINE_BYTES_MAX)].trim()
+}
+
+/// A word without the dot, colon or the like at its end, which belongs to the sentence.
+pub(super) fn core(word: &str) -> &str {
+    word.trim_end_matches(['.', ':', '!', '?'])
+}
+
+/// The parts of a word that change, in order. None has any without an ASCII digit or an `@`.
+pub(super) fn variables(core: &str) -> Vec<(Kind, Range<usize>)> {
+    if !core.bytes().any(|byte| byte.is_ascii_digit() || byte == b'@') {
+        return Vec::new();
+    }
+    let found = VARIABLE_PARTS.captures_iter(core).filter_map(|found| variable(core, &found));
+    let found: Vec<_> = found.take(VARIABLES_PER_WORD_MAX + 1).collect();
+    if found.len() > VARIABLES_PER_WORD_MAX { vec![(Kind::Token, 0..core.len())] } else { found }
 }
 
 /// Most specific first; the name of the group says the kind.
@@ -177,7 +186,7 @@ const KINDS: [(&str, Kind); 8] = [
     ("number", Kind::Number),
 ];
 
-fn variable(word: &str, found: &Captures<'_>) -> Option<(Kind, std::ops::Range<usize>)> {
+fn variable(word: &str, found: &Captures<'_>) -> Option<(Kind, Range<usize>)> {
     let (mut kind, range) = KINDS.iter().find_map(|(name, kind)| Some((*kind, found.name(name)?.range())))?;
     let text = &word[range.clone()];
     if kind == Kind::Hex && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -195,18 +204,14 @@ fn variable(word: &str, found: &Captures<'_>) -> Option<(Kind, std::ops::Range<u
 }
 
 /// A comma between digits is one of a number.
-fn word_length(text: &str) -> usize {
+pub(super) fn word_length(text: &str) -> usize {
     let is_digit = |at: Option<usize>| at.and_then(|at| text.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
     let mut ends = text.char_indices().filter(|(_, c)| is_between(*c));
     let end = ends.find(|(at, c)| !(*c == ',' && is_digit(at.checked_sub(1)) && is_digit(Some(at + 1))));
     end.map_or(text.len(), |(at, _)| at)
 }
 
-fn looks_hex(word: &str) -> bool {
-    word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn is_between(c: char) -> bool {
+pub(super) fn is_between(c: char) -> bool {
     c.is_whitespace() || matches!(c, ',' | ';' | '=' | '"' | '\'' | '`' | '(' | ')' | '[' | ']' | '{' | '}' | '<' | '>' | '|')
 }
 

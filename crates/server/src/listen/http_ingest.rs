@@ -14,6 +14,7 @@ use receivers::{
     BodyError, ContentEncoding, CorsPolicy, Door, Failure, Headers, Incoming, IngestMethod, Receiver, Reply, Route, decompress,
 };
 
+use crate::api::aws;
 use crate::api::rollbar::Admission;
 use crate::ingest::{BodyBytes, Held};
 use crate::{Peer, Services, now_unix_nano};
@@ -75,7 +76,7 @@ async fn take(
         }
         Ok(body) => {
             incoming.body = &body;
-            services.ingest.take(receiver, &incoming, &body).await
+            aws::take(services, receiver, &incoming, &body).await
         }
         Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
     };

@@ -111,8 +111,13 @@ pub(crate) fn translate_traces_json(body: &[u8], received_at_unix_nano: i64, sin
 }
 
 /// Pushes an `ExportMetricsServiceRequest` in protobuf, for protocols that carry one inside their own.
-pub(crate) fn translate_metrics(body: &[u8], sink: &mut dyn RowSink) -> Result<(), Failure> {
-    push_protobuf(Signal::Metrics, body, &mut Translation { sink, received_at_unix_nano: 0, dataset: None })
+pub(crate) fn translate_metrics(
+    body: &[u8],
+    received_at_unix_nano: i64,
+    dataset: Option<&str>,
+    sink: &mut dyn RowSink,
+) -> Result<(), Failure> {
+    push_protobuf(Signal::Metrics, body, &mut Translation { sink, received_at_unix_nano, dataset })
 }
 
 fn push_protobuf(signal: Signal, body: &[u8], translation: &mut Translation<'_>) -> Result<(), Failure> {

@@ -103,7 +103,7 @@ fn asked() -> impl Strategy<Value = (&'static str, Asked)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_out_that_was_asked_for() {
     let stage = lines().await;
-    let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 40, failure_persistence: None, ..Config::default() };
     let runtime = tokio::runtime::Handle::current();
     let outcome = tokio::task::block_in_place(|| {
         TestRunner::new(config).run(&asked(), |(column, asked)| {

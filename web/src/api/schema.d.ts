@@ -6110,7 +6110,8 @@ export interface components {
              * @description The share that was good; nothing without rows.
              */
             compliance?: number | null;
-            computed_to_unix_nano: string;
+            /** @description When rows were last counted; nothing before that. */
+            computed_to_unix_nano?: string | null;
             datasets: string[];
             description: string;
             /** @description Why it could not be worked out. */
@@ -6129,7 +6130,7 @@ export interface components {
             period_days: number;
             /** @description The calculated field that says of a row whether it is good. */
             sli: string;
-            /** @description `ok`, `warning` when a burn alert is triggered, `exhausted`, or `no_data`. */
+            /** @description `ok`, `warning` when a burn alert is triggered, `exhausted`, `no_data`, or `pending` before it was first counted. */
             state: string;
             tags: Record<string, unknown>[];
             /**

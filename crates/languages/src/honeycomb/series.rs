@@ -66,8 +66,12 @@ pub fn rows(
     let mut wanted = wanted.to_vec();
     wanted.extend(measured.iter().filter_map(|(_, metric)| *metric));
     let events = Events::of_points(context, (start.saturating_sub(BEFORE_NS), end), &wanted, names)?;
-    let metrics = measured.iter().filter_map(|(_, metric)| metric.map(lit)).collect();
-    let mut plan = LogicalPlanBuilder::from(events.plan.clone()).filter(ident("metric").in_list(metrics, false))?;
+    let mut plan = LogicalPlanBuilder::from(events.plan.clone());
+    // A calculation without a metric is over all of them.
+    let metrics: Option<Vec<Expr>> = measured.iter().map(|(_, metric)| metric.map(lit)).collect();
+    if let Some(metrics) = metrics {
+        plan = plan.filter(ident("metric").in_list(metrics, false))?;
+    }
     for (filters, combination) in
         [(&specification.filters[..], specification.filter_combination), (context.narrowed, Combination::And)]
     {
@@ -213,6 +217,8 @@ fn own_columns() -> Result<Vec<Expr>, DataFusionError> {
     let extreme =
         |column: &str| when(is_value(), ident("value")).when(is_cumulative(), null_of(Type::Float)).otherwise(ident(column));
     let no_text = || null_of(Type::Text);
+    // What the first point of a counter grew from is not known.
+    let is_first = is_cumulative().and(ident(before("count")).is_null());
     Ok(vec![
         ident(TIME).alias(TIME),
         lit(1.0).alias(WEIGHT),
@@ -222,7 +228,7 @@ fn own_columns() -> Result<Vec<Expr>, DataFusionError> {
         ident("count").is_not_null().alias(IS_HISTOGRAM),
         extreme("min")?.alias("least"),
         extreme("max")?.alias("most"),
-        ident("buckets").alias(BUCKETS),
+        when(is_first, no_text()).otherwise(ident("buckets"))?.alias(BUCKETS),
         when(is_cumulative().and(Expr::Not(Box::new(is_anew()))), ident(before("buckets")))
             .otherwise(no_text())?
             .alias(BUCKETS_BEFORE),

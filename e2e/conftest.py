@@ -22,7 +22,9 @@ def server(tmp_path_factory):
     path = binary()
     if not path.is_file():
         pytest.exit(f"no server at {path}: build it, or set CUPOLA_BIN", returncode=2)
-    server = Server(path, tmp_path_factory.mktemp("data"))
+    buckets = tmp_path_factory.mktemp("buckets")
+    (buckets / "e2e-tasks").mkdir()
+    server = Server(path, tmp_path_factory.mktemp("data"), "--buckets-dir", str(buckets))
     yield server
     server.stop()
 

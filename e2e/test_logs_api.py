@@ -23,12 +23,11 @@ PROTECTION = json.dumps({"Name": "p", "Version": "2021-06-01", "Statement": [
     {"Sid": "r", "DataIdentifier": ["arn:aws:dataprotection::aws:data-identifier/EmailAddress"], "Operation": {"Deidentify": {"MaskConfig": {}}}}]})
 TRANSFORMER = [{"parseJSON": {}}, {"addKeys": {"entries": [{"key": "team", "value": "shop"}]}}]
 ROLE = "arn:aws:iam::123456789012:role/e2e"
+BUCKET = "e2e-tasks"
 STREAMED = {"StartLiveTail": "responseStream", "GetLogObject": "fieldStream"}
 
-# Nothing of these can be there: no S3, no lakes, no sources of AWS's own, and no anomalies yet.
+# Nothing of these can be there: no lakes, no sources of AWS's own, and no anomalies yet.
 REFUSED = {
-    "CreateExportTask": "InvalidParameterException",
-    "CancelExportTask": "ResourceNotFoundException",
     "CreateImportTask": "ResourceNotFoundException",
     "CancelImportTask": "ResourceNotFoundException",
     "DescribeImportTaskBatches": "ResourceNotFoundException",
@@ -130,7 +129,7 @@ def valid_inputs(logs: Logs, shop: dict) -> dict[str, dict]:
     source = logs.call("AssociateSourceToS3TableIntegration", integrationArn=integration, dataSource={"name": "n", "type": "t"})["identifier"]
     transformation = [{"metricName": "Errors", "metricNamespace": "Shop", "metricValue": "1", "defaultValue": 0.0, "unit": "Count"}]
     schedule = {"queryLanguage": "CWLI", "queryString": "fields @message", "scheduleExpression": "cron(0 * * * ? *)", "executionRoleArn": ROLE}
-    task = "e3b0c442-98fc-4c14-9afb-f4c8996fb924"
+    unknown = "e3b0c442-98fc-4c14-9afb-f4c8996fb924"
     return {
         "CreateLogGroup": {"logGroupName": f"{group}/new", "logGroupClass": "INFREQUENT_ACCESS", "tags": {"a": "b"}, "kmsKeyId": "arn:aws:kms:eu-west-1:1:key/k"},
         "CreateLogStream": {"logGroupName": group, "logStreamName": "new"},
@@ -185,16 +184,16 @@ def valid_inputs(logs: Logs, shop: dict) -> dict[str, dict]:
         "GetLogAnomalyDetector": {"anomalyDetectorArn": detector},
         "ListLogAnomalyDetectors": {"filterLogGroupArn": arn},
         "ListAnomalies": {"anomalyDetectorArn": detector},
-        "UpdateAnomaly": {"anomalyDetectorArn": detector, "anomalyId": task},
+        "UpdateAnomaly": {"anomalyDetectorArn": detector, "anomalyId": unknown},
         "CreateLogAnomalyDetector": {"logGroupArnList": [arn], "evaluationFrequency": "ONE_HOUR"},
         "DeleteLogAnomalyDetector": {"anomalyDetectorArn": detector},
-        "CreateExportTask": {"logGroupName": group, "fromTime": 1, "to": 2, "destination": "bucket"},
+        "CreateExportTask": {"logGroupName": group, "fromTime": 1, "to": 2, "destination": BUCKET},
         "DescribeExportTasks": {},
-        "CancelExportTask": {"taskId": task},
+        "CancelExportTask": {"taskId": unknown},
         "CreateImportTask": {"importSourceArn": "arn:aws:cloudtrail:eu-west-1:1:eventdatastore/x", "importRoleArn": ROLE},
         "DescribeImportTasks": {},
-        "DescribeImportTaskBatches": {"importId": task},
-        "CancelImportTask": {"importId": task},
+        "DescribeImportTaskBatches": {"importId": unknown},
+        "CancelImportTask": {"importId": unknown},
         "PutResourcePolicy": {"policyName": f"p-{tag}", "policyDocument": POLICY},
         "DescribeResourcePolicies": {},
         "DeleteResourcePolicy": {"policyName": f"p-{tag}"},
@@ -259,6 +258,17 @@ def last_deliveries_are_gone(logs: Logs, source: str):
         logs.client.delete_delivery(id=each["id"])
 
 
+def a_task_that_waits(logs: Logs, arguments: dict) -> str:
+    """An export task right after it was made: there is one at a time, and it ends by itself."""
+    def made():
+        try:
+            return logs.call("CreateExportTask", **arguments)["taskId"]
+        except logs.client.exceptions.LimitExceededException as error:
+            raise AssertionError("a task is at work") from error
+
+    return eventually(made)
+
+
 def test_the_model_of_the_server_is_this_one():
     assert SERVER_MODEL.read_text() == make_logs_model.text()
 
@@ -269,6 +279,8 @@ def test_no_operation_is_forgotten(logs, shop):
     for operation, arguments in inputs.items():
         if operation == "DeleteDeliverySource":
             last_deliveries_are_gone(logs, arguments["name"])
+        if operation == "CancelExportTask":
+            arguments = {"taskId": a_task_that_waits(logs, inputs["CreateExportTask"])}
         if operation in REFUSED:
             with pytest.raises(botocore.exceptions.ClientError) as refused:
                 logs.call(operation, **arguments)
@@ -426,6 +438,9 @@ def test_insights_queries(logs, shop):
     newest = ask(logs, shop, "fields @timestamp, @message | sort @timestamp desc | limit 3")
     assert len(newest) == 3 and set(newest[0]) == {"@timestamp", "@message", "@ptr"}
     assert logs.call("GetLogRecord", logRecordPointer=newest[0]["@ptr"])["logRecord"]["@message"] == newest[0]["@message"]
+    told = logs.call("DescribeQueries", logGroupName=shop["group"], queryLanguage="CWLI", maxResults=1)["queries"][0]
+    start, end = shop["now"] // 1000 - 600, shop["now"] // 1000 + 600
+    assert told["queryString"] == f'SOURCE "{shop["group"]}" START={start} END={end} | fields @timestamp, @message | sort @timestamp desc | limit 3'
     assert ask(logs, shop, "filter @message like /plain/ | stats count(*) as n by @logStream | sort @logStream") == [
         {"@logStream": "web/1", "n": "20"}, {"@logStream": "web/2", "n": "20"}]
     assert ask(logs, shop, "filter level = 'error' | stats max(latency) as most, count(*) as n") == [{"most": "57", "n": "20"}]
@@ -448,7 +463,9 @@ def test_queries_are_asked_about(logs, shop):
     answer = eventually(is_complete)
     (row,) = answer["results"]
     assert int({cell["field"]: cell["value"] for cell in row}["n"]) >= 120
-    assert logs.call("DescribeQueries", logGroupName=shop["group"])["queries"][0]["queryId"] == query
+    told = logs.call("DescribeQueries", logGroupName=shop["group"])["queries"][0]
+    assert (told["queryId"], told["queryString"], told["queryLanguage"]) == (query, text, "SQL")
+    assert told["userIdentity"] == f"arn:aws:iam::{account(logs)}:user/cupola"
     with pytest.raises(logs.client.exceptions.MalformedQueryException):
         logs.call("StartQuery", queryLanguage="SQL", queryString="SELEKT 1", **seconds)
     with pytest.raises(logs.client.exceptions.ResourceNotFoundException, match="does not exist for account ID"):

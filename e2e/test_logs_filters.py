@@ -1,4 +1,4 @@
-"""Filters over log groups that no call of PutLogEvents writes to, and policies of the account."""
+"""Filters over log groups that no call of PutLogEvents writes to, policies of the account, and alarms over OpenTelemetry's metrics."""
 
 import base64
 import gzip
@@ -11,8 +11,11 @@ from conftest import binary
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from support import Server, eventually
 from test_logs_api import PROTECTION
@@ -175,3 +178,32 @@ def test_the_account_protects_all_groups(server, logs, service, hook):
     eventually(lambda: seen[0])
     assert "jo@" not in delivered(seen[0])["logEvents"][0]["message"]
     logs.delete_account_policy(policyName="p", policyType="DATA_PROTECTION_POLICY")
+
+
+def test_metrics_of_services_are_watched_by_alarms(server, service):
+    cloudwatch, namespace = client(server), f"otel/{service}"
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{server.otlp_http}/v1/metrics"), export_interval_millis=3_600_000)
+    provider = MeterProvider(resource=Resource.create({"service.name": service}), metric_readers=[reader])
+    meter = provider.get_meter("e2e")
+    orders, depth = meter.create_counter("orders"), meter.create_gauge("depth")
+    # What counts since a start is told by what was added since the point before.
+    for added in (5, 3, 4):
+        orders.add(added, {"route": "/a"})
+        depth.set(added * 10, {"queue": "mail"})
+        provider.force_flush()
+    listed = cloudwatch.list_metrics(Namespace=namespace)["Metrics"]
+    assert [(metric["MetricName"], metric["Dimensions"]) for metric in listed] == [("depth", []), ("orders", [])]
+    assert sum(statistics(cloudwatch, namespace, "orders")) == 7
+    assert sum(statistics(cloudwatch, namespace, "orders", [("route", "/a")])) == 7
+    assert statistics(cloudwatch, namespace, "orders", [("route", "/b")]) == []
+    assert max(statistics(cloudwatch, namespace, "depth", [("queue", "mail")], "Maximum")) == 50
+    cloudwatch.put_metric_alarm(AlarmName=service, Namespace=namespace, MetricName="depth", Statistic="Maximum", Period=10, EvaluationPeriods=1,
+                                Threshold=10, ComparisonOperator="GreaterThanThreshold", Dimensions=[{"Name": "queue", "Value": "mail"}])
+
+    def fires():
+        depth.set(50, {"queue": "mail"})
+        provider.force_flush()
+        assert cloudwatch.describe_alarms(AlarmNames=[service])["MetricAlarms"][0]["StateValue"] == "ALARM"
+
+    eventually(fires, 60)
+    provider.shutdown()

@@ -72,7 +72,7 @@ const schema = createRoute({
 const logs = createRoute({
   getParentRoute: () => rootRoute,
   path: '/logs',
-  validateSearch: searchOf('q', 'service', 'level', 'receiver', 'group', 'stream', 'trace', 'order', 'log', 'live', 'view', 'insights', 'groups', 'find'),
+  validateSearch: searchOf('q', 'service', 'level', 'receiver', 'group', 'stream', 'trace', 'order', 'log', 'live', 'view', 'insights', 'lang', 'groups', 'find'),
   component: lazyRouteComponent(() => import('./pages/logs/LogsPage'), 'LogsPage'),
 });
 

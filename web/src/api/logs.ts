@@ -9,6 +9,7 @@ type Schemas = components['schemas'];
 
 export type LogField = Schemas['LogField'];
 export type LogPattern = Schemas['LogPatternTold'];
+export type InsightsLanguage = Schemas['InsightsLanguage'];
 export type InsightsAnswer = Schemas['InsightsTold'];
 export type SavedQuery = Schemas['SavedQuery'];
 export type LogGroupTold = Schemas['LogGroupTold'];
@@ -50,17 +51,17 @@ export const streams = (group: string, prefix: string) =>
     placeholderData: keepPreviousData,
   });
 
-export const words = () =>
+export const words = (language: InsightsLanguage) =>
   queryOptions({
-    queryKey: ['logs', 'insights', 'words'],
-    queryFn: ({ signal }) => answerOf(api.GET('/api/logs/insights/words', { signal })),
+    queryKey: ['logs', 'insights', 'words', language],
+    queryFn: ({ signal }) => answerOf(api.GET('/api/logs/insights/words', { params: { query: { language } }, signal })),
     staleTime: Infinity,
   });
 
-export const insights = (time: Time, query: string, groupNames: string[], run: string | undefined) =>
+export const insights = (time: Time, language: InsightsLanguage, query: string, groupNames: string[], run: string | undefined) =>
   queryOptions({
-    queryKey: ['logs', 'insights', 'run', time, query, groupNames, run],
-    queryFn: ({ signal }) => answerOf(api.POST('/api/logs/insights', { body: { query, log_groups: groupNames, ...within(time) }, signal })),
+    queryKey: ['logs', 'insights', 'run', time, language, query, groupNames, run],
+    queryFn: ({ signal }) => answerOf(api.POST('/api/logs/insights', { body: { query, language, log_groups: groupNames, ...within(time) }, signal })),
     enabled: query !== '',
     retry: false,
     staleTime: Infinity,
@@ -72,7 +73,7 @@ export const saved = () =>
     queryFn: ({ signal }) => answerOf(api.GET('/api/logs/insights/saved', { signal })),
   });
 
-export const save = (name: string, query: string, groupNames: string[]) => answerOf(api.POST('/api/logs/insights/saved', { body: { name, query, log_groups: groupNames } }));
+export const save = (name: string, language: InsightsLanguage, query: string, groupNames: string[]) => answerOf(api.POST('/api/logs/insights/saved', { body: { name, query, language, log_groups: groupNames } }));
 
 export const forget = (id: string) => doneOf(api.DELETE('/api/logs/insights/saved/{id}', { params: { path: { id } } }));
 

@@ -2308,10 +2308,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Commands and functions with their help. */
+        /** Commands and functions with their help; none of SQL, which is told elsewhere. */
         get: {
             parameters: {
-                query?: never;
+                query?: {
+                    language?: components["schemas"]["InsightsLanguage"];
+                };
                 header?: never;
                 path?: never;
                 cookie?: never;
@@ -5654,11 +5656,17 @@ export interface components {
             rows: number;
             signal: string;
         };
+        /**
+         * @description What a query is written in.
+         * @enum {string}
+         */
+        InsightsLanguage: "cwli" | "ppl" | "sql";
         InsightsRequest: {
             end?: string | null;
+            language?: components["schemas"]["InsightsLanguage"];
             /** @description Rows where the query has no limit; 10,000 at most. */
             limit?: number | null;
-            /** @description Log groups, `otel/<service>` or `aws/spans`; every group and service when left out. */
+            /** @description Log groups, `otel/<service>` or `aws/spans`; every group and service when left out. SQL names its tables itself. */
             log_groups?: string[];
             query: string;
             /** @description RFC 3339 or unix milliseconds. */
@@ -6606,11 +6614,13 @@ export interface components {
         };
         SavedQuery: {
             id: string;
+            language: components["schemas"]["InsightsLanguage"];
             log_groups: string[];
             name: string;
             query: string;
         };
         SavedQueryRequest: {
+            language?: components["schemas"]["InsightsLanguage"];
             log_groups?: string[];
             /** @description Slashes make folders. */
             name: string;

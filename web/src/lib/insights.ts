@@ -77,8 +77,21 @@ export function wantsCommand(before: string): boolean {
 /** A field as it is written: in backticks when it has more than letters, digits, dots and @. */
 export const fieldWritten = (name: string): string => (/^[@A-Za-z_][\w.@]*$/.test(name) ? name : `\`${name}\``);
 
+export type InsightsLanguage = 'cwli' | 'ppl' | 'sql';
+
+/** What a query may be written in, as people call it. */
+export const LANGUAGES: { value: InsightsLanguage; label: string; placeholder: string }[] = [
+  { value: 'cwli', label: 'Insights', placeholder: 'fields @timestamp, @message | filter @message like /timeout/ | sort @timestamp desc' },
+  { value: 'ppl', label: 'PPL', placeholder: "where level = 'error' | stats count() as errors by span(@timestamp, 5m)" },
+  { value: 'sql', label: 'SQL', placeholder: "SELECT severity_text, count(*) AS lines FROM logs WHERE time > now() - INTERVAL '1 hour' GROUP BY 1" },
+];
+
+export const languageFrom = (text: string | undefined): InsightsLanguage => LANGUAGES.find((one) => one.value === text)?.value ?? 'cwli';
+
 export interface HistoryEntry {
   query: string;
+  /** Insights' own where it is not said. */
+  language?: InsightsLanguage;
   groups: string[];
   at: number;
 }
@@ -87,15 +100,30 @@ const HISTORY_MAX = 50;
 
 /** The newest first, each text once. */
 export function withEntry(history: HistoryEntry[], entry: HistoryEntry): HistoryEntry[] {
-  const same = (one: HistoryEntry) => one.query.trim() === entry.query.trim() && one.groups.join() === entry.groups.join();
+  const same = (one: HistoryEntry) => languageFrom(one.language) === languageFrom(entry.language) && one.query.trim() === entry.query.trim() && one.groups.join() === entry.groups.join();
   return [entry, ...history.filter((one) => !same(one))].slice(0, HISTORY_MAX);
 }
 
-export const EXAMPLES: { name: string; query: string }[] = [
-  { name: 'Newest lines', query: 'fields @timestamp, @message\n| sort @timestamp desc\n| limit 50' },
-  { name: 'Lines over time by level', query: 'stats count(*) as lines by bin(1m), severity_text' },
-  { name: 'Errors by service', query: 'filter severity_number >= 17\n| stats count(*) as errors by service.name\n| sort errors desc' },
-  { name: 'Slowest requests', query: 'filter ispresent(duration_ms)\n| stats pct(duration_ms, 95) as p95, count(*) as requests by http.route\n| sort p95 desc' },
-  { name: 'A number out of the text', query: 'parse @message "took * ms" as took\n| filter ispresent(took)\n| stats avg(took), max(took) by bin(1m)' },
-  { name: 'Lines that are much the same', query: 'pattern @message' },
-];
+export const EXAMPLES: Record<InsightsLanguage, { name: string; query: string }[]> = {
+  cwli: [
+    { name: 'Newest lines', query: 'fields @timestamp, @message\n| sort @timestamp desc\n| limit 50' },
+    { name: 'Lines over time by level', query: 'stats count(*) as lines by bin(1m), severity_text' },
+    { name: 'Errors by service', query: 'filter severity_number >= 17\n| stats count(*) as errors by service.name\n| sort errors desc' },
+    { name: 'Slowest requests', query: 'filter ispresent(duration_ms)\n| stats pct(duration_ms, 95) as p95, count(*) as requests by http.route\n| sort p95 desc' },
+    { name: 'A number out of the text', query: 'parse @message "took * ms" as took\n| filter ispresent(took)\n| stats avg(took), max(took) by bin(1m)' },
+    { name: 'Lines that are much the same', query: 'pattern @message' },
+  ],
+  ppl: [
+    { name: 'Newest lines', query: 'fields @timestamp, @message\n| sort - @timestamp\n| head 50' },
+    { name: 'Lines over time by level', query: 'stats count() as lines by span(@timestamp, 1m), severity_text' },
+    { name: 'Most frequent routes by service', query: 'top 3 http.route by service.name' },
+    { name: 'Slowest requests', query: 'where isnotnull(duration_ms)\n| stats p95(duration_ms) as p95, count() as requests by http.route\n| sort - p95' },
+    { name: 'A number out of the text', query: "grok @message 'took %{NUMBER:took} ms'\n| where isnotnull(took)\n| stats avg(took), max(took) by span(@timestamp, 1m)" },
+    { name: 'Lines that are much the same', query: 'patterns @message' },
+  ],
+  sql: [
+    { name: 'Newest lines', query: "SELECT time, severity_text, body\nFROM logs\nWHERE time > now() - INTERVAL '1 hour'\nORDER BY time DESC\nLIMIT 50" },
+    { name: 'Lines over time by level', query: "SELECT date_bin(INTERVAL '1 minute', time) AS minute, severity_text, count(*) AS lines\nFROM logs\nWHERE time > now() - INTERVAL '1 hour'\nGROUP BY 1, 2\nORDER BY 1" },
+    { name: 'Errors by service', query: "SELECT \"service.name\", count(*) AS errors\nFROM logs\nWHERE severity_number >= 17 AND time > now() - INTERVAL '1 day'\nGROUP BY 1\nORDER BY errors DESC" },
+  ],
+};

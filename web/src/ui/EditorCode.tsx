@@ -28,9 +28,9 @@ function languageOf(words: EditorProps['words']) {
       const word = stream.match(/^[A-Za-z_][\w.]*/) as RegExpMatchArray | null;
       if (word) {
         const text = word[0].toLowerCase();
-        if (operators.has(text)) return 'operatorKeyword';
         if (functions.has(text) && stream.match(/^\s*\(/, false)) return 'function';
         if (commands.has(text)) return 'keyword';
+        if (operators.has(text)) return 'operatorKeyword';
         return 'variableName';
       }
       stream.next();

@@ -1,4 +1,5 @@
-//! CloudWatch's metrics: which there are, and the values of one of them by period.
+//! CloudWatch's metrics: which there are, and the values of one of them by period. Those of OpenTelemetry are told as if they
+//! were in namespaces of their services.
 
 use std::collections::BTreeMap;
 
@@ -45,6 +46,19 @@ impl Asker {
         namespace: Option<&str>,
         name: Option<&str>,
     ) -> Result<Vec<CloudWatchMetric>, EngineError> {
+        let mut all = self.put_metrics(range, namespace, name).await?;
+        all.extend(self.metrics_of_services(range, namespace, name).await?);
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
+    async fn put_metrics(
+        &self,
+        range: TimeRange,
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<Vec<CloudWatchMetric>, EngineError> {
         let session = self.session(range).await?;
         session.admit(Signal::Metrics, [NAMESPACE.to_owned(), DIMENSIONS.to_owned()]).await?;
         if ![NAMESPACE, DIMENSIONS].iter().all(|column| session.has(Signal::Metrics, column)) {
@@ -70,6 +84,19 @@ impl Asker {
 
     /// The values of a metric, by period and unit. With `each_value`, single values are told as far as they are known.
     pub async fn cloudwatch_values(
+        &self,
+        metric: &CloudWatchMetric,
+        unit: Option<&str>,
+        range: TimeRange,
+        period_seconds: i64,
+        each_value: bool,
+    ) -> Result<Vec<CloudWatchValues>, EngineError> {
+        let mut values = self.put_values(metric, unit, range, period_seconds, each_value).await?;
+        values.extend(self.values_of_service(metric, unit, range, period_seconds).await?);
+        Ok(values)
+    }
+
+    async fn put_values(
         &self,
         metric: &CloudWatchMetric,
         unit: Option<&str>,

@@ -6,6 +6,7 @@
 //! Quirks: within a bucket values lie evenly; a percentile of a summary needs its values, which only CloudWatch sends
 
 pub(crate) mod fold;
+mod of_services;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 use self::fold::{Cell, Point, Track};
 use super::cloudwatch_metrics::{DIMENSIONS, NAMESPACE};
 use super::{Asker, Stats, Steps, UnixNano, all_of, is};
+use crate::answer::{Answer, Row};
 use crate::engine::{quote, quote_text};
 use crate::error::EngineError;
 use crate::limits::{CHART_BUCKETS_MAX, METRIC_LABELS_MAX, METRIC_POINTS_MAX, PAGE_ROWS_MAX};
@@ -233,30 +235,36 @@ impl Asker {
         let namespace = question.namespace.as_ref().filter(|_| session.has(Signal::Metrics, NAMESPACE));
         let conditions = [Some(is("metric", &question.metric)), namespace.map(|namespace| is(NAMESPACE, namespace))];
         session.define("m", Signal::Metrics, all_of(conditions)).await?;
-        let mut narrowed = Vec::new();
-        for (name, value) in &question.conditions {
-            let column = session.column_or_null(Signal::Metrics, name);
-            narrowed.push(format!("CAST({column} AS VARCHAR) = {}", quote_text(value)));
-        }
-        let narrowed = if narrowed.is_empty() { String::new() } else { format!("WHERE {}", narrowed.join(" AND ")) };
         let label = match &question.by {
             Some(by) => format!("CAST({} AS VARCHAR)", session.column_or_null(Signal::Metrics, by)),
-            None => "CAST(NULL AS VARCHAR)".to_owned(),
+            None => NO_LABEL.to_owned(),
         };
-        // The newest points, should there be too many; each series in the order of time.
-        let answer = session
-            .ask(&format!(
-                "SELECT * FROM (SELECT time, series, {label} AS label, unit, \"type\" AS kind, temporality, is_monotonic, value, \
-                 \"count\" AS n, \"sum\" AS s, \"min\" AS lo, \"max\" AS hi, buckets FROM m {narrowed} \
-                 ORDER BY time DESC LIMIT {METRIC_POINTS_MAX}) AS p ORDER BY series, time"
-            ))
-            .await?;
+        let answer = points(&session, &label, &question.conditions).await?;
         let steps = match question.step_seconds {
             Some(step) => steps_of(range, step)?,
             None => Steps::over(range, BUCKETS_DEFAULT),
         };
         Ok(told(&answer, question, &steps))
     }
+}
+
+const NO_LABEL: &str = "CAST(NULL AS VARCHAR)";
+
+/// The points of `m` that meet conditions, each series in the order of time; the newest, should there be too many.
+async fn points(session: &Session, label: &str, conditions: &[(String, String)]) -> Result<Answer, EngineError> {
+    let narrowed = conditions.iter().map(|(name, value)| {
+        let column = session.column_or_null(Signal::Metrics, name);
+        format!("CAST({column} AS VARCHAR) = {}", quote_text(value))
+    });
+    let narrowed = narrowed.collect::<Vec<_>>().join(" AND ");
+    let narrowed = if narrowed.is_empty() { String::new() } else { format!("WHERE {narrowed}") };
+    session
+        .ask(&format!(
+            "SELECT * FROM (SELECT time, series, {label} AS label, unit, \"type\" AS kind, temporality, is_monotonic, value, \
+             \"count\" AS n, \"sum\" AS s, \"min\" AS lo, \"max\" AS hi, buckets FROM m {narrowed} \
+             ORDER BY time DESC LIMIT {METRIC_POINTS_MAX}) AS p ORDER BY series, time"
+        ))
+        .await
 }
 
 /// Steps of a chart, where nobody asks for others.
@@ -285,7 +293,20 @@ fn labels(session: &Session) -> Vec<String> {
     names.filter(is_label).take(METRIC_LABELS_MAX).collect()
 }
 
-fn told(answer: &crate::answer::Answer, question: &MetricQuestion, steps: &Steps) -> MetricSeries {
+fn point(row: Row<'_>) -> Point<'_> {
+    Point {
+        time_unix_nano: row.i64("time").unwrap_or_default(),
+        is_cumulative: row.str("temporality") == Some("cumulative") && (row.bool("is_monotonic") || row.f64("value").is_none()),
+        value: row.f64("value"),
+        count: row.f64("n"),
+        sum: row.f64("s"),
+        min: row.f64("lo"),
+        max: row.f64("hi"),
+        buckets: row.str("buckets").unwrap_or_default(),
+    }
+}
+
+fn told(answer: &Answer, question: &MetricQuestion, steps: &Steps) -> MetricSeries {
     let mut tracks: BTreeMap<Option<String>, (Vec<Cell>, Cell)> = BTreeMap::new();
     let (mut unit, mut kind, mut is_monotonic) = (String::new(), String::new(), false);
     let mut track: Option<(i64, Track)> = None;
@@ -301,17 +322,7 @@ fn told(answer: &crate::answer::Answer, question: &MetricQuestion, steps: &Steps
             is_monotonic = row.bool("is_monotonic");
         }
         let time = row.i64("time").unwrap_or_default();
-        let point = Point {
-            time_unix_nano: time,
-            is_cumulative: row.str("temporality") == Some("cumulative")
-                && (row.bool("is_monotonic") || row.f64("value").is_none()),
-            value: row.f64("value"),
-            count: row.f64("n"),
-            sum: row.f64("s"),
-            min: row.f64("lo"),
-            max: row.f64("hi"),
-            buckets: row.str("buckets").unwrap_or_default(),
-        };
+        let point = point(row);
         let Some(step) = steps.of(time) else { continue };
         let (cells, total) =
             tracks.entry(row.string("label")).or_insert_with(|| (vec![Cell::default(); steps.count], Cell::default()));

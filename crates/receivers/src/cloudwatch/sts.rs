@@ -15,13 +15,19 @@ pub fn form_action(body: &[u8]) -> Option<&str> {
     body.split('&').find_map(|pair| pair.trim().strip_prefix("Action="))
 }
 
+/// Who calls, by name.
+pub fn caller_arn(account_id: &str) -> String {
+    format!("arn:aws:iam::{account_id}:user/cupola")
+}
+
 /// The caller is the account's own user `cupola`, whoever signed.
 pub fn caller_identity(account_id: &str, request_id: &str) -> Reply {
     let (account_id, request_id) = (escape(account_id), escape(request_id));
+    let arn = caller_arn(&account_id);
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  \
            <GetCallerIdentityResult>\n    \
-             <Arn>arn:aws:iam::{account_id}:user/cupola</Arn>\n    \
+             <Arn>{arn}</Arn>\n    \
              <UserId>AIDACUPOLA0000000000</UserId>\n    \
              <Account>{account_id}</Account>\n  \
            </GetCallerIdentityResult>\n  \

@@ -1,4 +1,4 @@
-//! `/api/logs/insights`: Logs Insights' language for the page, over log groups and over what services log.
+//! `/api/logs/insights`: the languages of Logs Insights for the page, over log groups and over what services log.
 //!
 //! Quirks:  where a fault begins is told in bytes like everywhere in this API, not in characters as CloudWatch's own API does
 
@@ -14,18 +14,57 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::aws::logs_page::{SAVED_QUERIES, insights_question};
-use super::params::{not_from_another_page, time_range};
+use super::params::{Params, not_from_another_page, time_range};
 use super::refusal::Refusal;
 use super::retention::read;
 use super::sql::SqlColumn;
 use crate::limits::{INSIGHTS_PAGE_ROWS_MAX, SAVED_QUERIES_MAX, SAVED_QUERY_BYTES_MAX};
 use crate::{Services, now_unix_nano};
 
+/// What a query is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InsightsLanguage {
+    /// Logs Insights' own.
+    #[default]
+    Cwli,
+    /// OpenSearch's.
+    Ppl,
+    /// This store's, over `logs`, `spans` and `metrics`.
+    Sql,
+}
+
+impl InsightsLanguage {
+    /// As CloudWatch's API has it.
+    fn as_str(self) -> &'static str {
+        match self {
+            InsightsLanguage::Cwli => "CWLI",
+            InsightsLanguage::Ppl => "PPL",
+            InsightsLanguage::Sql => "SQL",
+        }
+    }
+
+    fn read(name: Option<&str>) -> Option<InsightsLanguage> {
+        let all = [InsightsLanguage::Cwli, InsightsLanguage::Ppl, InsightsLanguage::Sql];
+        all.into_iter().find(|language| language.as_str() == name.unwrap_or("CWLI"))
+    }
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct InsightsWordsParams {
+    #[serde(default)]
+    language: InsightsLanguage,
+}
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InsightsRequest {
     query: String,
-    /// Log groups, `otel/<service>` or `aws/spans`; every group and service when left out.
+    #[serde(default)]
+    language: InsightsLanguage,
+    /// Log groups, `otel/<service>` or `aws/spans`; every group and service when left out. SQL names its tables itself.
     #[serde(default)]
     log_groups: Vec<String>,
     /// RFC 3339 or unix milliseconds.
@@ -77,6 +116,7 @@ pub struct SavedQuery {
     pub id: String,
     pub name: String,
     pub query: String,
+    pub language: InsightsLanguage,
     pub log_groups: Vec<String>,
 }
 
@@ -87,43 +127,70 @@ pub struct SavedQueryRequest {
     name: String,
     query: String,
     #[serde(default)]
+    language: InsightsLanguage,
+    #[serde(default)]
     log_groups: Vec<String>,
 }
 
 /// Runs a query.
 #[utoipa::path(post, tag = "Logs", operation_id = "logs_insights", path = "/api/logs/insights", request_body = InsightsRequest, responses((status = 200, body = InsightsTold), (status = 400, body = Refusal)))]
 pub async fn run(State(services): State<Services>, request: Request) -> Result<Json<InsightsTold>, Refusal> {
-    let asked: InsightsRequest = read(request, "{\"query\", \"log_groups\", \"start\", \"end\", \"limit\"}").await?;
+    let asked: InsightsRequest =
+        read(request, "{\"query\", \"language\", \"log_groups\", \"start\", \"end\", \"limit\"}").await?;
+    match asked.language {
+        InsightsLanguage::Cwli => run_pipe(&services, PipeLanguage::Insights, &asked).await,
+        InsightsLanguage::Ppl => run_pipe(&services, PipeLanguage::Ppl, &asked).await,
+        InsightsLanguage::Sql => run_sql(&services, &asked).await,
+    }
+    .map(Json)
+}
+
+async fn run_pipe(services: &Services, language: PipeLanguage, asked: &InsightsRequest) -> Result<InsightsTold, Refusal> {
     let range = time_range(asked.start.as_deref(), asked.end.as_deref())?;
-    let query = insights::check(PipeLanguage::Insights, &asked.query).map_err(|error| uncompiled(&asked.query, &error))?;
-    let rows = asked.limit.unwrap_or(INSIGHTS_PAGE_ROWS_MAX).clamp(1, INSIGHTS_PAGE_ROWS_MAX);
-    let question = insights_question(&services, &asked.log_groups, &query, range, rows).await;
+    let query = insights::check(language, &asked.query).map_err(|error| uncompiled(&asked.query, &error))?;
+    let question = insights_question(services, language, &asked.log_groups, &query, range, rows_max(asked)).await;
     let question = question.map_err(|error| Refusal::parameter(error.message))?;
     let found = services.asker.insights(&asked.query, &question).await.map_err(|failure| match failure {
         InsightsFailure::Query(error) => uncompiled(&asked.query, &error),
         InsightsFailure::Engine(error) => error.into(),
     })?;
-    let columns: Vec<SqlColumn> =
-        found.answer.columns().into_iter().map(|column| SqlColumn { name: column.name, r#type: column.r#type }).collect();
-    let mut rows_told = found.answer.json_rows()?;
-    let mut stats: Stats = found.answer.stats.into();
-    if rows_told.len() > INSIGHTS_PAGE_ROWS_MAX {
-        rows_told.truncate(INSIGHTS_PAGE_ROWS_MAX);
-        stats.truncated = Some(format!("the first {INSIGHTS_PAGE_ROWS_MAX} rows are told"));
-    }
     let grouped = query.commands.iter().any(|command| matches!(command, languages::insights::Command::Stats { .. }));
-    Ok(Json(InsightsTold { columns, rows: rows_told, matched: found.matched, scanned: found.scanned, grouped, stats }))
+    told(found.answer, found.matched, found.scanned, grouped)
 }
 
-/// Commands and functions with their help.
-#[utoipa::path(get, tag = "Logs", operation_id = "logs_insights_words", path = "/api/logs/insights/words", responses((status = 200, body = InsightsWords)))]
-pub async fn words() -> Json<InsightsWords> {
-    let words = KEYWORDS.iter().map(|word| InsightsWord {
-        name: word.name,
-        kind: word.kind.as_str(),
-        usage: word.usage,
-        help: word.help,
-    });
+async fn run_sql(services: &Services, asked: &InsightsRequest) -> Result<InsightsTold, Refusal> {
+    let asker = &services.asker;
+    let answer = asker.engine.sql(&asker.project, &asked.query, rows_max(asked)).await?;
+    let (matched, scanned) = (answer.rows() as u64, answer.stats.rows_scanned);
+    let grouped = asked.query.to_ascii_lowercase().contains("group by");
+    told(answer, matched, scanned, grouped)
+}
+
+fn rows_max(asked: &InsightsRequest) -> usize {
+    asked.limit.unwrap_or(INSIGHTS_PAGE_ROWS_MAX).clamp(1, INSIGHTS_PAGE_ROWS_MAX)
+}
+
+fn told(answer: engine::Answer, matched: u64, scanned: u64, grouped: bool) -> Result<InsightsTold, Refusal> {
+    let columns = answer.columns().into_iter().map(|column| SqlColumn { name: column.name, r#type: column.r#type }).collect();
+    let mut rows = answer.json_rows()?;
+    let mut stats: Stats = answer.stats.into();
+    if rows.len() > INSIGHTS_PAGE_ROWS_MAX {
+        rows.truncate(INSIGHTS_PAGE_ROWS_MAX);
+        stats.truncated = Some(format!("the first {INSIGHTS_PAGE_ROWS_MAX} rows are told"));
+    }
+    Ok(InsightsTold { columns, rows, matched, scanned, grouped, stats })
+}
+
+/// Commands and functions with their help; none of SQL, which is told elsewhere.
+#[utoipa::path(get, tag = "Logs", operation_id = "logs_insights_words", path = "/api/logs/insights/words", params(InsightsWordsParams), responses((status = 200, body = InsightsWords)))]
+pub async fn words(Params(params): Params<InsightsWordsParams>) -> Json<InsightsWords> {
+    let words = match params.language {
+        InsightsLanguage::Cwli => KEYWORDS,
+        InsightsLanguage::Ppl => languages::ppl::KEYWORDS,
+        InsightsLanguage::Sql => &[],
+    };
+    let words =
+        words.iter().map(|word| InsightsWord { name: word.name, kind: word.kind.as_str(), usage: word.usage, help: word.help });
     Json(InsightsWords { words: words.collect() })
 }
 
@@ -139,7 +206,7 @@ pub async fn saved(State(services): State<Services>) -> Result<Json<SavedQueries
 /// Saves a query; one of the same name is written over.
 #[utoipa::path(post, tag = "Logs", operation_id = "logs_insights_save", path = "/api/logs/insights/saved", request_body = SavedQueryRequest, responses((status = 200, body = SavedQuery), (status = 400, body = Refusal)))]
 pub async fn save(State(services): State<Services>, request: Request) -> Result<Json<SavedQuery>, Refusal> {
-    let asked: SavedQueryRequest = read(request, "{\"name\", \"query\", \"log_groups\"}").await?;
+    let asked: SavedQueryRequest = read(request, "{\"name\", \"query\", \"language\", \"log_groups\"}").await?;
     let name = asked.name.trim().to_owned();
     if name.is_empty() || name.len() > SAVED_QUERY_BYTES_MAX || asked.query.len() > SAVED_QUERY_BYTES_MAX {
         return Err(Refusal::parameter(format!("a saved query has a name and a text of at most {SAVED_QUERY_BYTES_MAX} bytes")));
@@ -149,11 +216,11 @@ pub async fn save(State(services): State<Services>, request: Request) -> Result<
     let known = all.iter().filter_map(saved_query).find(|known| known.name == name);
     let id = known.map_or_else(|| uuid::Uuid::new_v4().to_string(), |known| known.id);
     let document = serde_json::json!({
-        "queryLanguage": "CWLI", "name": name, "queryString": asked.query, "logGroupNames": asked.log_groups,
+        "queryLanguage": asked.language.as_str(), "name": name, "queryString": asked.query, "logGroupNames": asked.log_groups,
     });
     let max = ResourcesMax::OfKind(SAVED_QUERIES_MAX);
     metastore.put_resource(project, SAVED_QUERIES, "", &id, &document.to_string(), max, now_unix_nano()).await?;
-    Ok(Json(SavedQuery { id, name, query: asked.query, log_groups: asked.log_groups }))
+    Ok(Json(SavedQuery { id, name, query: asked.query, language: asked.language, log_groups: asked.log_groups }))
 }
 
 /// Forgets a saved query.
@@ -167,14 +234,13 @@ pub async fn forget(State(services): State<Services>, Path(id): Path<String>, he
 fn saved_query(resource: &metastore::Resource) -> Option<SavedQuery> {
     let document: Value = serde_json::from_str(&resource.document).ok()?;
     let text = |key: &str| document[key].as_str().unwrap_or_default().to_owned();
-    if !matches!(document["queryLanguage"].as_str(), None | Some("CWLI")) {
-        return None;
-    }
+    let language = InsightsLanguage::read(document["queryLanguage"].as_str())?;
     let names = document["logGroupNames"].as_array().into_iter().flatten();
     Some(SavedQuery {
         id: resource.name.clone(),
         name: text("name"),
         query: text("queryString"),
+        language,
         log_groups: names.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
     })
 }
@@ -199,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_saved_is_read_as_far_as_it_is_a_query_of_this_language() {
+    fn what_others_saved_is_read_as_far_as_its_language_is_known() {
         let resource = |document: &str| metastore::Resource {
             owner: String::new(),
             name: "id".into(),
@@ -212,7 +278,8 @@ mod tests {
             (told.name.as_str(), told.query.as_str(), told.log_groups.as_slice()),
             ("a/b", "limit 1", &["x".to_owned()][..])
         );
-        assert!(saved_query(&resource(r#"{"queryLanguage": "SQL"}"#)).is_none());
+        assert_eq!(saved_query(&resource(r#"{"queryLanguage": "SQL"}"#)).unwrap().language, InsightsLanguage::Sql);
+        assert!(saved_query(&resource(r#"{"queryLanguage": "KQL"}"#)).is_none());
         assert!(saved_query(&resource("no")).is_none());
     }
 }

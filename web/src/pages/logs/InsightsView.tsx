@@ -1,4 +1,4 @@
-// Logs Insights' language: an editor that knows its words, its history and what was saved; the answer as a table and a chart.
+// Logs Insights' languages: an editor that knows their words, its history and what was saved; the answer as a table and a chart.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
@@ -7,12 +7,13 @@ import { ApiError } from '../../api/client';
 import * as api from '../../api/logs';
 import type { InsightsAnswer } from '../../api/logs';
 import * as queries from '../../api/queries';
-import { chartOf, EXAMPLES, fieldWritten, wantsCommand, withEntry, type HistoryEntry } from '../../lib/insights';
+import { chartOf, EXAMPLES, fieldWritten, LANGUAGES, languageFrom, wantsCommand, withEntry, type HistoryEntry, type InsightsLanguage } from '../../lib/insights';
 import { inline } from '../../lib/json';
+import { columnText, SQL_WORDS } from '../../lib/sqlcomplete';
 import { ago, localTime, paramFromRange } from '../../lib/time';
 import { count, exact, plural } from '../../lib/units';
 import { Chart } from '../../ui/Chart';
-import { BareButton, Button, copyText, Input } from '../../ui/Control';
+import { BareButton, Button, Choice, copyText, Input } from '../../ui/Control';
 import { Editor, type EditorCompletion } from '../../ui/Editor';
 import { Icon } from '../../ui/Icon';
 import { Panel } from '../../ui/Menu';
@@ -24,8 +25,20 @@ import styles from './Insights.module.css';
 const here = getRouteApi('/logs');
 const HISTORY = 'cupola.insights.history';
 const OWN_FIELDS = ['@timestamp', '@message', '@logStream', '@log', '@ingestionTime', '@ptr'];
+const SQL_TABLES = ['logs', 'spans', 'metrics'];
 const ROW_PX = 24;
 const COLOURS = ['var(--accent)', 'var(--level-error)', 'var(--level-warn)', 'var(--throttle)', 'var(--ok)', 'var(--level-info)', 'var(--level-fatal)', 'var(--bar-quiet)', 'var(--level-debug)', 'var(--ink-3)'];
+
+const SQL_COMPLETIONS: EditorCompletion[] = [
+  ...SQL_TABLES.map((label): EditorCompletion => ({ label, kind: 'keyword', detail: 'table' })),
+  ...SQL_WORDS.map((word): EditorCompletion => ({ label: word.text, kind: word.insert ? 'function' : 'keyword', detail: word.hint, apply: word.insert?.replace(/\|.*$/, '') ?? `${word.text} ` })),
+];
+const SQL_NAMES = {
+  commands: [...SQL_TABLES, ...SQL_WORDS.filter((word) => !word.insert).flatMap((word) => word.text.split(' '))],
+  functions: ['count', ...SQL_WORDS.filter((word) => word.insert).map((word) => word.text)],
+};
+
+const langParam = (language: InsightsLanguage) => (language === 'cwli' ? undefined : language);
 
 const LEVELS = /^(trace|debug|info|warn|error|fatal)(?:ing)?$/i;
 
@@ -45,15 +58,16 @@ function readHistory(): HistoryEntry[] {
 }
 
 export function InsightsView({ views }: { views: ReactNode }) {
-  const { time, insights: asked = '', groups: groupsText = '' } = here.useSearch();
+  const { time, insights: asked = '', lang, groups: groupsText = '' } = here.useSearch();
+  const language = languageFrom(lang);
   const setSearch = useSetSearch();
   const groups = useMemo(() => groupsText.split(',').filter(Boolean), [groupsText]);
-  const [text, setText] = useState(asked || (EXAMPLES[0]?.query ?? ''));
+  const [text, setText] = useState(asked || (EXAMPLES[language][0]?.query ?? ''));
   const [runs, setRuns] = useState(0);
   const [history, setHistory] = useState(readHistory);
-  const words = useQuery(api.words());
+  const words = useQuery(api.words(language));
   const fields = useQuery(api.fields(time, {}));
-  const answer = useQuery(api.insights(time, asked, groups, runs === 0 ? undefined : String(runs)));
+  const answer = useQuery(api.insights(time, language, asked, groups, runs === 0 ? undefined : String(runs)));
   useEffect(() => {
     if (asked !== '') setText(asked);
   }, [asked]);
@@ -61,54 +75,56 @@ export function InsightsView({ views }: { views: ReactNode }) {
   const run = () => {
     const query = text.trim();
     if (query === '') return;
-    const next = withEntry(history, { query, groups, at: Date.now() });
+    const next = withEntry(history, { query, language, groups, at: Date.now() });
     setHistory(next);
     localStorage.setItem(HISTORY, JSON.stringify(next));
     setRuns(runs + 1);
     setSearch({ insights: query });
   };
+  /** Puts a query into the editor, in its language and over its groups, without asking it. */
+  const choose = (query: string, of: InsightsLanguage, over: string[]) => {
+    setText(query);
+    setSearch({ lang: langParam(of), groups: over.join(',') || undefined, insights: of === language ? asked || undefined : undefined }, true);
+  };
   const known = words.data?.words;
   const complete = useCallback(
     (before: string): EditorCompletion[] => {
+      const written = language === 'sql' ? columnText : fieldWritten;
+      const own = language === 'sql' ? [] : OWN_FIELDS;
+      const keys = [...own, ...(fields.data?.fields ?? []).map((field) => field.key)].map((key): EditorCompletion => ({ label: key, apply: written(key), kind: 'property' }));
+      if (language === 'sql') return [...SQL_COMPLETIONS, ...keys];
       if (wantsCommand(before)) return (known ?? []).filter((word) => word.kind === 'command').map((word) => ({ label: word.name, kind: 'keyword', detail: word.usage, info: word.help, apply: `${word.name} ` }));
       const functions = (known ?? []).filter((word) => word.kind !== 'command').map((word): EditorCompletion => ({ label: word.name, kind: 'function', detail: word.usage, info: word.help, apply: `${word.name}(` }));
-      const keys = [...OWN_FIELDS, ...(fields.data?.fields ?? []).map((field) => field.key)].map((key): EditorCompletion => ({ label: key, apply: fieldWritten(key), kind: 'property' }));
       return [...keys, ...functions];
     },
-    [known, fields.data],
+    [known, fields.data, language],
   );
   const named = useMemo(
-    () => ({ commands: (known ?? []).filter((word) => word.kind === 'command').map((word) => word.name), functions: (known ?? []).filter((word) => word.kind !== 'command').map((word) => word.name) }),
-    [known],
+    () => (language === 'sql' ? SQL_NAMES : { commands: (known ?? []).filter((word) => word.kind === 'command').map((word) => word.name), functions: (known ?? []).filter((word) => word.kind !== 'command').map((word) => word.name) }),
+    [known, language],
   );
   const fault = answer.error instanceof ApiError && answer.error.code === 'invalid_query' && text.trim() === asked ? { position: answer.error.position, message: answer.error.message } : null;
   return (
     <>
       <div className={styles.bar}>
         {views}
-        <GroupPicker chosen={groups} onChange={(next) => setSearch({ groups: next.length > 0 ? next.join(',') : undefined })} />
+        <Choice label="Language" options={LANGUAGES} value={language} onChange={(next) => choose(EXAMPLES[next][0]?.query ?? '', next, groups)} />
+        {language !== 'sql' && <GroupPicker chosen={groups} onChange={(next) => setSearch({ groups: next.length > 0 ? next.join(',') : undefined })} />}
         <span className={styles.grow} />
-        <Picker label="Examples">{(close) => EXAMPLES.map((one) => <Choice key={one.name} name={one.name} query={one.query} onChoose={() => (setText(one.query), close())} />)}</Picker>
+        <Picker label="Examples">{(close) => EXAMPLES[language].map((one) => <Entry key={one.name} name={one.name} query={one.query} onChoose={() => (setText(one.query), close())} />)}</Picker>
         <Picker label="History">
           {(close) =>
             history.length === 0 ? (
               <p className={styles.none}>Queries that were run here are kept in this browser.</p>
             ) : (
-              history.map((one) => <Choice key={`${one.at}`} name={ago(one.at, Date.now())} query={one.query} onChoose={() => (setText(one.query), setSearch({ groups: one.groups.join(',') || undefined }, true), close())} />)
+              history.map((one) => <Entry key={`${one.at}`} name={ago(one.at, Date.now())} query={one.query} onChoose={() => (choose(one.query, languageFrom(one.language), one.groups), close())} />)
             )
           }
         </Picker>
-        <Saved
-          text={text}
-          groups={groups}
-          onChoose={(query, of) => {
-            setText(query);
-            setSearch({ groups: of.join(',') || undefined }, true);
-          }}
-        />
+        <Saved text={text} language={language} groups={groups} onChoose={choose} />
       </div>
       <div className={styles.write}>
-        <Editor label="Query in Logs Insights' language" placeholder="fields @timestamp, @message | filter @message like /timeout/ | sort @timestamp desc" value={text} onChange={setText} onRun={run} complete={complete} words={named} fault={fault} />
+        <Editor label={`Query in ${LANGUAGES.find((one) => one.value === language)?.label ?? ''}`} placeholder={LANGUAGES.find((one) => one.value === language)?.placeholder} value={text} onChange={setText} onRun={run} complete={complete} words={named} fault={fault} />
         <div className={styles.run}>
           <Button primary onClick={run} disabled={text.trim() === ''} data-testid="insights-run" title="Ctrl and Enter">
             <Icon name="play" size={12} /> Run
@@ -124,7 +140,11 @@ export function InsightsView({ views }: { views: ReactNode }) {
       </div>
       {asked === '' ? (
         <Empty title="Ask your log lines">
-          <p>Commands joined by bars: pick fields, filter, group and reckon. Without a log group chosen, every group and every service that logs is asked. The examples above are a start.</p>
+          {language === 'sql' ? (
+            <p>One SELECT over logs, spans and metrics. Times stand in the query: the range above is not added to it. The examples above are a start.</p>
+          ) : (
+            <p>Commands joined by bars: pick fields, filter, group and reckon. Without a log group chosen, every group and every service that logs is asked. The examples above are a start.</p>
+          )}
         </Empty>
       ) : answer.data && !fault ? (
         <Answer answer={answer.data} onRange={(range) => setSearch({ time: range })} />
@@ -276,7 +296,7 @@ function Picker({ label, children }: { label: string; children: (close: () => vo
   );
 }
 
-function Choice({ name, query, onChoose, onForget }: { name: string; query: string; onChoose: () => void; onForget?: () => void }) {
+function Entry({ name, query, onChoose, onForget }: { name: string; query: string; onChoose: () => void; onForget?: () => void }) {
   return (
     <div className={styles.choice}>
       <button type="button" onClick={onChoose}>
@@ -288,13 +308,13 @@ function Choice({ name, query, onChoose, onForget }: { name: string; query: stri
   );
 }
 
-function Saved({ text, groups, onChoose }: { text: string; groups: string[]; onChoose: (query: string, groups: string[]) => void }) {
+function Saved({ text, language, groups, onChoose }: { text: string; language: InsightsLanguage; groups: string[]; onChoose: (query: string, language: InsightsLanguage, groups: string[]) => void }) {
   const client = useQueryClient();
   const { data } = useQuery(api.saved());
   const [name, setName] = useState('');
   const again = () => client.invalidateQueries({ queryKey: ['logs', 'insights', 'saved'] });
   const save = useMutation({
-    mutationFn: () => api.save(name.trim(), text, groups),
+    mutationFn: () => api.save(name.trim(), language, text, groups),
     onSuccess: async () => {
       setName('');
       await again();
@@ -320,13 +340,13 @@ function Saved({ text, groups, onChoose }: { text: string; groups: string[]; onC
           {save.error && <p role="alert">{save.error.message}</p>}
           {(data?.queries.length ?? 0) === 0 && <p className={styles.none}>Nothing is saved yet. What CloudWatch's clients save is listed here too.</p>}
           {data?.queries.map((one) => (
-            <Choice
+            <Entry
               key={one.id}
               name={one.name}
               query={one.query}
               onForget={() => forget.mutate(one.id)}
               onChoose={() => {
-                onChoose(one.query, one.log_groups);
+                onChoose(one.query, one.language, one.log_groups);
                 close();
               }}
             />

@@ -101,14 +101,38 @@ impl Cell {
         }
     }
 
+    pub fn count(&self) -> f64 {
+        self.count
+    }
+
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    pub fn least(&self) -> Option<f64> {
+        self.min.or_else(|| self.buckets().map(|(low, ..)| low).reduce(f64::min))
+    }
+
+    pub fn most(&self) -> Option<f64> {
+        self.max.or_else(|| self.buckets().map(|(_, high, _)| high).reduce(f64::max))
+    }
+
+    /// Values and how often each was there; of a bucket, its middle.
+    pub fn values(&self) -> Vec<(f64, f64)> {
+        self.buckets()
+            .map(|(low, high, count)| (low + (high - low) / 2.0, count))
+            .filter(|(value, _)| value.is_finite())
+            .collect()
+    }
+
     pub fn tell(&self, aggregation: Aggregation, seconds: i64) -> Option<f64> {
         if self.count <= 0.0 {
             return None;
         }
         let told = match aggregation {
             Aggregation::Average => Some(self.sum / self.count),
-            Aggregation::Minimum => self.min.or_else(|| self.buckets().map(|(low, ..)| low).reduce(f64::min)),
-            Aggregation::Maximum => self.max.or_else(|| self.buckets().map(|(_, high, _)| high).reduce(f64::max)),
+            Aggregation::Minimum => self.least(),
+            Aggregation::Maximum => self.most(),
             Aggregation::Sum => Some(self.sum),
             Aggregation::Count => Some(self.count),
             Aggregation::Last => self.last.map(|(_, value)| value),

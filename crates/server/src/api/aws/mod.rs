@@ -7,6 +7,7 @@ mod input;
 mod logs;
 pub mod metrics;
 mod schedule;
+mod shapes;
 mod signature;
 mod xray;
 

@@ -3,15 +3,14 @@
 //!
 //! `model.json` is made by `e2e/make_logs_model.py`; a test there fails when it is stale.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use receivers::aws::AwsError;
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::api::aws::input::Input;
+use crate::api::aws::shapes::{Kind, Model, Shape};
 
 /// Of a wrong value, as much is repeated as helps to find it.
 const VALUE_CHARS_SHOWN: usize = 1_024;
@@ -20,59 +19,15 @@ const VALUE_CHARS_SHOWN: usize = 1_024;
 const FAULTS_TOLD_MAX: usize = 10;
 
 #[derive(Deserialize)]
-struct Model {
-    operations: BTreeMap<String, Operation>,
-    shapes: BTreeMap<String, Shape>,
-}
-
-#[derive(Deserialize)]
 pub struct Operation {
     /// The error that this operation refuses wrong members with.
     invalid: String,
     input: String,
 }
 
-#[derive(Deserialize)]
-struct Shape {
-    #[serde(rename = "type")]
-    kind: Kind,
-    min: Option<f64>,
-    max: Option<f64>,
-    pattern: Option<String>,
-    #[serde(rename = "enum", default)]
-    words: Vec<String>,
-    #[serde(default)]
-    members: BTreeMap<String, String>,
-    #[serde(default)]
-    required: Vec<String>,
-    item: Option<String>,
-    key: Option<String>,
-    value: Option<String>,
-    #[serde(skip)]
-    compiled: OnceLock<Option<Regex>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Structure,
-    List,
-    Map,
-    String,
-    Boolean,
-    Integer,
-    Long,
-    Double,
-    Blob,
-}
-
-fn model() -> &'static Model {
-    static MODEL: OnceLock<Model> = OnceLock::new();
-    MODEL.get_or_init(|| {
-        // The file is part of the program, and a test reads it.
-        serde_json::from_str(include_str!("model.json"))
-            .unwrap_or_else(|_| Model { operations: BTreeMap::new(), shapes: BTreeMap::new() })
-    })
+fn model() -> &'static Model<Operation> {
+    static MODEL: OnceLock<Model<Operation>> = OnceLock::new();
+    MODEL.get_or_init(|| Model::read(include_str!("model.json")))
 }
 
 pub fn operation(name: &str) -> Option<&'static Operation> {
@@ -224,68 +179,6 @@ impl Check {
     }
 }
 
-impl Shape {
-    fn text_fault(&self, text: &str) -> Option<String> {
-        if !self.words.is_empty() {
-            let listed = self.words.iter().any(|word| word == text);
-            return (!listed).then(|| format!("satisfy enum value set: [{}]", self.words.join(", ")));
-        }
-        if let Some(constraint) = self.length_fault(text.chars().count()) {
-            return Some(constraint);
-        }
-        let pattern = self.pattern.as_ref()?;
-        let compiled = self.compiled.get_or_init(|| compiled(pattern));
-        let matches = compiled.as_ref().is_none_or(|regex| regex.is_match(text));
-        (!matches).then(|| format!("satisfy regular expression pattern: {pattern}"))
-    }
-
-    fn length_fault(&self, length: usize) -> Option<String> {
-        let length = length as f64;
-        if let Some(max) = self.max.filter(|max| length > *max) {
-            return Some(format!("have length less than or equal to {max}"));
-        }
-        self.min.filter(|min| length < *min).map(|min| format!("have length greater than or equal to {min}"))
-    }
-
-    fn number_fault(&self, number: f64) -> Option<String> {
-        if let Some(max) = self.max.filter(|max| number > *max) {
-            return Some(format!("have value less than or equal to {max}"));
-        }
-        self.min.filter(|min| number < *min).map(|min| format!("have value greater than or equal to {min}"))
-    }
-
-    /// Everything that is asked of a text, as AWS lists it.
-    fn constraints(&self) -> String {
-        let max = self.max.map(|max| format!("Member must have length less than or equal to {max}"));
-        let min = self.min.map(|min| format!("Member must have length greater than or equal to {min}"));
-        let pattern = self.pattern.as_ref().map(|pattern| format!("Member must satisfy regular expression pattern: {pattern}"));
-        let words = (!self.words.is_empty()).then(|| format!("Member must satisfy enum value set: [{}]", self.words.join(", ")));
-        [max, min, pattern, words].into_iter().flatten().collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Kind::Structure => "a structure",
-            Kind::List => "a List",
-            Kind::Map => "a Map",
-            Kind::String => "a String",
-            Kind::Boolean => "a Boolean",
-            Kind::Integer => "an Integer",
-            Kind::Long => "a Long",
-            Kind::Double => "a Double",
-            Kind::Blob => "a Blob",
-        }
-    }
-}
-
-/// The pattern over the whole text. The model is written for Java, where `\w` and `\d` are ASCII's and a dash may stand anywhere.
-fn compiled(pattern: &str) -> Option<Regex> {
-    let ours = pattern.replace(r"\w-_", r"\w_-").replace(r"\w", "A-Za-z0-9_").replace(r"\d", "[0-9]");
-    Regex::new(&format!("^(?s:{ours})$")).ok()
-}
-
 fn within(path: &str, member: &str) -> String {
     if path.is_empty() { member.to_owned() } else { format!("{path}.{member}") }
 }
@@ -326,17 +219,7 @@ mod tests {
 
     #[test]
     fn every_operation_and_pattern_is_read() {
-        let model: Model = serde_json::from_str(include_str!("model.json")).unwrap();
-        assert_eq!(model.operations.len(), 118);
-        for (name, shape) in &model.shapes {
-            if let Some(pattern) = &shape.pattern {
-                assert!(compiled(pattern).is_some(), "{name}: {pattern}");
-            }
-            let inner = shape.members.values().chain(&shape.item).chain(&shape.key).chain(&shape.value);
-            for inner in inner {
-                assert!(model.shapes.contains_key(inner), "{name}: {inner}");
-            }
-        }
+        assert_eq!((model().operations.len(), model().gaps()), (118, Vec::new()));
     }
 
     #[track_caller]

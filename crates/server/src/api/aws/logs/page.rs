@@ -18,6 +18,7 @@ pub(in crate::api) const SAVED_QUERIES: metastore::ResourceKind = QUERY_DEFINITI
 /// What a query is asked of: the groups of these names, or where none is named every group and every service that logs.
 pub(in crate::api) async fn insights_question(
     services: &Services,
+    language: PipeLanguage,
     names: &[String],
     query: &Query,
     range: store::TimeRange,
@@ -46,7 +47,7 @@ pub(in crate::api) async fn insights_question(
     }
     let sources = logs.written_sources(query, &log_groups).await?;
     Ok(InsightsQuestion {
-        language: PipeLanguage::Insights,
+        language,
         tables: logs.tables_of(query).await?,
         masks: logs.masks_of_sources(sources.values().chain([&log_groups])).await?,
         may_unmask: logs.may_unmask(),

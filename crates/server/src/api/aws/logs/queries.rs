@@ -6,10 +6,12 @@ use engine::EngineError;
 use engine::ask::insights::{self, EventSource, EventSources, InsightsFailure, InsightsQuestion, PipeLanguage};
 use languages::insights::{Command, CompileError};
 use receivers::aws::AwsError;
+use receivers::cloudwatch::sts;
 use receivers::cloudwatch::tokens::PageToken;
 use serde_json::{Value, json};
 
 use super::query_jobs::{Asked, Found, Job, Status};
+use super::query_sources::NANOS_PER_SECOND;
 use super::{Answer, LogsApi, NANOS_PER_MS, not_found, page_after};
 use crate::limits::INSIGHTS_START_WAIT_MAX;
 use crate::{Services, now_unix_nano};
@@ -50,6 +52,7 @@ impl LogsApi<'_> {
             id: uuid::Uuid::new_v4().to_string(),
             language: language.to_owned(),
             text: text.to_owned(),
+            expanded: if says_itself || language != "CWLI" { text.to_owned() } else { expanded(&question.log_groups, text) },
             log_groups: names(question.sources.values().chain([&question.log_groups])),
             begun_ms: self.now_ms(),
         };
@@ -108,10 +111,27 @@ impl LogsApi<'_> {
         let jobs = self.services.logs.queries.all().into_iter().filter(asked);
         // Newest first, and still in the order of their places.
         let place = |job: &Job| format!("{:020}\n{}", i64::MAX - job.asked.begun_ms, job.asked.id);
-        let mut items: Vec<(String, Value)> = jobs.map(|job| (place(&job), told(&job))).collect();
+        let mut items: Vec<(String, Value)> = jobs.map(|job| (place(&job), self.told_query(&job))).collect();
         items.sort_by(|a, b| a.0.cmp(&b.0));
         let question = ["DescribeQueries", group.unwrap_or_default(), status.unwrap_or_default(), language.unwrap_or_default()];
         self.listed_by_place("queries", &question, items)
+    }
+
+    fn told_query(&self, job: &Job) -> Value {
+        let mut told = json!({
+            "queryLanguage": job.asked.language,
+            "queryId": job.asked.id,
+            "queryString": job.asked.expanded,
+            "status": job.status.as_str(),
+            "createTime": job.asked.begun_ms,
+            "queryDuration": job.duration_ms,
+            "bytesScanned": job.found.bytes_scanned,
+            "userIdentity": sts::caller_arn(&self.services.settings.account_id),
+        });
+        if let [group] = job.asked.log_groups.as_slice() {
+            told["logGroupName"] = group.as_str().into();
+        }
+        told
     }
 
     pub(super) fn list_log_groups_for_query(&self) -> Answer {
@@ -214,20 +234,13 @@ fn text(value: Value) -> String {
     }
 }
 
-fn told(job: &Job) -> Value {
-    let mut told = json!({
-        "queryLanguage": job.asked.language,
-        "queryId": job.asked.id,
-        "queryString": job.asked.text,
-        "status": job.status.as_str(),
-        "createTime": job.asked.begun_ms,
-        "queryDuration": job.duration_ms,
-        "bytesScanned": job.found.bytes_scanned,
-    });
-    if let [group] = job.asked.log_groups.as_slice() {
-        told["logGroupName"] = group.as_str().into();
-    }
-    told
+/// A query with what the request said beside it: `SOURCE "a", "b" START=1795262400 END=1795266000 | limit 5`.
+fn expanded(sources: &EventSources, text: &str) -> String {
+    let groups: Vec<String> = names([sources].into_iter()).iter().map(|name| format!("\"{name}\"")).collect();
+    let seconds = |nanos: i64| nanos / NANOS_PER_SECOND;
+    // The last second counts whole, and is told as it was given.
+    let (start, end) = (seconds(sources.start_unix_nano), seconds(sources.end_unix_nano) - 1);
+    format!("SOURCE {} START={start} END={end} | {text}", groups.join(", "))
 }
 
 /// An error with its place, in characters.

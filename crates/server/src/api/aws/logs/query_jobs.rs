@@ -35,6 +35,8 @@ pub struct Asked {
     pub id: String,
     pub language: String,
     pub text: String,
+    /// With the groups and times of the request, as the service tells it.
+    pub expanded: String,
     pub log_groups: Vec<String>,
     pub begun_ms: i64,
 }

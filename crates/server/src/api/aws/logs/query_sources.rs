@@ -23,7 +23,7 @@ const GROUPS_MAX: usize = 50;
 /// Groups that `logGroups(...)` can choose, as at the service.
 const GROUPS_CHOSEN_MAX: usize = 10_000;
 
-const NANOS_PER_SECOND: i64 = 1_000_000_000;
+pub(super) const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 impl LogsApi<'_> {
     /// What StartQuery's members name; where the query says itself, they may name nothing.

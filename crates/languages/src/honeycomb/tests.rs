@@ -60,7 +60,7 @@ fn errors_name_their_place() {
         {"calculation": []}
             invalid calculation: unknown field
         {"calculations": [{"op": "MEDIAN", "column": "a"}]}
-            invalid calculations[0].op: unknown operation "MEDIAN": expected one of COUNT CONCURRENCY SUM AVG COUNT_DISTINCT HEATMAP MAX MIN P001 P01 P05 P10 P20 P25 P50 P75 P80 P90 P95 P99 P999 RATE_AVG RATE_SUM RATE_MAX
+            invalid calculations[0].op: unknown operation "MEDIAN": expected one of COUNT CONCURRENCY SUM AVG COUNT_DISTINCT HEATMAP MAX MIN P001 P01 P05 P10 P20 P25 P50 P75 P80 P90 P95 P99 P999 RATE_AVG RATE_SUM RATE_MAX COUNT_DATAPOINTS HISTOGRAM_COUNT
         {"calculations": [{"op": "SUM"}]}
             missing calculations[0].column: SUM requires a column
         {"calculations": [{"op": "COUNT", "column": "a"}]}

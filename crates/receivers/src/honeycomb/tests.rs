@@ -404,7 +404,51 @@ fn what_firehose_delivers() {
         r#"{{"requestId":"r-1","timestamp":1795230147000,"records":[{{"data":"{lines}"}},{{"data":"{own}"}},{{"data":"{broken}"}},{{"data":"?"}}]}}"#
     );
     let (batch, reply) = send(KINESIS, "from-aws", &[(FIREHOSE_KEY, "present")], body.as_bytes());
-    expect![[r#""#]].assert_eq(&format!("{batch}---\n{reply}"));
+    expect![[r#"
+        resource "from-aws"
+            service.name = "from-aws"
+            honeycomb.dataset = "from-aws"
+            aws.log.group.name = "/aws/lambda/pay"
+            aws.log.stream.name = "2026/11/21/1"
+            cloud.account.id = "123456789012"
+        scope ""
+        log "{\"level\":\"error\",\"order\":7}"
+          time_unix_nano: 1795230146762000000
+          severity_number: 17
+          severity_text: "error"
+            level = "error"
+            order = 7
+            aws.log.event.id = "371"
+        resource "from-aws"
+            service.name = "from-aws"
+            honeycomb.dataset = "from-aws"
+        scope ""
+        log "own"
+          time_unix_nano: 1767323045678901234
+            name = "own"
+            duration_ms = 3
+        resource "from-aws"
+            service.name = "from-aws"
+            honeycomb.dataset = "from-aws"
+        scope ""
+        log "enveloped"
+          time_unix_nano: 1795230146000000000
+          sample_rate: 2
+            name = "enveloped"
+        refused 1 logs: record: a metric message is cut off
+        refused 1 logs: record: expected data in base64
+        ---
+        200 OK
+        content-type: application/json
+
+        {"requestId":"r-1","timestamp":1767323045678}
+    "#]]
+    .assert_eq(&format!("{batch}---\n{reply}"));
     let (_, reply) = send(KINESIS, "from-aws", &[], b"no delivery");
-    expect![[r#""#]].assert_eq(&reply);
+    expect![[r#"
+        400 Bad Request
+        content-type: application/json
+
+        {"requestId":"","timestamp":1767323045678,"errorMessage":"request body is malformed and cannot be read: expected a delivery: expected ident at line 1 column 2"}
+    "#]].assert_eq(&reply);
 }

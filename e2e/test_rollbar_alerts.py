@@ -1,6 +1,9 @@
 """Rules of notification, scrubbing, grouping by rules: what people set, and what then happens to what an SDK sends."""
 
+import email
+import email.policy
 import json
+import socketserver
 import threading
 import time
 import urllib.request
@@ -31,6 +34,44 @@ class Webhook:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook?secret=s3cret"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+class MailServer(socketserver.ThreadingTCPServer):
+    """A mail server that takes everything, but asks the first sender to come again."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), MailSession)
+        self.address = f"127.0.0.1:{self.server_address[1]}"
+        self.refused, self.mails = 0, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class MailSession(socketserver.StreamRequestHandler):
+    def answer(self, text: str):
+        self.wfile.write(f"{text}\r\n".encode())
+
+    def handle(self):
+        self.answer("220 mail.test")
+        recipients = []
+        for line in self.rfile:
+            verb = line.split(b" ")[0].strip().upper()
+            if verb == b"RCPT" and self.server.refused == 0:
+                self.server.refused += 1
+                self.answer("451 4.7.1 come again")
+            elif verb == b"RCPT":
+                recipients.append(line.decode().split("<")[1].split(">")[0])
+                self.answer("250 ok")
+            elif verb == b"DATA":
+                self.answer("354 go on")
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.server.mails.append((recipients, email.message_from_bytes(b"".join(lines), policy=email.policy.default)))
+                self.answer("250 taken")
+            elif verb == b"QUIT":
+                return self.answer("221 bye")
+            else:
+                self.answer("250 ok")
 
 
 @pytest.fixture
@@ -102,6 +143,47 @@ def test_rules_tell_once(server, api, service, webhook):
         api.send("DELETE", f"/api/notifications/rules/{told['id']}")
 
 
+def test_people_are_told_by_mail(tmp_path):
+    mail = MailServer()
+    server = Server(binary(), tmp_path, "--smtp-server", mail.address, "--smtp-security", "off", "--smtp-from", "Cupola <cupola@example.test>")
+    try:
+        api = server.api
+        api.send("PUT", "/api/notifications/channels/email", {"enabled": True, "config": {"to": ["ann@example.test", "bob@example.test"]}})
+        asked = [
+            {"type": "level", "operation": "gte", "value": "error"},
+            {"type": "path", "path": "custom.tenant", "operation": "eq", "value": "blue"},
+            {"type": "filename", "operation": "within", "value": "shop"},
+        ]
+        told = api.send("POST", "/api/notifications/rules", {"channel": "email", "trigger": "new_item", "filters": asked})
+        assert told["email_configured"] is True
+        time.sleep(2.5)  # The first look of the clock is behind us.
+        post(server.http, item("of red", "mail-a", custom={"tenant": "red"}))
+        post(server.http, item("höher als 5", "mail-b", custom={"tenant": "blue"}, code_version="4.2", context="GET /cart"))
+
+        def one_mail():
+            assert mail.refused == 1 and len(mail.mails) == 1, mail.mails
+            return mail.mails[0]
+
+        recipients, message = eventually(one_mail, 60)
+        assert recipients == ["ann@example.test", "bob@example.test"]
+        assert message["Subject"].startswith("New error: #2 Boom") and message["Subject"].endswith("höher als 5")
+        text = message.get_content().replace("\r\n", "\n")
+        assert "Level: error\nEnvironment: mail-b\nOccurrences: 1\nVersion: 4.2\nContext: GET /cart\n" in text
+        (found,) = RollbarApi(server.http).get("/items/", environment="mail-b")["items"]
+        assert f"{server.http}/errors/{found['hash']}" in text
+
+        def the_log_says_so():
+            (delivery,) = api.get("/api/alerting/deliveries", origin="rollbar.rule")["deliveries"]
+            assert (delivery["state"], delivery["attempts"]) == ("delivered", 2), delivery
+
+        eventually(the_log_says_so)
+        time.sleep(3)
+        assert len(mail.mails) == 1, "once"
+    finally:
+        server.stop()
+        mail.shutdown()
+
+
 def test_errors_are_told_apart_by_rules_and_merged(server, api, service):
     rollbar = RollbarApi(server.http)
 
@@ -111,18 +193,20 @@ def test_errors_are_told_apart_by_rules_and_merged(server, api, service):
         return found
 
     for tenant in ("blue", "red"):
-        post(server.http, item("of somebody", service, custom={"tenant": tenant}))
+        post(server.http, item("of somebody", service, custom={"tenant": tenant}, code_version="9.1"))
     (one,) = eventually(lambda: items(1))
     rules = api.send("POST", f"/api/error-items/{one['id']}/split", {"path": "custom.tenant"})
     assert rules["rules"][0]["fingerprint"] == "{{default_fingerprint}} {{custom.tenant}}"
     time.sleep(1.2)
     for tenant in ("blue", "red", "red"):
-        post(server.http, item("of somebody", service, custom={"tenant": tenant}))
+        post(server.http, item("of somebody", service, custom={"tenant": tenant}, code_version="9.1"))
     apart = eventually(lambda: items(3))
     assert sorted(found["total_occurrences"] for found in apart) == [1, 2, 2]
     red, blue = (next(found for found in apart if tenant in found["title"]) for tenant in ("[red]", "[blue]"))
     api.send("POST", "/api/errors/merge", {"into": red["counter"], "counters": [blue["counter"]]})
     assert rollbar.get(f"/item/{red['id']}")["total_occurrences"] == 3
+    version = rollbar.get("/versions/9.1", environment=service)
+    assert (version["item_stats"]["error"]["new"], version["total_occurrences"]) == (2, 5), "a group counts once"
     assert len(rollbar.get("/items/", environment=service)["items"]) == 2
     api.send("POST", f"/api/error-items/{red['id']}/unmerge", {})
     eventually(lambda: items(3))

@@ -3,7 +3,9 @@
 //! Where a function of ours is younger than the plain way of saying it, both are given, and the first that the server
 //! understands is measured; the report shows which.
 
-use crate::data::What;
+use serde_json::{Value, json};
+
+use crate::data::{DAY_NS, DAY_START_UNIX_NANO, What};
 use crate::lines::{ABSENT_TOKEN, COMMON_TOKEN, RARE_SUBSTRING, RARE_TOKEN};
 use crate::world::COMPARED;
 
@@ -36,6 +38,53 @@ const SERVICE: &str = "checkout";
 
 /// What is compared with the rest: slow requests of one service, about one span in two hundred.
 pub const SELECTED: &str = "\"service.name\" = 'checkout' and duration_ns > 100000000";
+
+/// A question that is asked in words of an API of ours.
+pub struct Posted {
+    pub id: &'static str,
+    pub path: &'static str,
+    pub body: Value,
+    /// Where the rows are in its answer, as a JSON pointer.
+    pub rows: &'static str,
+}
+
+/// BubbleUp over SQL's words, then what *Explore* asks: a chart, a table, their total and the rest, over the day of the spans.
+pub fn posted() -> Vec<Posted> {
+    let (start, end) = (DAY_START_UNIX_NANO / 1_000_000, (DAY_START_UNIX_NANO + DAY_NS) / 1_000_000);
+    let built = |id, query: Value| Posted {
+        id,
+        path: "/api/explore/query",
+        body: json!({ "query": query, "start": start, "end": end, "stream": false }),
+        rows: "/answer/groups",
+    };
+    let hour = 3_600_000;
+    let slow = json!([{ "column": "duration_ms", "op": ">=", "value": 50 }]);
+    vec![
+        Posted {
+            id: "bubble up",
+            path: "/api/bubble-up",
+            body: json!({
+                "start": start.to_string(), "end": end.to_string(), "selection": SELECTED, "columns": COMPARED,
+            }),
+            rows: "/columns",
+        },
+        built("explore: heatmap", json!({ "calculations": [{ "op": "HEATMAP", "column": "duration_ms" }] })),
+        built("explore: by a million users", json!({ "breakdowns": ["user.id"], "limit": 100 })),
+        built(
+            "explore: p99 by route",
+            json!({ "calculations": [{ "op": "P99", "column": "duration_ms" }], "breakdowns": ["service.name", "http.route"] }),
+        ),
+        Posted {
+            id: "explore: bubble up, every field",
+            path: "/api/explore/bubble-up",
+            body: json!({
+                "query": {}, "start": start, "end": end, "limit": 250,
+                "selection": { "start": end - hour, "end": end, "column": "duration_ms", "filters": slow },
+            }),
+            rows: "/fields",
+        },
+    ]
+}
 
 /// Every question that is asked in SQL.
 pub fn questions() -> Vec<Question> {

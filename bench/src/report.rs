@@ -10,7 +10,7 @@ use crate::measure::answers::{Asked, Settled};
 use crate::measure::ingest::{Ingested, UnderQuery};
 use crate::measure::lifecycle::Lifecycle;
 use crate::peers::{Engine, Mode, Peers};
-use crate::queries::{Agreed, questions};
+use crate::queries::{Agreed, posted, questions};
 
 const TEMPLATE: &str = include_str!("../report-template.md");
 
@@ -254,6 +254,34 @@ impl Findings {
                 "ClickHouse 4,800, DuckDB 3,500",
                 Some("bubble up"),
             ),
+            goal("Explore: heatmap of all, with its summary", "ms CPU", AtMost, 150.0, self.answer("explore: heatmap"), "", None),
+            goal(
+                "Explore: by a field of a million values, table, lines and total",
+                "ms CPU",
+                AtMost,
+                400.0,
+                self.answer("explore: by a million users"),
+                "",
+                None,
+            ),
+            goal(
+                "Explore: p99 by route, table, lines and total",
+                "ms CPU",
+                AtMost,
+                1_200.0,
+                self.answer("explore: p99 by route"),
+                "",
+                None,
+            ),
+            goal(
+                "Explore: BubbleUp of every field, an hour of a day",
+                "ms CPU",
+                AtMost,
+                3_000.0,
+                self.answer("explore: bubble up, every field"),
+                "",
+                None,
+            ),
             goal(
                 "logs: a token with 19 hits",
                 "ms CPU",
@@ -473,7 +501,7 @@ impl Findings {
         line(&format!("trace by id, {parts} parts, hit"), self.traces.as_ref().map(|it| &it.0).map_err(Clone::clone));
         line(&format!("trace by id, {parts} parts, miss"), self.traces.as_ref().map(|it| &it.1).map_err(Clone::clone));
         let ids = questions().into_iter().map(|question| question.id);
-        for id in ids.chain(["bubble up"]) {
+        for id in ids.chain(posted().into_iter().map(|question| question.id)) {
             let asked = self.settled.as_ref().map_err(Clone::clone).and_then(|it| match it.answers.get(id) {
                 Some(asked) => asked.as_ref().map_err(Clone::clone),
                 None => Err("was not asked".to_owned()),
@@ -567,12 +595,13 @@ impl Findings {
             Ok(it) => writeln!(
                 out,
                 "- Start with {} parts: {:.3} s wall, {:.3} s of it CPU. Stop, with rows in memory that are not in parts yet: {:.3} s. \
-                 Idle: {:.1} MB, {:.2} % of a core.",
+                 Idle: {:.1} MB, {:.1} MB of it not pages of the program's file; {:.2} % of a core.",
                 grouped(it.parts as f64),
                 it.start_seconds,
                 it.start_cpu_seconds,
                 it.stop_seconds,
                 it.idle_megabytes,
+                it.idle_own_megabytes,
                 it.idle_cpu_share * 100.0
             ),
             Err(why) => writeln!(out, "- Start, stop and idle: not measured: {why}"),

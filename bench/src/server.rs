@@ -128,7 +128,7 @@ impl Server {
         CpuReading::of(self.pid())
     }
 
-    /// Resident memory now (`VmRSS`) or at most (`VmHWM`), in megabytes.
+    /// Resident memory now (`VmRSS`, of it without files `RssAnon`) or at most (`VmHWM`), in megabytes.
     pub fn memory_megabytes(&self, field: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let line = status.lines().find(|line| line.starts_with(field)).with_context(|| format!("no {field}"))?;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::{Plan, median};
 use crate::data::{DAY_NS, DAY_START_UNIX_NANO, What, Written};
 use crate::http::{Answer, Connection};
-use crate::queries::{SELECTED, questions};
+use crate::queries::{Posted, posted, questions};
 use crate::server::{JSON, Server, disk_bytes};
-use crate::world::{COMPARED, hex, trace_id};
+use crate::world::{hex, trace_id};
 
 /// What one question cost.
 #[derive(Clone, Debug)]
@@ -61,8 +61,10 @@ pub fn settled(plan: &Plan, spans: &Set, lines: &Set) -> anyhow::Result<Settled>
             answers.insert(question.id.to_owned(), asked.map_err(|error| format!("{error:#}")));
         }
         if what == What::Spans {
-            let asked = bubble_up(&server, plan.sizes.repeats);
-            answers.insert("bubble up".to_owned(), asked.map_err(|error| format!("{error:#}")));
+            for question in posted() {
+                let asked = post(&server, &question, plan.sizes.repeats);
+                answers.insert(question.id.to_owned(), asked.map_err(|error| format!("{error:#}")));
+            }
         }
         settled.bytes_each[what as usize] = disk_bytes(&folder)? as f64 / set.written.rows as f64;
         server.stop()?;
@@ -148,13 +150,13 @@ fn first_understood(server: &Server, ways: &[String], repeats: usize) -> anyhow:
     bail!("{refused}")
 }
 
-/// Comparing the selected spans with the rest, by the operator made for it.
-fn bubble_up(server: &Server, repeats: usize) -> anyhow::Result<Asked> {
-    let (start, end) = (DAY_START_UNIX_NANO / 1_000_000, (DAY_START_UNIX_NANO + DAY_NS) / 1_000_000);
-    let body =
-        json!({"start": start.to_string(), "end": end.to_string(), "selection": SELECTED, "columns": COMPARED}).to_string();
-    match repeat(server, &mut server.connection()?, "/api/bubble-up", &body, repeats)? {
-        Ok((all, answer)) => summed(&all, &answer["columns"], format!("POST /api/bubble-up {body}")),
+fn post(server: &Server, question: &Posted, repeats: usize) -> anyhow::Result<Asked> {
+    let body = question.body.to_string();
+    match repeat(server, &mut server.connection()?, question.path, &body, repeats)? {
+        Ok((all, answer)) => {
+            let rows = answer.pointer(question.rows).unwrap_or(&Value::Null);
+            summed(&all, rows, format!("POST {} {body}", question.path))
+        }
         Err(message) => bail!("{message}"),
     }
 }

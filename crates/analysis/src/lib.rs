@@ -10,6 +10,7 @@ pub mod log_patterns;
 mod occurrence_number;
 pub mod retention;
 pub mod root_cause;
+pub mod secrets;
 pub mod sensitive;
 pub mod service_graph;
 pub mod severity;

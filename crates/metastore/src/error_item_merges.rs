@@ -1,11 +1,9 @@
 //! Items put together by people, and taken apart again.
 //!
 //! A group is an item of its own. Its members keep their fingerprints: while they are members, occurrences of those are the
-//! group's; taken out, a member has them back. Comments of
-//! members are the group's too.
+//! group's; taken out, a member has them back. Comments of members, and the versions they were seen in, are the group's too.
 
 use serde_json::json;
-use sqlx::Row;
 
 use crate::database::{Metastore, signed};
 use crate::error::MetastoreError;
@@ -107,16 +105,9 @@ impl Metastore {
             .bind(now_unix_nano)
             .execute(&mut *writing)
             .await?;
+        gather_environments(&mut writing, group).await?;
         writing.commit().await?;
         Ok(leaving)
-    }
-
-    /// The environments that items were seen in: pairs of item and environment.
-    pub async fn error_item_environments(&self, project: &str) -> Result<Vec<(i64, String)>, MetastoreError> {
-        let query = "select distinct v.item as item, v.environment as environment from error_item_versions v
-             join error_items i on i.id = v.item where i.project = $1 and i.group_item is null and v.environment <> ''";
-        let rows = sqlx::query(query).bind(project).fetch_all(self.readers()).await?;
-        rows.iter().map(|row| Ok((row.try_get("item")?, row.try_get("environment")?))).collect()
     }
 
     /// The items that were merged into one.
@@ -137,6 +128,19 @@ async fn members(writing: &mut Writing, group: i64) -> Result<Vec<ErrorItem>, Me
     let query = format!("select {COLUMNS} from error_items where group_item = $1 order by id");
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(group).fetch_all(&mut **writing).await?;
     rows.iter().map(item).collect()
+}
+
+/// A group was seen where it and its members were.
+async fn gather_environments(writing: &mut Writing, group: i64) -> Result<(), MetastoreError> {
+    sqlx::query(
+        "update error_items set environments = char(31) || coalesce((select group_concat(environment, char(31)) || char(31) from
+            (select distinct v.environment as environment from error_item_versions v
+             where v.item = $1 or v.item in (select m.id from error_items m where m.group_item = $1))), '') where id = $1",
+    )
+    .bind(group)
+    .execute(&mut **writing)
+    .await?;
+    Ok(())
 }
 
 async fn has_members(writing: &mut Writing, id: i64) -> Result<bool, MetastoreError> {
@@ -206,16 +210,7 @@ async fn join(
         .bind(group.id)
         .execute(&mut **writing)
         .await?;
-    sqlx::query(
-        "insert into error_item_versions (item, environment, version, first_seen, last_seen, occurrences)
-         select $2, environment, version, first_seen, last_seen, occurrences from error_item_versions where item = $1
-         on conflict (item, environment, version) do update set first_seen = min(first_seen, excluded.first_seen),
-            last_seen = max(last_seen, excluded.last_seen), occurrences = occurrences + excluded.occurrences",
-    )
-    .bind(member.id)
-    .bind(group.id)
-    .execute(&mut **writing)
-    .await?;
+    gather_environments(writing, group.id).await?;
     sqlx::query(
         "update error_items set occurrences = occurrences + $2, level = max(level, $6), first_occurrence =
             case when $3 < first_seen then $7 else first_occurrence end, first_seen = min(first_seen, $3), last_occurrence =
@@ -342,7 +337,12 @@ mod tests {
         let versions: Vec<_> = versions.iter().map(|one| (one.version.as_str(), one.occurrences)).collect();
         assert_eq!(versions, [("2", 2), ("1", 4)]);
         assert_eq!(metastore.error_item_comments(a).await.unwrap().len(), 1);
-        assert_eq!(metastore.error_item_environments("default").await.unwrap(), [(a, "production".to_owned())]);
+        assert_eq!(list().await.unwrap()[0].environments, ["production"]);
+        let found = ErrorItemFilter { versions: vec!["2".into()], has_comments: Some(true), ..ErrorItemFilter::default() };
+        assert_eq!(metastore.count_error_items("default", &found).await.unwrap(), 1, "what members had is the group's");
+        let of_version = metastore.error_items_of_version("default", "production", "1", 9).await.unwrap();
+        let of_version: Vec<_> = of_version.iter().map(|known| (known.item.id, known.seen.occurrences)).collect();
+        assert_eq!(of_version, [(a, 4)], "once");
 
         metastore.record_occurrences("default", &[seen_in("c", "2", 20, 500)], 501 * SECOND).await.unwrap();
         assert_eq!(list().await.unwrap()[0].occurrences, 8);

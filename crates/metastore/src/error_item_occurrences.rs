@@ -9,7 +9,7 @@ use crate::code_version::{VersionOrder, compare_versions};
 use crate::database::{Metastore, signed};
 use crate::error::MetastoreError;
 use crate::error_item_history::{ItemEventKind, note};
-use crate::error_items::{COLUMNS, ErrorItem, ItemStatus, item};
+use crate::error_items::{COLUMNS, ErrorItem, ItemStatus, SEPARATOR, item};
 
 /// An item that was activated is not activated again within this time: whoever resolves it once a second, or a program that
 /// does, fills no history and rings no bell.
@@ -20,6 +20,9 @@ pub const GROUP_ITEM: &str = "group-item-";
 
 /// Pairs of environment and version that one item remembers; further ones are not told apart any more.
 const VERSIONS_REMEMBERED: i64 = 1_000;
+
+/// Characters of the names of environments that one item remembers; items are not found by further ones.
+const ENVIRONMENTS_CHARS_MAX: i64 = 16_000;
 
 /// Occurrences of one group in one environment and version since the last call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,9 +140,9 @@ async fn create(
     let query = format!(
         "insert into error_items (project, counter, fingerprint, status, level, title, environment, framework, platform,
             language, first_seen, last_seen, last_activated_at, first_occurrence, last_occurrence, activating_occurrence,
-            occurrences, changed_at)
+            occurrences, changed_at, environments)
          values ($1, (select coalesce(max(counter), 0) + 1 from error_items where project = $1), $2, 'active', $3, $4, $5, $6, $7,
-            $8, $9, $10, $9, $11, $12, $11, $13, $14)
+            $8, $9, $10, $9, $11, $12, $11, $13, $14, $15)
          returning {COLUMNS}"
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(query))
@@ -157,6 +160,7 @@ async fn create(
         .bind(seen.last_occurrence)
         .bind(signed(seen.count))
         .bind(now_unix_nano)
+        .bind(format!("{SEPARATOR}{}{SEPARATOR}", seen.environment))
         .fetch_one(&mut **writing)
         .await?;
     let created = item(&row)?;
@@ -176,6 +180,9 @@ async fn add(
 ) -> Result<Option<ItemChange>, MetastoreError> {
     let activates = activates(writing, known, seen, now_unix_nano).await?;
     add_version(writing, known.id, seen).await?;
+    if !known.environments.contains(&seen.environment) {
+        add_environment(writing, known.id, &seen.environment).await?;
+    }
     if !activates {
         sqlx::query(
             "update error_items set occurrences = occurrences + $2, last_occurrence = case when $3 >= last_seen then $4 else
@@ -256,13 +263,15 @@ async fn was_reactivated(writing: &mut Writing, known: &ErrorItem) -> Result<boo
 }
 
 async fn was_seen_in(writing: &mut Writing, known: &ErrorItem, version: &str) -> Result<bool, MetastoreError> {
-    let count: i64 =
-        sqlx::query_scalar("select count(*) from error_item_versions where item = $1 and version = $2 and first_seen < $3")
-            .bind(known.id)
-            .bind(version)
-            .bind(known.resolved_at_unix_nano.unwrap_or(i64::MAX))
-            .fetch_one(&mut **writing)
-            .await?;
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from error_item_versions where version = $2 and first_seen < $3
+             and (item = $1 or item in (select id from error_items where group_item = $1))",
+    )
+    .bind(known.id)
+    .bind(version)
+    .bind(known.resolved_at_unix_nano.unwrap_or(i64::MAX))
+    .fetch_one(&mut **writing)
+    .await?;
     Ok(count > 0)
 }
 
@@ -282,6 +291,21 @@ async fn add_version(writing: &mut Writing, item: i64, seen: &OccurrencesSeen) -
     .bind(seen.last_seen_unix_nano)
     .bind(signed(seen.count))
     .bind(VERSIONS_REMEMBERED)
+    .execute(&mut **writing)
+    .await?;
+    Ok(())
+}
+
+async fn add_environment(writing: &mut Writing, item: i64, environment: &str) -> Result<(), MetastoreError> {
+    // It may have come with an occurrence of the same call.
+    sqlx::query(
+        "update error_items set environments = environments || $2 where id = $1 and instr(environments, $3) = 0
+            and length(environments) < $4",
+    )
+    .bind(item)
+    .bind(format!("{environment}{SEPARATOR}"))
+    .bind(format!("{SEPARATOR}{environment}{SEPARATOR}"))
+    .bind(ENVIRONMENTS_CHARS_MAX)
     .execute(&mut **writing)
     .await?;
     Ok(())

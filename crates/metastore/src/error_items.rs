@@ -85,6 +85,8 @@ pub struct ErrorItem {
     pub changed_at_unix_nano: i64,
     /// The item that this one was merged into; lists leave it out.
     pub group_item: Option<i64>,
+    /// Where it was seen; an empty one was not told.
+    pub environments: Vec<String>,
 }
 
 /// What is left empty does not narrow.
@@ -133,7 +135,8 @@ impl ErrorItemOrder {
             ErrorItemOrder::FirstSeen => "first_seen desc, id desc",
             ErrorItemOrder::Occurrences => "occurrences desc, id desc",
             ErrorItemOrder::Level => "level desc, last_seen desc, id desc",
-            ErrorItemOrder::Counter => "counter desc",
+            // Both count up together.
+            ErrorItemOrder::Counter => "id desc",
         }
     }
 }
@@ -175,7 +178,10 @@ pub struct VersionItems {
 
 pub(crate) const COLUMNS: &str = "id, counter, fingerprint, status, level, title, environment, framework, platform, language, \
     assigned_user_id, assigned_team_id, snoozed_until, resolved_at, resolved_in_version, first_seen, last_seen, \
-    last_activated_at, first_occurrence, last_occurrence, activating_occurrence, occurrences, changed_at, group_item";
+    last_activated_at, first_occurrence, last_occurrence, activating_occurrence, occurrences, changed_at, group_item, environments";
+
+/// Stands before, between and behind the environments of an item.
+pub(crate) const SEPARATOR: char = '\u{1f}';
 
 impl Metastore {
     pub async fn error_item(&self, project: &str, id: i64) -> Result<Option<ErrorItem>, MetastoreError> {
@@ -197,15 +203,15 @@ impl Metastore {
         offset: u64,
         limit: u64,
     ) -> Result<Vec<ErrorItem>, MetastoreError> {
-        let mut query = QueryBuilder::new(format!("select {COLUMNS} from error_items i"));
+        let mut query = QueryBuilder::new(format!("select {COLUMNS} from error_items where id in (select id"));
         push_filter(&mut query, project, filter);
-        query.push(format!(" order by {} limit {limit} offset {offset}", order.sql()));
+        query.push(format!(" order by {0} limit {limit} offset {offset}) order by {0}", order.sql()));
         let rows = query.build().fetch_all(self.readers()).await?;
         rows.iter().map(item).collect()
     }
 
     pub async fn count_error_items(&self, project: &str, filter: &ErrorItemFilter) -> Result<u64, MetastoreError> {
-        let mut query = QueryBuilder::new("select count(*) from error_items i");
+        let mut query = QueryBuilder::new("select count(*)");
         push_filter(&mut query, project, filter);
         let count: i64 = query.build_query_scalar().fetch_one(self.readers()).await?;
         Ok(unsigned(count))
@@ -251,11 +257,13 @@ impl Metastore {
         rows.iter().map(|row| Ok((row.try_get("told")?, item(row)?))).collect()
     }
 
-    /// Where an item was seen, latest first.
+    /// Where an item, or one that was merged into it, was seen; latest first.
     pub async fn error_item_versions(&self, item: i64) -> Result<Vec<ItemVersion>, MetastoreError> {
         let rows = sqlx::query(
-            "select environment, version, first_seen, last_seen, occurrences from error_item_versions where item = $1
-             order by last_seen desc",
+            "select environment, version, min(first_seen) as first_seen, max(last_seen) as last_seen,
+                sum(occurrences) as occurrences
+             from error_item_versions where item = $1 or item in (select id from error_items where group_item = $1)
+             group by environment, version order by max(last_seen) desc",
         )
         .bind(item)
         .fetch_all(self.readers())
@@ -270,7 +278,8 @@ impl Metastore {
         Ok(sqlx::query_scalar(query).bind(project).fetch_all(self.readers()).await?)
     }
 
-    /// The items that one version of the code had in one environment, at most `limit`, latest first.
+    /// The items that one version of the code had in one environment, at most `limit`, latest first. What merged items had
+    /// is their group's.
     pub async fn error_items_of_version(
         &self,
         project: &str,
@@ -280,13 +289,15 @@ impl Metastore {
     ) -> Result<Vec<VersionItems>, MetastoreError> {
         let columns = COLUMNS.split(", ").map(|column| format!("i.{0} as {0}", column.trim())).collect::<Vec<_>>().join(", ");
         let query = format!(
-            "select {columns}, v.environment as seen_environment, v.version as seen_version, v.first_seen as seen_first,
-                v.last_seen as seen_last, v.occurrences as seen_occurrences,
-                v.first_seen <= i.first_seen as is_new,
+            "select {columns}, v.environment as seen_environment, v.version as seen_version, min(v.first_seen) as seen_first,
+                max(v.last_seen) as seen_last, sum(v.occurrences) as seen_occurrences,
+                min(v.first_seen) <= i.first_seen as is_new,
                 exists (select 1 from error_item_events e where e.item = i.id and e.kind = 'reactivated'
-                    and json_extract(e.details, '$.version') = v.version) as is_reactivated
-             from error_item_versions v join error_items i on i.id = v.item
-             where i.project = $1 and v.environment = $2 and v.version = $3 order by v.last_seen desc limit {limit}"
+                    and json_extract(e.details, '$.version') = $3) as is_reactivated
+             from error_item_versions v join error_items m on m.id = v.item
+                join error_items i on i.id = coalesce(m.group_item, m.id)
+             where i.project = $1 and v.environment = $2 and v.version = $3
+             group by i.id order by seen_last desc limit {limit}"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(query))
             .bind(project)
@@ -409,30 +420,27 @@ fn changed(before: &ErrorItem, update: &ErrorItemUpdate, now_unix_nano: i64) -> 
     (after, events)
 }
 
+/// The items that a filter lets pass, from `from` on. Unless single items are named, that is found in the index alone.
 fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorItemFilter) {
-    query.push(" where i.project = ").push_bind(project.to_owned());
+    let is_named = !filter.ids.is_empty() || !filter.counters.is_empty();
+    let members = match filter.is_member {
+        Some(true) => " and i.group_item is not null",
+        None if is_named => "",
+        Some(false) | None => " and i.group_item is null",
+    };
+    let index = if is_named || filter.is_member == Some(true) { "" } else { "indexed by error_items_listed" };
+    query.push(format!(" from error_items i {index} where i.project = ")).push_bind(project.to_owned()).push(members);
     push_in(query, "i.id", &filter.ids);
     push_in(query, "i.counter", &filter.counters);
     push_in(query, "i.status", &filter.statuses.iter().map(|status| status.name()).collect::<Vec<_>>());
     push_in(query, "i.level", &filter.levels);
     push_in(query, "i.framework", &filter.frameworks);
     push_in(query, "i.assigned_user_id", &filter.assigned_user_ids);
-    for (column, values) in [("environment", &filter.environments), ("version", &filter.versions)] {
-        if !values.is_empty() {
-            query.push(" and exists (select 1 from error_item_versions v where v.item = i.id");
-            push_in(query, &format!("v.{column}"), values);
-            query.push(")");
-        }
-    }
-    let is_named = !filter.ids.is_empty() || !filter.counters.is_empty();
-    match filter.is_member {
-        Some(true) => query.push(" and i.group_item is not null"),
-        None if is_named => query,
-        Some(false) | None => query.push(" and i.group_item is null"),
-    };
+    push_environments(query, &filter.environments);
+    push_versions(query, &filter.versions);
     if let Some(is_group) = filter.is_group {
-        query.push(if is_group { " and exists" } else { " and not exists" });
-        query.push(" (select 1 from error_items m where m.group_item = i.id)");
+        push_is_among(query, is_group);
+        query.push("select m.group_item from error_items m where m.group_item is not null)");
     }
     match filter.is_assigned {
         Some(true) => query.push(" and (i.assigned_user_id is not null or i.assigned_team_id is not null)"),
@@ -440,23 +448,13 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorIt
         None => query,
     };
     for word in &filter.title_words {
-        query.push(" and instr(lower(i.title), ").push_bind(word.to_lowercase()).push(") > 0");
+        // The database folds the case of ASCII letters only.
+        query.push(" and instr(lower(i.title), ").push_bind(word.to_ascii_lowercase()).push(") > 0");
     }
-    match &filter.fingerprints {
-        Some(fingerprints) if fingerprints.is_empty() => {
-            query.push(" and 1 = 0");
-        }
-        Some(fingerprints) => {
-            query.push(" and i.id in (select f.item from error_item_fingerprints f where f.project = ");
-            query.push_bind(project.to_owned());
-            push_in(query, "f.fingerprint", fingerprints);
-            query.push(")");
-        }
-        None => {}
-    }
+    push_fingerprints(query, project, filter.fingerprints.as_deref());
     if let Some(has) = filter.has_comments {
-        query.push(if has { " and exists" } else { " and not exists" });
-        query.push(" (select 1 from error_item_comments c where c.item = i.id)");
+        push_is_among(query, has);
+        query.push("select coalesce(m.group_item, m.id) from error_item_comments c join error_items m on m.id = c.item)");
     }
     if let Some(since) = filter.seen_since_unix_nano {
         query.push(" and i.last_seen >= ").push_bind(since);
@@ -466,6 +464,52 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorIt
     }
     if let Some(at) = filter.snoozed_at_unix_nano {
         query.push(" and i.snoozed_until > ").push_bind(at);
+    }
+}
+
+/// Begins a list of items that are let pass, or left out.
+fn push_is_among(query: &mut QueryBuilder<Sqlite>, is: bool) {
+    query.push(if is { " and i.id in (" } else { " and i.id not in (" });
+}
+
+fn push_environments(query: &mut QueryBuilder<Sqlite>, environments: &[String]) {
+    if environments.is_empty() {
+        return;
+    }
+    query.push(" and (");
+    let mut any = query.separated(" or ");
+    for environment in environments {
+        any.push("instr(i.environments, ").push_bind_unseparated(format!("{SEPARATOR}{environment}{SEPARATOR}"));
+        any.push_unseparated(") > 0");
+    }
+    query.push(")");
+}
+
+/// What merged items were seen in is their group's.
+fn push_versions(query: &mut QueryBuilder<Sqlite>, versions: &[String]) {
+    if versions.is_empty() {
+        return;
+    }
+    query.push(" and (i.id in (select v.item from error_item_versions v where true");
+    push_in(query, "v.version", versions);
+    query.push(") or i.id in (select m.group_item from error_items m where m.group_item is not null");
+    query.push(" and exists (select 1 from error_item_versions v where v.item = m.id");
+    push_in(query, "v.version", versions);
+    query.push(")))");
+}
+
+fn push_fingerprints(query: &mut QueryBuilder<Sqlite>, project: &str, fingerprints: Option<&[String]>) {
+    match fingerprints {
+        Some([]) => {
+            query.push(" and 1 = 0");
+        }
+        Some(fingerprints) => {
+            push_is_among(query, true);
+            query.push("select f.item from error_item_fingerprints f where f.project = ").push_bind(project.to_owned());
+            push_in(query, "f.fingerprint", fingerprints);
+            query.push(")");
+        }
+        None => {}
     }
 }
 
@@ -481,6 +525,7 @@ fn push_in<T: Clone + Into<serde_json::Value>>(query: &mut QueryBuilder<Sqlite>,
 
 pub(crate) fn item(row: &SqliteRow) -> Result<ErrorItem, MetastoreError> {
     let status: String = row.try_get("status")?;
+    let environments: String = row.try_get("environments")?;
     Ok(ErrorItem {
         id: row.try_get("id")?,
         counter: row.try_get("counter")?,
@@ -506,6 +551,7 @@ pub(crate) fn item(row: &SqliteRow) -> Result<ErrorItem, MetastoreError> {
         occurrences: unsigned(row.try_get("occurrences")?),
         changed_at_unix_nano: row.try_get("changed_at")?,
         group_item: row.try_get("group_item")?,
+        environments: environments.split_terminator(SEPARATOR).skip(1).map(str::to_owned).collect(),
     })
 }
 

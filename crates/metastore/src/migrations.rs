@@ -434,6 +434,20 @@ const MIGRATIONS: &[&[&str]] = &[
         )",
         "create unique index error_source_maps_by_url on error_source_maps (project, version, minified_url)",
     ],
+    &[
+        // The environments an item was seen in, each with a separator before and behind it, so that lists need not look.
+        "alter table error_items add column environments text not null default ''",
+        "update error_items set environments = char(31) || coalesce((select group_concat(environment, char(31)) || char(31) from
+            (select distinct v.environment as environment from error_item_versions v where v.item = error_items.id)), '')",
+        // All that lists are narrowed and sorted by: a page is found in the index alone, whatever is asked.
+        "drop index error_items_by_time",
+        "drop index error_items_by_status",
+        "create index error_items_listed on error_items (project, last_seen desc, id desc, status, level, environments,
+            occurrences, first_seen, framework, assigned_user_id, assigned_team_id, snoozed_until, title)
+            where group_item is null",
+        "drop index error_item_versions_by_version",
+        "create index error_item_versions_by_version on error_item_versions (version, environment, item)",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -35,8 +35,8 @@ export interface Slo {
   budget_events: number;
   burn_rate: number | null;
   exhausts_in_seconds: number | null;
-  state: 'ok' | 'warning' | 'exhausted' | 'no_data';
-  computed_to_unix_nano: string;
+  state: 'ok' | 'warning' | 'exhausted' | 'no_data' | 'pending';
+  computed_to_unix_nano: string | null;
   burn_alerts: BurnAlert[];
   tags: { key: string; value: string }[];
   error?: string;
@@ -50,9 +50,12 @@ export interface SloWhole {
 }
 
 const EVERY_MS = 30_000;
+/** While an objective is being counted for the first time. */
+const PENDING_MS = 2_000;
+const every = (slos: readonly Slo[] | undefined) => (slos?.some((one) => one.state === 'pending') ? PENDING_MS : EVERY_MS);
 
-export const slos = () => queryOptions({ queryKey: ['alerts', 'slos'], queryFn: async ({ signal }) => (await ask<{ slos: Slo[] }>('/api/slos', {}, signal)).slos, refetchInterval: EVERY_MS });
-export const slo = (id: string) => queryOptions({ queryKey: ['alerts', 'slos', id], queryFn: ({ signal }) => ask<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, {}, signal), refetchInterval: EVERY_MS });
+export const slos = () => queryOptions({ queryKey: ['alerts', 'slos'], queryFn: async ({ signal }) => (await ask<{ slos: Slo[] }>('/api/slos', {}, signal)).slos, refetchInterval: (query) => every(query.state.data) });
+export const slo = (id: string) => queryOptions({ queryKey: ['alerts', 'slos', id], queryFn: ({ signal }) => ask<SloWhole>(`/api/slos/${encodeURIComponent(id)}`, {}, signal), refetchInterval: (query) => every(query.state.data && [query.state.data.slo]) });
 
 export const tryBurnAlert = (id: string) => send<Tried>('POST', `/api/burn-alerts/${encodeURIComponent(id)}/test`);
 

@@ -26,7 +26,7 @@ const RANK: Readonly<Record<AlertState, number>> = { firing: 0, warning: 1, erro
 
 const TRIGGER: Readonly<Record<Trigger['state'], AlertState>> = { triggered: 'firing', error: 'error', pending: 'unknown', ok: 'ok', disabled: 'off' };
 const ALARM: Readonly<Record<Alarm['state'], AlertState>> = { ALARM: 'firing', INSUFFICIENT_DATA: 'unknown', OK: 'ok' };
-const SLO: Readonly<Record<Slo['state'], AlertState>> = { exhausted: 'firing', warning: 'warning', no_data: 'unknown', ok: 'ok' };
+const SLO: Readonly<Record<Slo['state'], AlertState>> = { exhausted: 'firing', warning: 'warning', no_data: 'unknown', pending: 'unknown', ok: 'ok' };
 
 /** How figures of a trigger are written. */
 export function triggerFormat(trigger: Pick<Trigger, 'query' | 'baseline'>): (value: number) => string {

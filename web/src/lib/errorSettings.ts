@@ -82,12 +82,69 @@ export const TRIGGERS: readonly { value: string; label: string }[] = [
 ];
 export const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'] as const;
 
+/** What an operation is called. */
+const OPERATIONS: Readonly<Record<string, string>> = {
+  eq: 'is',
+  neq: 'is not',
+  gt: 'is more than',
+  gte: 'is at least',
+  lt: 'is less than',
+  lte: 'is at most',
+  within: 'has',
+  nwithin: 'has not',
+  contains: 'has',
+  ncontains: 'has not',
+  startswith: 'begins with',
+  regex: 'matches',
+  regex_match: 'matches',
+  exists: 'is there',
+};
+export const operationWords = (operation: string): string => OPERATIONS[operation] ?? operation;
+
+const TEXT = ['eq', 'neq', 'within', 'nwithin', 'startswith', 'regex'] as const;
+
+/** What a rule may ask, the usual operation first; deploys have no error to ask of. */
+export const FILTERS: readonly { type: string; label: string; operations: readonly string[]; hint: string; deploys?: boolean }[] = [
+  { type: 'level', label: 'level', operations: ['gte', 'eq', 'neq'], hint: '' },
+  { type: 'environment', label: 'environment', operations: TEXT, hint: 'production', deploys: true },
+  { type: 'title', label: 'title', operations: ['within', 'nwithin', 'eq', 'neq', 'startswith', 'regex'], hint: 'words of the title' },
+  { type: 'context', label: 'context', operations: TEXT, hint: 'GET /cart' },
+  { type: 'filename', label: 'file in the stack', operations: ['within', 'nwithin', 'eq', 'neq', 'startswith', 'regex'], hint: 'app/payments' },
+  { type: 'method', label: 'function in the stack', operations: TEXT, hint: 'charge' },
+  { type: 'framework', label: 'framework', operations: ['eq', 'neq'], hint: 'flask' },
+  { type: 'path', label: 'value of the payload', operations: [...TEXT, 'gt', 'gte', 'lt', 'lte', 'exists'], hint: 'blue', deploys: true },
+  { type: 'unique_occurrences', label: 'people hit', operations: ['gte'], hint: '10' },
+];
+
+export interface FilterDraft {
+  type: string;
+  operation: string;
+  value: string;
+  path: string;
+}
+
+export const blankFilter = (type: string): FilterDraft => ({ type, operation: FILTERS.find((one) => one.type === type)?.operations[0] ?? 'eq', value: type === 'level' ? 'error' : '', path: '' });
+
+const isNumber = (text: string) => text.trim() !== '' && Number.isFinite(Number(text));
+
+/** Whether a filter says enough to be used. */
+export function isWhole({ type, operation, value, path }: FilterDraft): boolean {
+  if (type === 'unique_occurrences') return Number.isInteger(Number(value)) && Number(value) >= 1;
+  if (type === 'path' && path.trim() === '') return false;
+  return operation === 'exists' || (/^[gl]te?$/.test(operation) && type !== 'level' ? isNumber(value) : value.trim() !== '');
+}
+
+export function filterOf({ type, operation, value, path }: FilterDraft): NotificationFilter {
+  if (type === 'unique_occurrences') return { type, value: Number(value) };
+  const told = /^[gl]te?$/.test(operation) && type !== 'level' ? Number(value) : value.trim();
+  return { type, ...(type === 'path' ? { path: path.trim() } : {}), operation, ...(operation === 'exists' ? {} : { value: told }) };
+}
+
 export function filterWords(filter: NotificationFilter): string {
   if (filter.type === 'rate') return `${filter.count} times within ${duration((filter.period ?? 300) * 1e9)}`;
   if (filter.type === 'unique_occurrences') return `${textOf(filter.value ?? filter.count)} people or more`;
-  const named = filter.type === 'path' ? (filter.path ?? 'path') : filter.type;
-  const words: Readonly<Record<string, string>> = { eq: 'is', neq: 'is not', gte: 'is at least', within: 'has', nwithin: 'has not', contains: 'has', ncontains: 'has not', regex: 'matches', regex_match: 'matches', startswith: 'begins with', exists: 'is there' };
-  return `${named} ${words[filter.operation ?? 'eq'] ?? filter.operation} ${textOf(filter.value)}`.trim();
+  const named = filter.type === 'path' ? (filter.path ?? 'path') : (FILTERS.find((one) => one.type === filter.type)?.label ?? filter.type);
+  return `${named} ${operationWords(filter.operation ?? 'eq')} ${textOf(filter.value)}`.trim();
 }
 
 export function ruleWords(rule: Pick<NotificationRule, 'trigger' | 'filters'>): string {

@@ -39,6 +39,8 @@ interface Point {
 
 const DRAG_LEAST_PX = 4;
 const TICK_PX = 26;
+/** Keys go up and down a heatmap in so many. */
+const KEY_ROWS = 32;
 
 export function HeatChart({ label, start, step, series, scale, height = 150, format, tick, chosen, markers, onSelect, onPoint }: Props) {
   const plot = useRef<HTMLDivElement>(null);
@@ -113,6 +115,37 @@ export function HeatChart({ label, start, step, series, scale, height = 150, for
     window.addEventListener('keydown', escape, true);
   };
 
+  const key = (event: React.KeyboardEvent) => {
+    const dx = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
+    const dy = event.key === 'ArrowDown' ? -1 : event.key === 'ArrowUp' ? 1 : 0;
+    const known = dx !== 0 || dy !== 0 || ((event.key === 'Enter' || event.key === 'Escape') && (over !== null || drag !== null));
+    if (!known || event.metaKey || event.ctrlKey || event.altKey || heat.cells.length === 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.key === 'Escape' || event.key === 'Enter') {
+      const [box, point] = [drag, over];
+      setDrag(null);
+      setOver(null);
+      if (event.key === 'Escape') return;
+      if (box) return onSelect(chosenOf(boxed(box.from, box.to)));
+      const cell = point && cellUnder(point.x, point.y, heat);
+      const rect = (plot.current as HTMLDivElement).getBoundingClientRect();
+      if (cell) onPoint?.({ start: start + cell.step * step, end: start + (cell.step + 1) * step, low: cell.low, high: cell.high }, { x: rect.left + point.x * rect.width, y: rect.bottom - point.y * rect.height });
+      return;
+    }
+    const from = drag?.to ?? over;
+    // Begins at the cell that has most.
+    const fullest = heat.cells.reduce((most, one) => (one.count > most.count ? one : most), heat.cells[0] as (typeof heat.cells)[number]);
+    const within = (share: number) => Math.max(0, Math.min(0.9999, share));
+    const to = from ? { x: within(from.x + dx / heat.steps), y: within(from.y + dy / KEY_ROWS) } : { x: (fullest.step + 0.5) / heat.steps, y: (shareOf(fullest.low, heat) + shareOf(fullest.high, heat)) / 2 };
+    if (event.shiftKey && from) {
+      setOver(null);
+      return setDrag({ from: drag?.from ?? from, to });
+    }
+    setDrag(null);
+    setOver(to);
+  };
+
   const placeOf = (one: HeatChosen) => {
     const x = (ms: number) => Math.max(0, Math.min(1, (ms - start) / (end - start)));
     const left = x(one.start ?? start);
@@ -140,7 +173,13 @@ export function HeatChart({ label, start, step, series, scale, height = 150, for
           className={styles.plot}
           style={{ height }}
           role="img"
-          aria-label={`${label}: ${count(total)} events from ${format(heat.low)} to ${format(heat.high)}`}
+          tabIndex={onPoint ? 0 : undefined}
+          aria-label={`${label}: ${count(total)} events from ${format(heat.low)} to ${format(heat.high)}${onPoint ? '; arrow keys move, with Shift they select, Enter opens' : ''}`}
+          onKeyDown={onPoint ? key : undefined}
+          onBlur={() => {
+            setOver(null);
+            setDrag(null);
+          }}
           onPointerDown={begin}
           onPointerMove={(event) => !drag && setOver(at(event))}
           onPointerLeave={() => setOver(null)}

@@ -11,6 +11,8 @@ import { resolveColour, useThemeKey } from './theme';
 const DRAG_LEAST_PX = 5;
 /** Series told below the cursor, the largest first. */
 const TOLD = 8;
+/** What the keyboard does, for who cannot see. */
+const OPERATED = '; arrow keys move, with Shift they select, Enter opens';
 /** How near the cursor a line is looked at. */
 const NEAR_PX = 24;
 
@@ -148,10 +150,62 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
       const value = looked === null ? null : (series[looked]?.values[index] ?? null);
       latest.current.onPoint({ start: start + index * step, end: start + (index + 1) * step, series: looked, value }, { x: event.clientX, y: event.clientY });
     });
+    /** Where the keyboard stands: a step, a series, and the step where a range began. */
+    let stood: { index: number; series: number; from: number | null } | null = null;
+    const rangeOf = (from: number, to: number) => ({ first: Math.min(from, to), end: Math.max(from, to) + 1 });
+    const stand = () => {
+      if (!stood) return;
+      const { index, series: looked, from } = stood;
+      const value = now[looked]?.[index];
+      plot.setCursor({ left: plot.valToPos(xs[index] ?? start, 'x'), top: typeof value === 'number' ? plot.valToPos(value, 'y') : plot.over.clientHeight / 2 });
+      const range = from === null ? null : rangeOf(from, index);
+      const [left, right] = range ? [range.first, range.end].map((at) => plot.valToPos(start + at * step, 'x')) as [number, number] : [0, 0];
+      plot.setSelect({ left, top: 0, width: right - left, height: range ? plot.over.clientHeight : 0 }, false);
+    };
+    const leave = () => {
+      stood = null;
+      plot.setCursor({ left: -10, top: -10 });
+      plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    };
+    const key = (event: KeyboardEvent) => {
+      const move = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
+      const turn = event.key === 'ArrowUp' ? -1 : event.key === 'ArrowDown' ? 1 : 0;
+      const known = move !== 0 || turn !== 0 || ((event.key === 'Enter' || event.key === 'Escape') && stood !== null);
+      if (!known || event.metaKey || event.ctrlKey || event.altKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (event.key === 'Escape') return leave();
+      if (event.key === 'Enter' && stood) {
+        const { index, series: looked, from } = stood;
+        if (from !== null) {
+          const { first, end } = rangeOf(from, index);
+          leave();
+          return latest.current.onSelect({ start: start + first * step, end: start + end * step });
+        }
+        const place = plot.over.getBoundingClientRect();
+        const at = { x: place.left + (plot.cursor.left ?? 0), y: place.top + (plot.cursor.top ?? 0) };
+        return latest.current.onPoint?.({ start: start + index * step, end: start + (index + 1) * step, series: looked, value: series[looked]?.values[index] ?? null }, at);
+      }
+      // From one line to the next that has a value here, the largest first.
+      const index = Math.max(0, Math.min(steps - 1, stood ? stood.index + move : move < 0 ? steps - 1 : 0));
+      const there = now.map((_, i) => i).filter((i) => typeof series[i]?.values[index] === 'number');
+      there.sort((a, b) => (now[b]?.[index] ?? 0) - (now[a]?.[index] ?? 0));
+      const place = there.indexOf(stood?.series ?? -1);
+      const looked = turn === 0 || place < 0 ? (stood?.series ?? there[0] ?? 0) : (there[Math.max(0, Math.min(there.length - 1, place + turn))] ?? 0);
+      stood = { index, series: looked, from: event.shiftKey && move !== 0 ? (stood?.from ?? stood?.index ?? index) : null };
+      stand();
+    };
+    const operable = latest.current.onPoint !== undefined;
+    if (operable) {
+      place.addEventListener('keydown', key);
+      place.addEventListener('blur', leave);
+    }
     const sized = new ResizeObserver(() => plot.setSize({ width: Math.max(120, place.clientWidth), height }));
     sized.observe(place);
     return () => {
       sized.disconnect();
+      place.removeEventListener('keydown', key);
+      place.removeEventListener('blur', leave);
       drawn.current = null;
       plot.destroy();
     };
@@ -164,7 +218,7 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
   const told = series.slice(0, TOLD).map((one) => `${one.label} up to ${props.format(Math.max(0, ...one.values.map((value) => value ?? 0)))}`);
   return (
     <>
-      <div ref={box} role="img" aria-label={`${label}: ${told.join(', ')}`} />
+      <div ref={box} role="img" tabIndex={props.onPoint ? 0 : undefined} aria-label={`${label}: ${told.join(', ')}${props.onPoint ? OPERATED : ''}`} />
       <div ref={tip} className={`${styles.tip} ${styles.many}`} style={{ display: 'none' }} />
     </>
   );

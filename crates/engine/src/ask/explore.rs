@@ -151,10 +151,15 @@ impl Asker {
         let plain = self.explore_context(&session, &state, question).await?;
         let whole = lower(specification, plain.clone())?;
         whole.results(limit(question))?;
-        let sql = match question.with_sql {
+        // What a series says has no words in SQL that can be read back.
+        let sql = match question.with_sql && !question.query.time_series {
             true => {
-                let spelled = lower(specification, LowerContext { spelled: true, ..plain.clone() })?;
-                self.sql_of(&session, &spelled.named_results(limit(question))?).await
+                let spelled = lower(specification, LowerContext { spelled: true, ..plain.clone() });
+                match spelled.and_then(|spelled| spelled.named_results(limit(question))) {
+                    Ok(plan) => self.sql_of(&session, &plan).await,
+                    // The question has a plan all the same.
+                    Err(_) => None,
+                }
             }
             false => None,
         };

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use analysis::bubble_up::rank;
 use arrow::datatypes::DataType;
 use datafusion::dataframe::DataFrame;
-use languages::honeycomb::{BUILT_IN, Calculation, Filter, FilterOperator, QuerySpecification, Times, lower};
+use languages::honeycomb::{
+    BUILT_IN, Calculation, Filter, FilterOperator, LowerContext, QuerySpecification, Times, lower, names_used,
+};
 use model::Signal;
 use serde::Serialize;
 use serde_json::Value;
@@ -113,17 +115,28 @@ pub struct ExploreTrace {
 /// Honeycomb's names that say nothing about what rows have in common, or the same as another.
 const NOT_COMPARED: &[&str] = &[
     "body",
+    "exception.escaped",
     "exception.stacktrace",
     "library.version",
+    "meta.time_since_span_start_ms",
+    "parent_name",
     "severity_code",
     "severity_text",
+    "span.num_events",
+    "span.num_links",
     "status_code",
+    "telemetry.instrumentation_library",
+    "trace.link.span_id",
+    "trace.link.trace_id",
     "trace.parent_id",
     "trace.span_id",
     "trace.trace_id",
     "trace.trace_state",
     "type",
 ];
+
+/// Fields of which only what the row itself tells is compared: what its other rows tell is compared as theirs.
+const OWN_ALONE: &[&str] = &["error", "exception.message", "exception.type", "meta.annotation_type"];
 
 /// Columns that have a name of Honeycomb's.
 const NAMED_OTHERWISE: &[&str] =
@@ -147,7 +160,11 @@ impl Asker {
         let mut asked = asked(question, names.into_iter().chain([RESOURCE.to_owned()]).collect(), selecting(selection));
         asked.narrowed.extend(selection.column.as_deref().map(exists));
         let state = session.state();
-        let lowered = lower(&asked.query.specification, self.explore_context(&session, &state, &asked).await?)?;
+        let context = self.explore_context(&session, &state, &asked).await?;
+        let mut used = names_used(&question.query.specification, &context)?;
+        used.extend(asked.narrowed.iter().chain(&selection.filters).map(|filter| filter.column.clone()));
+        let alone: Vec<&str> = OWN_ALONE.iter().copied().filter(|name| !used.iter().any(|used| used == name)).collect();
+        let lowered = lower(&asked.query.specification, LowerContext { alone: &alone, ..context })?;
         let rows = lowered.selected(selection.start.unwrap_or(i64::MIN), selection.end.unwrap_or(i64::MAX))?;
         let types: Vec<DataType> = rows.schema().fields().iter().map(|field| field.data_type().clone()).collect();
         let counted = types.len().saturating_sub(2);

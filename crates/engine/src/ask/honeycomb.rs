@@ -16,6 +16,7 @@ use store::TimeRange;
 use super::told::{Wanted, told};
 use super::{Asker, Stats};
 use crate::answer::{Answer, cell_json};
+use crate::engine::{quote, quote_text};
 use crate::error::EngineError;
 use crate::session::Session;
 
@@ -38,6 +39,8 @@ pub struct HoneycombQuestion {
     pub with_other: bool,
     /// Groups, when the query does not say.
     pub limit: Option<u32>,
+    /// Whether the dataset is one of metrics whose points are of series.
+    pub time_series: bool,
 }
 
 impl HoneycombQuestion {
@@ -53,6 +56,7 @@ impl HoneycombQuestion {
             with_total: true,
             with_other: true,
             limit: None,
+            time_series: false,
         }
     }
 }
@@ -160,6 +164,29 @@ impl Asker {
     }
 }
 
+impl Asker {
+    /// Whether there are rows of a service or dataset of just this name; a look that ends at the first of them.
+    pub async fn honeycomb_has_dataset(&self, name: &str) -> Result<bool, EngineError> {
+        let session = self.session(TimeRange::ALL).await?;
+        for signal in Signal::ALL {
+            let named = ["service.name", DATASET].into_iter();
+            let named = named.filter(|column| match signal {
+                Signal::Metrics => *column == DATASET && session.has(signal, column),
+                Signal::Spans | Signal::Logs => session.has(signal, column),
+            });
+            let conditions: Vec<String> = named.map(|column| format!("{} = {}", quote(column), quote_text(name))).collect();
+            if conditions.is_empty() {
+                continue;
+            }
+            let sql = format!("SELECT 1 FROM {} WHERE {} LIMIT 1", signal.table(), conditions.join(" OR "));
+            if session.ask(&sql).await?.rows() > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 pub(super) async fn context<'a>(
     session: &Session,
     state: &'a datafusion::execution::session_state::SessionState,
@@ -171,7 +198,7 @@ pub(super) async fn context<'a>(
     Ok(LowerContext {
         spans: session.source(Signal::Spans).await?,
         logs: session.source(Signal::Logs).await?,
-        metrics: if may_have_points { Some(session.source(Signal::Metrics).await?) } else { None },
+        metrics: if may_have_points || question.time_series { Some(session.source(Signal::Metrics).await?) } else { None },
         functions: state,
         dataset: question.dataset.as_deref(),
         calculated_fields: &question.calculated_fields,
@@ -180,6 +207,8 @@ pub(super) async fn context<'a>(
         narrowed: &[],
         window: Window::WHOLE,
         spelled: false,
+        time_series: question.time_series,
+        alone: &[],
     })
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Quirks: within a bucket values lie evenly; a percentile of a summary needs its values, which only CloudWatch sends
 
-mod fold;
+pub(crate) mod fold;
 
 use std::collections::BTreeMap;
 

@@ -32,6 +32,17 @@ impl Rows<'_> {
         self.weights.map_or(1.0, |weights| weights[row])
     }
 
+    /// What the rows without a value stand for.
+    fn nulls(&self, nulls: &NullBuffer) -> Pair {
+        if self.weights.is_none() {
+            let selected = self.selected.iter().filter(|row| nulls.is_null(**row as usize)).count();
+            return [nulls.null_count() as f64, selected as f64];
+        }
+        let mut counted = [0.0; 2];
+        self.for_each(|row, of, weight| counted[of] += if nulls.is_null(row) { weight } else { 0.0 });
+        counted
+    }
+
     /// Calls `count` for every row and what it stands for, then for the selected ones.
     fn for_each(&self, mut count: impl FnMut(usize, usize, f64)) {
         (0..self.count).for_each(|row| count(row, 0, self.weight(row)));
@@ -87,8 +98,7 @@ impl ColumnCounts {
     pub fn add(&mut self, column: &ArrayRef, rows: &Rows<'_>) -> Result<()> {
         let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
         if let Some(nulls) = nulls {
-            let mut counted = [0.0; 2];
-            rows.for_each(|row, of, weight| counted[of] += if nulls.is_null(row) { weight } else { 0.0 });
+            let counted = rows.nulls(nulls);
             self.nulls = [self.nulls[0] + counted[0], self.nulls[1] + counted[1]];
         }
         match &mut self.values {

@@ -1,5 +1,6 @@
-//! `attribute(attributes_rest, key)`: one of the attributes that did not become columns, as text; and
-//! `attribute_keys(attributes_rest)`: the keys of all of them.
+//! `attribute(attributes_rest, key)`: one of the attributes that did not become columns, as text;
+//! `attribute_keys(attributes_rest)`: the keys of all of them; and `json_items(links)`: the elements of a JSON array, as they are
+//! written.
 //!
 //! Meaning: `attributes_rest` holds one JSON object a row, written by the store. A text is told as it is, a number or a
 //! boolean as JSON writes it, anything deeper as JSON. Null where the row has no such attribute.
@@ -25,6 +26,11 @@ pub fn udf() -> Arc<ScalarUDF> {
 pub fn keys_udf() -> Arc<ScalarUDF> {
     let signature = Signature::one_of(vec![TypeSignature::Exact(vec![DataType::Utf8])], Volatility::Immutable);
     Arc::new(ScalarUDF::from(AttributeKeys { signature }))
+}
+
+pub fn items_udf() -> Arc<ScalarUDF> {
+    let signature = Signature::exact(vec![DataType::Utf8], Volatility::Immutable);
+    Arc::new(ScalarUDF::from(JsonItems { signature }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -100,6 +106,47 @@ impl ScalarUDFImpl for AttributeKeys {
         }
         Ok(ColumnarValue::Array(Arc::new(keys.finish())))
     }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct JsonItems {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for JsonItems {
+    fn name(&self) -> &str {
+        "json_items"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [arrays] = args.args.as_slice() else { return exec_err!("json_items takes a JSON array") };
+        let arrays = cast(&arrays.to_array(args.number_rows)?, &DataType::Utf8)?;
+        let mut told = ListBuilder::new(StringBuilder::new());
+        for array in arrays.as_string::<i32>() {
+            items(array.unwrap_or_default()).for_each(|item| told.values().append_value(item));
+            told.append(array.is_some());
+        }
+        Ok(ColumnarValue::Array(Arc::new(told.finish())))
+    }
+}
+
+/// The elements of an array as they are written; none of what is no array.
+fn items(array: &str) -> impl Iterator<Item = &str> {
+    let text = if array.starts_with('[') { array } else { "" };
+    let mut members = Members { text, at: 1 };
+    std::iter::from_fn(move || {
+        let item = members.value()?;
+        let _ = members.pass(b',');
+        Some(item)
+    })
 }
 
 /// The value of the member whose key is written `wanted`, quotes included, as it is written.
@@ -226,6 +273,16 @@ mod tests {
         is("ü\n", Some("x"));
         is("in", None);
         is("two", None);
+    }
+
+    #[test]
+    fn arrays_have_items() {
+        let is = |array: &str, expected: &[&str]| assert_eq!(items(array).collect::<Vec<_>>(), expected, "{array}");
+        is(r#"[{"a":"],["}, [2,3],"x,y" ,4]"#, &[r#"{"a":"],["}"#, "[2,3]", r#""x,y""#, "4"]);
+        is("[]", &[]);
+        is("", &[]);
+        is(r#"{"a":1}"#, &[]);
+        is("[1,[2", &["1"]);
     }
 
     #[test]

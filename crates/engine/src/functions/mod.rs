@@ -4,6 +4,7 @@
 //! asked; whatever runs plans elsewhere has to call it too.
 
 pub(crate) mod attribute;
+pub(crate) mod bucket_items;
 pub(crate) mod has_token;
 pub(crate) mod id_text;
 pub(crate) mod log_buckets;
@@ -29,7 +30,8 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let scalars = [log_buckets::log_bucket(), log_buckets::time_bucket()];
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
-    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), id_text::udf(), place_in::udf()]);
+    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), attribute::items_udf()]);
+    functions.extend([bucket_items::udf(), id_text::udf(), place_in::udf()]);
     functions.extend([rollbar::path_udf(), rollbar::number_udf()]);
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))

@@ -339,7 +339,13 @@ impl Numbers {
 
     fn extend<T: ArrowPrimitiveType>(&mut self, column: &PrimitiveArray<T>, bits: impl Fn(T::Native) -> u64, out: &mut Vec<u32>) {
         let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
-        for (row, value) in column.values().iter().enumerate() {
+        let values: &[T::Native] = column.values();
+        // Steps of rows in order of time are the same for many rows.
+        if let Some(first) = values.first().filter(|first| nulls.is_none() && values.iter().all(|value| value == *first)) {
+            out.resize(out.len() + values.len(), self.number(bits(*first)));
+            return;
+        }
+        for (row, value) in values.iter().enumerate() {
             let is_null = nulls.is_some_and(|nulls| nulls.is_null(row));
             out.push(if is_null { 0 } else { self.number(bits(*value)) });
         }

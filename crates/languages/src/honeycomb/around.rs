@@ -42,11 +42,12 @@ impl Lowered<'_> {
     }
 
     /// Everything beside the summary: `groups` are those told. `None` where it has to be asked piece by piece: when spans count
-    /// in several steps, when values are differences between steps, and when there is but one piece.
+    /// in several steps, when values are differences between steps, when they are of series, and when there is but one piece.
     pub fn around(&self, groups: &[Vec<ScalarValue>], with_steps: bool) -> Result<Option<LogicalPlan>, LowerError> {
         let has_groups = !self.group_types.is_empty();
-        let is_apart =
-            has_concurrency(self.specification) || self.specification.calculations.iter().any(|one| one.operation.is_rate());
+        let is_apart = self.series.is_some()
+            || has_concurrency(self.specification)
+            || self.specification.calculations.iter().any(|one| one.operation.is_rate());
         if is_apart || if has_groups { groups.is_empty() } else { !with_steps } {
             return Ok(None);
         }

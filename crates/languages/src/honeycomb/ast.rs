@@ -70,11 +70,14 @@ pub enum Operation {
     RateAvg,
     RateSum,
     RateMax,
+    /// Points of metrics datasets, and values counted by histograms.
+    CountDatapoints,
+    HistogramCount,
 }
 
 impl Operation {
     /// Every operation with its name.
-    pub const ALL: [(&'static str, Operation); 24] = [
+    pub const ALL: [(&'static str, Operation); 26] = [
         ("COUNT", Operation::Count),
         ("CONCURRENCY", Operation::Concurrency),
         ("SUM", Operation::Sum),
@@ -99,6 +102,8 @@ impl Operation {
         ("RATE_AVG", Operation::RateAvg),
         ("RATE_SUM", Operation::RateSum),
         ("RATE_MAX", Operation::RateMax),
+        ("COUNT_DATAPOINTS", Operation::CountDatapoints),
+        ("HISTOGRAM_COUNT", Operation::HistogramCount),
     ];
 
     pub fn named(name: &str) -> Option<Operation> {
@@ -111,6 +116,11 @@ impl Operation {
 
     pub fn takes_column(self) -> bool {
         !matches!(self, Operation::Count | Operation::Concurrency)
+    }
+
+    /// Whether it may do without the column that it takes.
+    pub fn does_without_column(self) -> bool {
+        self == Operation::CountDatapoints
     }
 
     /// Whether it compares a step of time with the one before.

@@ -118,10 +118,11 @@ functions![
     (IngestTimestamp, "INGEST_TIMESTAMP", 0, 0),
     (UnixTimestamp, "UNIX_TIMESTAMP", 1, 1),
     (FormatTime, "FORMAT_TIME", 2, 2),
+    (Last, "LAST", 1, 1),
+    (Summarize, "SUMMARIZE", 1, 1),
+    (Increase, "INCREASE", 1, 1),
+    (Rate, "RATE", 1, 1),
 ];
-
-/// Names that Honeycomb has for metrics datasets only.
-const METRICS_ONLY: [&str; 4] = ["LAST", "SUMMARIZE", "INCREASE", "RATE"];
 
 impl Function {
     pub fn as_str(self) -> &'static str {
@@ -401,11 +402,7 @@ impl<'a> Parser<'a> {
         }
         let known = Function::ALL.iter().find(|(known, ..)| *known == name);
         let Some((_, function, from, to)) = known else {
-            let message = match METRICS_ONLY.contains(&name) {
-                true => format!("{name} is for metrics datasets"),
-                false => format!("unknown function {}", caret::quote(name)),
-            };
-            return Err(ExpressionError::new(span, message));
+            return Err(ExpressionError::new(span, format!("unknown function {}", caret::quote(name))));
         };
         if !self.eat('(') {
             return self.expected(&format!("a parenthesis after {name}"));

@@ -74,6 +74,9 @@ impl Scope<'_> {
             Function::Bucket => self.bucket(node, arguments),
             Function::Length => self.length(arguments),
             Function::FormatTime => self.format_time(arguments),
+            Function::Last | Function::Summarize | Function::Increase | Function::Rate => {
+                fault(node, format!("{} is for metrics datasets, as the whole of a field", function.as_str()))
+            }
             Function::EventTimestamp | Function::IngestTimestamp => {
                 if !self.has_row {
                     return fault(node, format!("{} is of a row, and a formula has none", function.as_str()));

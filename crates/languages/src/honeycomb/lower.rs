@@ -20,6 +20,7 @@ use super::filters::condition;
 use super::read::{STEPS_MAX, TIME_RANGE_DEFAULT};
 use super::relations;
 use super::rows::{Events, LowerContext, LowerError, Names, WEIGHT, fault};
+use super::series::{self, SeriesRows};
 use super::typed::{Type, Typed, call, certainly, null_of};
 
 const SECOND: i64 = 1_000_000_000;
@@ -106,6 +107,8 @@ pub struct Lowered<'a> {
     /// Of what is calculated of, where there is such a column.
     value_types: Vec<Type>,
     formulas: Vec<Node>,
+    /// Of a metrics dataset: what is said by the series that the rows are of.
+    pub(super) series: Option<SeriesRows>,
 }
 
 /// Lowers a query as far as its rows.
@@ -121,8 +124,28 @@ pub fn lower<'a>(specification: &'a QuerySpecification, context: LowerContext<'a
             .map_err(|error| SpecificationError::invalid(path, error.with_caret(&formula.expression)))?;
         formulas.push(node);
     }
+    if context.time_series {
+        let range = (times.start.max(context.window.from), times.end.min(context.window.to));
+        let series = series::rows(specification, &context, &names, &wanted(specification, context.narrowed), range)?;
+        let (rows, group_types) = (series.rows.clone(), series.group_types.clone());
+        let series = Some(series);
+        return Ok(Lowered { context, specification, times, rows, group_types, value_types: Vec::new(), formulas, series });
+    }
+    events_only(specification)?;
     let (rows, group_types, value_types) = rows(specification, &context, &names, &times)?;
-    Ok(Lowered { context, specification, times, rows, group_types, value_types, formulas })
+    Ok(Lowered { context, specification, times, rows, group_types, value_types, formulas, series: None })
+}
+
+/// Refuses what only metrics datasets have.
+fn events_only(specification: &QuerySpecification) -> Result<(), SpecificationError> {
+    let of_series = |operation| matches!(operation, Operation::CountDatapoints | Operation::HistogramCount);
+    match specification.calculations.iter().position(|one| of_series(one.operation)) {
+        None => Ok(()),
+        Some(place) => {
+            let message = format!("{} is for metrics datasets", specification.calculations[place].operation.as_str());
+            Err(SpecificationError::invalid(format!("calculations[{place}].op"), message))
+        }
+    }
 }
 
 /// Names of stored fields that a query uses, for those who make them known first.
@@ -457,6 +480,10 @@ impl Lowered<'_> {
     fn summary(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         let calculations = &self.specification.calculations;
         let length = (self.times.end - self.times.start) as f64;
+        if let Some(series) = &self.series {
+            let stepped = series.stepped(&self.context, calculations, rows, keys, None, length / 1e9)?;
+            return self.with_formulas(series.aggregated(&self.context, calculations, stepped, keys)?, keys);
+        }
         let mut plan = self.aggregated(rows.clone(), keys, None, length)?;
         if calculations.iter().any(|calculation| calculation.operation.is_rate()) {
             plan = self.with_rates(plan, rows, keys)?;
@@ -582,8 +609,14 @@ impl Lowered<'_> {
     fn over_time(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         let mut step_keys = vec![BUCKET.to_owned()];
         step_keys.extend_from_slice(keys);
-        let stepped = self.stepped(rows, keys)?;
-        let mut plan = self.aggregated(stepped, &step_keys, Some(FIRST), self.times.step as f64)?;
+        let (calculations, step) = (&self.specification.calculations, self.times.step as f64);
+        let mut plan = match &self.series {
+            None => self.aggregated(self.stepped(rows, keys)?, &step_keys, Some(FIRST), step)?,
+            Some(series) => {
+                let stepped = series.stepped(&self.context, calculations, rows, keys, Some(self.times), step / 1e9)?;
+                series.aggregated(&self.context, calculations, stepped, &step_keys)?
+            }
+        };
         let rates = self.rates();
         if !rates.is_empty() {
             let mut windows = Vec::new();
@@ -743,6 +776,7 @@ impl Lowered<'_> {
                     aggregates.push(self.aggregate("percentile", arguments, false)?.alias(&a));
                     ident(&a)
                 }
+                Operation::CountDatapoints | Operation::HistogramCount => null_of(Type::Float),
                 Operation::Heatmap => {
                     let arguments = vec![masked(value, value_type)?, ident(WEIGHT)];
                     aggregates.push(self.aggregate("histogram", arguments, false)?.alias(&a));

@@ -102,7 +102,7 @@ fn calculation(value: &Value, path: &str) -> Read<Calculation> {
         operation(object, path, "op")?.ok_or_else(|| SpecificationError::missing(format!("{path}.op"), "cannot be blank"))?;
     let column = optional_text(object, path, "column")?;
     match (operation.takes_column(), &column) {
-        (true, None) => {
+        (true, None) if !operation.does_without_column() => {
             let message = format!("{} requires a column", operation.as_str());
             return Err(SpecificationError::missing(format!("{path}.column"), message));
         }
@@ -205,9 +205,6 @@ fn having(value: &Value, path: &str) -> Read<Having> {
 fn operation(object: &Map<String, Value>, path: &str, member: &str) -> Read<Option<Operation>> {
     let Some(name) = optional_text(object, path, member)? else { return Ok(None) };
     let place = format!("{path}.{member}");
-    if matches!(name.as_str(), "COUNT_DATAPOINTS" | "HISTOGRAM_COUNT") {
-        return Err(SpecificationError::invalid(place, format!("{name} is for metrics datasets")));
-    }
     Operation::named(&name).map(Some).ok_or_else(|| {
         let known: Vec<&str> = Operation::ALL.iter().map(|(name, _)| *name).collect();
         SpecificationError::invalid(place, format!("unknown operation {name:?}: expected one of {}", known.join(" ")))

@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 
 use datafusion_common::{Column, DataFusionError, NullEquality};
-use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::{Expr, JoinType, LogicalPlan, LogicalPlanBuilder, ident};
 use model::Signal;
 
 use super::ast::{Filter, QuerySpecification, Relation};
 use super::filters;
-use super::rows::{Events, LowerContext, LowerError, Names, PARENT, SPAN, TRACE};
+use super::rows::{Events, LowerContext, LowerError, Names, PARENT, SPAN, TRACE, aggregate};
 use super::typed::Type;
 
 /// How far before and after the range a trace's other spans are looked for.
@@ -87,8 +86,7 @@ fn join_one(
         let value = events.field(field)?;
         types.insert(*place, value.r#type);
         // Of several spans that fit, one: the least value, so that the answer does not depend on the order of rows.
-        let min = AggregateFunction::new_udf(context.functions.udaf("min")?, vec![value.expr], false, None, Vec::new(), None);
-        told.push(Expr::AggregateFunction(min).alias(format!("r{place}")));
+        told.push(aggregate(context, "min", value.expr)?.alias(format!("r{place}")));
     }
     let others = spans.aggregate(grouped.collect::<Vec<_>>(), told)?.build()?;
     if context.spelled {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion_common::{DataFusionError, ScalarValue};
+use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource, ident, lit};
 use model::Signal;
 
 use super::ast::{CalculatedField, Filter};
+use super::beside;
 use super::calculated::{Node, parse};
 use super::error::SpecificationError;
 use super::expression::{RECEIVED_AT, Scope, TIME, Unlowered};
@@ -69,6 +71,24 @@ pub struct LowerContext<'a> {
     pub window: Window,
     /// Whether the plan is to be told in SQL: it then has the joins only that SQL has words for.
     pub spelled: bool,
+    /// Whether the dataset's points are of series, rather than events with metrics as fields.
+    pub time_series: bool,
+    /// Fields for which nobody looks beyond the row itself, although another row may tell them.
+    pub alone: &'a [&'a str],
+}
+
+/// What a row is; each kind has its own way from columns to fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowKind {
+    Span,
+    /// A log record, or anything of its table where events of spans are not told apart from others.
+    Log,
+    /// An event of a span.
+    Annotation,
+    /// A link of a span, as a row of its own.
+    Link,
+    /// A data point.
+    Point,
 }
 
 /// A part of a query's range, or a range before it.
@@ -104,6 +124,11 @@ impl Names {
             calculated.insert(field.name.clone(), (field.expression.clone(), node, path));
         }
         Ok(Names { calculated })
+    }
+
+    /// The expression of a calculated field.
+    pub fn calculated(&self, name: &str) -> Option<&Node> {
+        self.calculated.get(name).map(|(_, node, _)| node)
     }
 
     /// Adds the names of stored fields that `name` needs.
@@ -143,29 +168,43 @@ impl<'a> Events<'a> {
     ) -> Result<Events<'a>, LowerError> {
         let mut needed = Vec::new();
         wanted.iter().for_each(|name| names.stored(name, &mut needed, 0));
-        let sources: Vec<(Signal, &Arc<dyn TableSource>)> = signals
-            .iter()
-            .filter_map(|signal| {
-                let source = match signal {
-                    Signal::Spans => &context.spans,
-                    Signal::Logs => &context.logs,
-                    Signal::Metrics => context.metrics.as_ref()?,
+        let beside: Vec<&str> = needed.iter().copied().filter(|name| !context.alone.contains(name)).collect();
+        let mut sources = Vec::new();
+        for signal in signals {
+            let source = match signal {
+                Signal::Spans => Some(&context.spans),
+                Signal::Logs => Some(&context.logs),
+                Signal::Metrics => context.metrics.as_ref(),
+            };
+            let Some(source) = source else { continue };
+            let kinds = beside::kinds(*signal, &beside);
+            for kind in kinds {
+                let filter = match of_dataset(*signal, source, dataset) {
+                    Some(of_dataset) => within(range).and(of_dataset),
+                    None => within(range),
                 };
-                Some((*signal, source))
-            })
-            .collect();
+                let mut rows = LogicalPlanBuilder::scan(signal.table(), Arc::clone(source), None)?.filter(filter)?;
+                rows = match kind {
+                    RowKind::Annotation => rows.filter(beside::is_annotation())?,
+                    RowKind::Log if kinds.len() > 1 => rows.filter(Expr::Not(Box::new(beside::is_annotation())))?,
+                    _ => rows,
+                };
+                sources.push((*kind, source.schema(), rows.build()?));
+            }
+        }
         let mut branches: Vec<Vec<Option<Typed>>> = Vec::new();
-        for (signal, source) in &sources {
-            let schema = source.schema();
-            let fields = needed.iter().map(|name| fields::field(*signal, &schema, context.functions, name));
+        for (kind, schema, _) in &sources {
+            let fields = needed.iter().map(|name| fields::field(context, *kind, schema, name));
             branches.push(fields.collect::<Result<_, _>>()?);
         }
         let types: Vec<Type> = (0..needed.len())
             .map(|at| branches.iter().filter_map(|fields| Some(fields[at].as_ref()?.r#type)).fold(Type::Null, Type::or))
             .collect();
         let mut plan: Option<LogicalPlan> = None;
-        for ((signal, source), fields) in sources.into_iter().zip(branches) {
-            let branch = branch(context, signal, source, dataset, range, fields, &types)?;
+        for ((kind, _, rows), fields) in sources.into_iter().zip(branches) {
+            let columns = columns(context, kind, fields, &types);
+            let rows = beside::joined(context, kind, rows, &columns, range, &beside)?;
+            let branch = LogicalPlanBuilder::from(rows).project(columns)?.build()?;
             plan = Some(match plan {
                 None => branch,
                 Some(plan) => LogicalPlanBuilder::from(plan).union(branch)?.build()?,
@@ -175,6 +214,30 @@ impl<'a> Events<'a> {
         let columns = needed.iter().zip(&types).enumerate();
         let stored = columns.map(|(at, (name, r#type))| ((*name).to_owned(), Typed::new(ident(format!("f{at}")), *r#type)));
         Ok(Events { plan, stored: stored.collect(), names, functions: context.functions })
+    }
+
+    /// The points of a time as they are kept, with what `wanted` fields are of their columns.
+    pub fn of_points(
+        context: &LowerContext<'a>,
+        range: (i64, i64),
+        wanted: &[&str],
+        names: &'a Names,
+    ) -> Result<Events<'a>, LowerError> {
+        let source = context.metrics.as_ref().ok_or_else(|| DataFusionError::Plan("no points to read".to_owned()))?;
+        let filter = match of_dataset(Signal::Metrics, source, context.dataset) {
+            Some(of_dataset) => within(range).and(of_dataset),
+            None => within(range),
+        };
+        let plan = LogicalPlanBuilder::scan(Signal::Metrics.table(), Arc::clone(source), None)?.filter(filter)?.build()?;
+        let (schema, mut needed) = (source.schema(), Vec::new());
+        wanted.iter().for_each(|name| names.stored(name, &mut needed, 0));
+        let mut stored = BTreeMap::new();
+        for name in needed {
+            if let Some(field) = fields::field(context, RowKind::Point, &schema, name)? {
+                stored.insert(name.to_owned(), field);
+            }
+        }
+        Ok(Events { plan, stored, names, functions: context.functions })
     }
 
     /// What a name stands for in a row; `path` is told when a calculated field is at fault.
@@ -212,37 +275,44 @@ pub fn fault(error: Unlowered, path: &str, text: &str) -> LowerError {
     }
 }
 
-fn branch(
-    context: &LowerContext<'_>,
-    signal: Signal,
-    source: &Arc<dyn TableSource>,
-    dataset: Option<&str>,
-    (start, end): (i64, i64),
-    fields: Vec<Option<Typed>>,
-    types: &[Type],
-) -> Result<LogicalPlan, DataFusionError> {
-    let at = |nanos: i64| lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())));
-    let mut filter = ident("time").gt_eq(at(start)).and(ident("time").lt(at(end)));
-    if let Some(dataset) = dataset.filter(|_| signal == Signal::Metrics) {
+/// The rows of a time.
+pub fn within((start, end): (i64, i64)) -> Expr {
+    ident(TIME).gt_eq(instant(start)).and(ident(TIME).lt(instant(end)))
+}
+
+/// A moment as the columns have it.
+pub fn instant(nanos: i64) -> Expr {
+    lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())))
+}
+
+/// One of the engine's aggregates of one value.
+pub fn aggregate(context: &LowerContext<'_>, name: &str, value: Expr) -> Result<Expr, DataFusionError> {
+    let udf = context.functions.udaf(name)?;
+    Ok(Expr::AggregateFunction(AggregateFunction::new_udf(udf, vec![value], false, None, Vec::new(), None)))
+}
+
+fn of_dataset(signal: Signal, source: &Arc<dyn TableSource>, dataset: Option<&str>) -> Option<Expr> {
+    let dataset = dataset?;
+    let has_names = source.schema().column_with_name("honeycomb.dataset").is_some();
+    if signal == Signal::Metrics {
         // Points are of the dataset that their sender named; which service they are of does not matter.
-        let has_names = source.schema().column_with_name("honeycomb.dataset").is_some();
-        filter = filter.and(match (has_names, dataset == UNKNOWN_METRICS) {
+        return Some(match (has_names, dataset == UNKNOWN_METRICS) {
             (true, true) => ident("honeycomb.dataset").is_null(),
             (true, false) => ident("honeycomb.dataset").eq(lit(dataset)),
             (false, is_unknown) => lit(is_unknown),
         });
-    } else if let Some(dataset) = dataset {
-        let mut of_dataset = ident("service.name").eq(lit(dataset));
-        if source.schema().column_with_name("honeycomb.dataset").is_some() {
-            of_dataset = of_dataset.or(ident("honeycomb.dataset").eq(lit(dataset)));
-        }
-        filter = filter.and(of_dataset);
     }
+    let of_service = ident("service.name").eq(lit(dataset));
+    Some(if has_names { of_service.or(ident("honeycomb.dataset").eq(lit(dataset))) } else { of_service })
+}
+
+/// What every row has, and its fields.
+fn columns(context: &LowerContext<'_>, kind: RowKind, fields: Vec<Option<Typed>>, types: &[Type]) -> Vec<Expr> {
     let no_span = || lit(ScalarValue::FixedSizeBinary(8, None));
-    let (trace, span, parent) = match signal {
-        Signal::Spans => (ident("trace_id"), ident("span_id"), ident("parent_span_id")),
-        Signal::Logs => (ident("trace_id"), no_span(), ident("span_id")),
-        Signal::Metrics => (lit(ScalarValue::FixedSizeBinary(16, None)), no_span(), no_span()),
+    let (trace, span, parent) = match kind {
+        RowKind::Span => (ident("trace_id"), ident("span_id"), ident("parent_span_id")),
+        RowKind::Log | RowKind::Annotation | RowKind::Link => (ident("trace_id"), no_span(), ident("span_id")),
+        RowKind::Point => (lit(ScalarValue::FixedSizeBinary(16, None)), no_span(), no_span()),
     };
     let weight = if context.weighted { ident("sample_rate") } else { lit(1.0) };
     // Without another name the table's would stand before the columns of one branch, and not of the other.
@@ -257,5 +327,5 @@ fn branch(
     for (place, (field, r#type)) in fields.into_iter().zip(types).enumerate() {
         columns.push(field.unwrap_or_else(Typed::null).widened(*r#type).alias(format!("f{place}")));
     }
-    LogicalPlanBuilder::scan(signal.table(), Arc::clone(source), None)?.filter(filter)?.project(columns)?.build()
+    columns
 }

@@ -61,6 +61,15 @@ pub enum Command {
     /// The last ones.
     Tail(u64),
     Dedup(Vec<Expr>),
+    /// The first rows for each value, in the order there is; no command of the language's own.
+    FirstOf {
+        rows: u64,
+        of: Vec<Expr>,
+    },
+    /// What is in a structure is found by its own name as well; no command of the language's own.
+    Flatten(String),
+    /// Moving averages beside each row; no command of the language's own.
+    Trendline(Vec<Trend>),
     Pattern(Expr),
     Diff(Period),
     Unnest {
@@ -73,6 +82,15 @@ pub enum Command {
     Join(Join),
     AddTotals(AddTotals),
     AppendCols(AppendCols),
+}
+
+/// The average of a field over the row and those before it, from the row on that has so many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trend {
+    pub kind: TrendKind,
+    pub rows: u64,
+    pub field: Expr,
+    pub alias: String,
 }
 
 /// Which log groups are asked.
@@ -269,6 +287,14 @@ words!(TimeUnit {
     Quarter = "q",
     Year = "y",
 });
+
+words!(
+    /// Of a moving average: all rows weigh the same, or each one more than the one before.
+    TrendKind {
+        Simple = "sma",
+        Weighted = "wma",
+    }
+);
 
 words!(Operator {
     Or = "or",

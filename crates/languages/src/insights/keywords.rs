@@ -29,15 +29,15 @@ impl KeywordKind {
     }
 }
 
-const fn command(name: &'static str, usage: &'static str, help: &'static str) -> Keyword {
+pub(crate) const fn command(name: &'static str, usage: &'static str, help: &'static str) -> Keyword {
     Keyword { name, kind: KeywordKind::Command, usage, help }
 }
 
-const fn aggregate(name: &'static str, usage: &'static str, help: &'static str) -> Keyword {
+pub(crate) const fn aggregate(name: &'static str, usage: &'static str, help: &'static str) -> Keyword {
     Keyword { name, kind: KeywordKind::Aggregate, usage, help }
 }
 
-const fn function(name: &'static str, usage: &'static str, help: &'static str) -> Keyword {
+pub(crate) const fn function(name: &'static str, usage: &'static str, help: &'static str) -> Keyword {
     Keyword { name, kind: KeywordKind::Function, usage, help }
 }
 

@@ -126,6 +126,7 @@ impl Lowering<'_> {
                     | Command::FilterIndex(_)
                     | Command::Parse { .. }
                     | Command::Unmask(_)
+                    | Command::Flatten(_)
             );
             if !keeps_events && matched.is_none() {
                 matched = Some(scope.plan.clone());
@@ -210,7 +211,13 @@ impl Lowering<'_> {
                 scope.replace(|builder| builder.limit(0, Some(*count as usize)))
             }
             Command::Tail(count) => self.tail(*count, scope),
-            Command::Dedup(fields) => self.dedup(fields, scope),
+            Command::Dedup(fields) => self.first_of(1, fields, scope),
+            Command::FirstOf { rows, of } => self.first_of(*rows, of, scope),
+            Command::Flatten(name) => {
+                scope.flattened.push(name.clone());
+                Ok(())
+            }
+            Command::Trendline(trends) => trends.iter().try_for_each(|trend| self.trend(trend, scope)),
             Command::Unnest { list, into } => self.unnest(list, into, scope),
             Command::Join(join) => self.join(join, scope),
             Command::Lookup(lookup) => self.lookup(lookup, scope),
@@ -343,13 +350,13 @@ impl Lowering<'_> {
         self.reorder(order, scope)
     }
 
-    fn reorder(&self, order: Vec<Sort>, scope: &mut Scope) -> Lowered<()> {
+    pub(super) fn reorder(&self, order: Vec<Sort>, scope: &mut Scope) -> Lowered<()> {
         scope.order = Some(order.clone());
         scope.replace(|builder| builder.sort(order))
     }
 
     /// Newest first, where nobody said otherwise.
-    fn ordered(&self, scope: &mut Scope) -> Lowered<()> {
+    pub(super) fn ordered(&self, scope: &mut Scope) -> Lowered<()> {
         if scope.order.is_some() || !scope.has_events() {
             return Ok(());
         }
@@ -371,8 +378,8 @@ impl Lowering<'_> {
         self.reorder(order, scope)
     }
 
-    /// The first row of each value; rows without one stay.
-    fn dedup(&self, fields: &[Expr], scope: &mut Scope) -> Lowered<()> {
+    /// The first rows of each value; rows without one stay.
+    fn first_of(&self, rows: u64, fields: &[Expr], scope: &mut Scope) -> Lowered<()> {
         self.ordered(scope)?;
         let keys: Vec<Plan> = fields.iter().map(|field| self.expr(field, scope)).collect::<Lowered<_>>()?;
         let column = scope.free_name("@duplicate");
@@ -383,7 +390,7 @@ impl Lowering<'_> {
         call.params.window_frame = datafusion_expr::WindowFrame::new(Some(true));
         let call = Plan::WindowFunction(Box::new(call)).alias(column.clone());
         scope.replace(|builder| builder.window([call]))?;
-        let first = datafusion_expr::col(datafusion_common::Column::from_name(column)).eq(lit(1_u64));
+        let first = datafusion_expr::col(datafusion_common::Column::from_name(column)).lt_eq(lit(rows));
         let kept = keys.into_iter().fold(first, |kept, key| kept.or(key.is_null()));
         scope.replace(|builder| builder.filter(kept))?;
         match scope.order.clone() {

@@ -8,7 +8,7 @@
 
 mod ast;
 mod error;
-mod keywords;
+pub(crate) mod keywords;
 mod lower;
 mod lower_expr;
 mod parse;
@@ -21,12 +21,13 @@ mod stats;
 mod stubs;
 #[cfg(test)]
 mod tests;
+mod trendline;
 mod values;
 mod visit;
 
 pub use ast::{
     AddTotals, AppendCols, Command, Criterion, Expr, Function, Join, LikePattern, Lookup, Operator, Output, ParsePattern, Period,
-    Place, Query, Selection, SortKey, Source, TimeSpan, TimeUnit,
+    Place, Query, Selection, SortKey, Source, TimeSpan, TimeUnit, Trend, TrendKind,
 };
 pub use error::{CompileError, InsightsError};
 pub use keywords::{KEYWORDS, Keyword, KeywordKind};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ast::{
     AddTotals, AppendCols, Command, Expr, Join, LikePattern, Lookup, Operator, Output, ParsePattern, Period, Query, Selection,
-    SortKey, Source, TimeSpan,
+    SortKey, Source, TimeSpan, Trend,
 };
 use super::parse::{APPENDED_ROWS_MAX, RESERVED_WORDS};
 
@@ -40,6 +40,9 @@ impl fmt::Display for Command {
             Command::Limit(count) => write!(f, "limit {count}"),
             Command::Tail(count) => write!(f, "tail {count}"),
             Command::Dedup(fields) => with_list(f, "dedup ", fields),
+            Command::FirstOf { rows, of } => with_list(f, &format!("first {rows} of "), of),
+            Command::Flatten(name) => write!(f, "flatten {}", Name(name)),
+            Command::Trendline(trends) => with_list(f, "trendline ", trends),
             Command::Pattern(field) => write!(f, "pattern {field}"),
             Command::Diff(Period::Previous) => f.write_str("diff"),
             Command::Diff(period) => write!(f, "diff {}", period.as_str()),
@@ -51,6 +54,12 @@ impl fmt::Display for Command {
             Command::AddTotals(totals) => totals.fmt(f),
             Command::AppendCols(append) => append.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Trend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({}, {}) as {}", self.kind.as_str(), self.rows, self.field, Name(&self.alias))
     }
 }
 

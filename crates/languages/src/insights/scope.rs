@@ -47,6 +47,8 @@ pub(super) struct Scope {
     /// Whether what is protected is meant as it was sent.
     pub is_raw: bool,
     pub unmasked: Vec<String>,
+    /// Structures whose parts are found by their own names; the last one counts.
+    pub flattened: Vec<String>,
     pub unknown_fields: Vec<String>,
     next_column: usize,
 }
@@ -78,6 +80,7 @@ impl Scope {
             is_limited: false,
             is_raw: false,
             unmasked: Vec::new(),
+            flattened: Vec::new(),
             unknown_fields: Vec::new(),
             next_column: 0,
         }
@@ -99,13 +102,23 @@ impl Scope {
     }
 
     pub fn known_field(&self, name: &str, context: &LowerContext<'_>) -> Option<Expr> {
-        let (side, own) = self.side(name);
-        let exact =
-            self.defined_column(name).or_else(|| self.side_column(side, own)).or_else(|| self.event_column(side, own, context));
-        if exact.is_some() {
-            return exact;
+        let heads = self.flattened.iter().rev().filter(|_| !name.starts_with('@'));
+        let names: Vec<String> = heads.map(|head| format!("{head}.{name}")).chain([name.to_owned()]).collect();
+        if let Some(column) = names.iter().find_map(|name| self.column_of(name, context)) {
+            return Some(column);
         }
-        // A part of a structure: of one that a command made, else of the message.
+        let mut parts: Vec<Expr> = names.iter().filter_map(|name| self.part_of(name, context)).collect();
+        if parts.len() > 1 { Some(context.scalar(ScalarSeam::Coalesce, parts)) } else { parts.pop() }
+    }
+
+    fn column_of(&self, name: &str, context: &LowerContext<'_>) -> Option<Expr> {
+        let (side, own) = self.side(name);
+        self.defined_column(name).or_else(|| self.side_column(side, own)).or_else(|| self.event_column(side, own, context))
+    }
+
+    /// A part of a structure: of one that a command made, else of the message.
+    fn part_of(&self, name: &str, context: &LowerContext<'_>) -> Option<Expr> {
+        let (side, own) = self.side(name);
         let json = |document: Expr, path: &str| context.scalar(ScalarSeam::JsonField, vec![document, lit(path)]);
         let made = heads(name).find_map(|(head, rest)| Some(json(self.defined_column(head)?, rest)));
         let made = made.or_else(|| heads(own).find_map(|(head, rest)| Some(json(self.side_column(side, head)?, rest))));

@@ -31,14 +31,24 @@ impl Query {
         tables
     }
 
-    /// Every name that may be a field's, as it is written.
-    pub fn fields(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        self.visit(&mut |_| {}, &mut |expr| {
-            if let Expr::Field { name, .. } = expr {
-                names.push(name);
-            }
-        });
+    /// Every name that may be a field's: as it is written, and as a part of the structures that are flattened.
+    pub fn fields(&self) -> Vec<String> {
+        let (mut names, mut flattened) = (Vec::new(), Vec::new());
+        self.visit(
+            &mut |command| {
+                if let Command::Flatten(name) = command {
+                    flattened.push(name);
+                }
+            },
+            &mut |expr| {
+                if let Expr::Field { name, .. } = expr {
+                    names.push(name.clone());
+                }
+            },
+        );
+        let parts: Vec<String> =
+            flattened.iter().flat_map(|head| names.iter().map(move |name| format!("{head}.{name}"))).collect();
+        names.extend(parts);
         names
     }
 
@@ -56,12 +66,16 @@ impl Query {
                     aggregates.iter().chain(by).for_each(|output| visit(&output.expr, on_command, on_expr));
                 }
                 Command::Sort(keys) => keys.iter().for_each(|key| visit(&key.expr, on_command, on_expr)),
-                Command::Dedup(fields) => fields.iter().for_each(|field| visit(field, on_command, on_expr)),
+                Command::Dedup(fields) | Command::FirstOf { of: fields, .. } => {
+                    fields.iter().for_each(|field| visit(field, on_command, on_expr))
+                }
+                Command::Trendline(trends) => trends.iter().for_each(|trend| visit(&trend.field, on_command, on_expr)),
                 Command::Lookup(lookup) => lookup.keys.iter().for_each(|(_, field)| visit(field, on_command, on_expr)),
                 Command::Join(join) => join.query.visit(on_command, on_expr),
                 Command::AppendCols(append) => append.query.visit(on_command, on_expr),
                 Command::Source(_)
                 | Command::Hide(_)
+                | Command::Flatten(_)
                 | Command::Limit(_)
                 | Command::Tail(_)
                 | Command::Diff(_)

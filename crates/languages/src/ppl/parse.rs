@@ -1,9 +1,10 @@
 //! Text -> a query: the pipe and its commands. Values are read in `expr.rs`.
 
+use super::grok;
 use super::tokens::{Placed, Token, tokens};
 use crate::insights::{
     COMMANDS_MAX, Command, EXPRESSIONS_MAX, Expr, Function, InsightsError, Join, Lookup, Output, ParsePattern, Place,
-    QUERY_CHARS_MAX, Query, REGEX_BYTES_MAX, ROWS_MAX, Selection, SortKey, Source, is_near,
+    QUERY_CHARS_MAX, Query, REGEX_BYTES_MAX, ROWS_MAX, Selection, SortKey, Source, Trend, TrendKind, is_near,
 };
 
 /// The words that commands begin with.
@@ -24,9 +25,16 @@ pub const COMMAND_WORDS: &[&str] = &[
     "rare",
     "fillnull",
     "expand",
+    "flatten",
+    "grok",
+    "patterns",
+    "trendline",
     "join",
     "lookup",
 ];
+
+/// Rows that a moving average is of at most; a weighted one takes a pass for each.
+const TREND_ROWS_MAX: u64 = 100;
 
 /// Rows of `head`, and values of `top` and `rare`, where nobody says how many.
 const ROWS_DEFAULT: u64 = 10;
@@ -149,6 +157,10 @@ impl Parser<'_> {
                 let into = if self.take_word("as") { self.name("a name")?.0 } else { name.clone() };
                 commands.push(Command::Unnest { list: Expr::Field { name, place }, into });
             }
+            "flatten" => commands.push(Command::Flatten(self.name("a field that is a structure")?.0)),
+            "grok" => commands.push(self.grok(place)?),
+            "patterns" => commands.push(self.patterns()?),
+            "trendline" => self.trendline(commands)?,
             "inner" | "left" if self.sees_word("join") => {
                 self.skip();
                 commands.push(Command::Join(self.join(word == "left", place)?));
@@ -327,6 +339,21 @@ impl Parser<'_> {
         let (name, field_place) = self.name("a field")?;
         let text_place = self.token_place();
         let text = self.text("a regular expression between quotes")?;
+        self.parsed_by(text, text_place, (name, field_place), place)
+    }
+
+    /// `grok field '%{IP:client} took %{NUMBER:ms}'`.
+    fn grok(&mut self, place: Place) -> Parsed<Command> {
+        let from = self.name("a field")?;
+        let text_place = self.token_place();
+        let text = self.text("a grok pattern between quotes")?;
+        let text = grok::expanded(&text).map_err(|unknown| {
+            InsightsError::at(self.source, text_place.range(), "patterns such as %{IP:client}").found(format!("%{{{unknown}}}"))
+        })?;
+        self.parsed_by(text, text_place, from, place)
+    }
+
+    fn parsed_by(&self, text: String, text_place: Place, from: (String, Place), place: Place) -> Parsed<Command> {
         let text = self.checked_regex(text, text_place)?;
         let names: Vec<String> = match regex::Regex::new(&text) {
             Ok(compiled) => compiled.capture_names().flatten().map(str::to_owned).collect(),
@@ -335,7 +362,7 @@ impl Parser<'_> {
         if names.is_empty() {
             return Err(InsightsError::at(self.source, text_place.range(), "a group with a name, such as (?<user>\\w+)"));
         }
-        let from = Some(Expr::Field { name, place: field_place });
+        let from = Some(Expr::Field { name: from.0, place: from.1 });
         Ok(Command::Parse { from, pattern: ParsePattern::Regex { text, names }, place })
     }
 
@@ -363,22 +390,74 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `top 5 field`: the values that come most often, or least.
+    /// `patterns field [method=brain] [mode=aggregation]`.
+    fn patterns(&mut self) -> Parsed<Command> {
+        let (name, place) = self.name("a field")?;
+        while self.option(&["method", "mode", "max_sample_count", "buffer_limit", "new_field", "pattern"])?.is_some() {
+            if !matches!(self.peek(), Some(Token::Word(_) | Token::Text(_) | Token::Number(..))) {
+                return Err(self.unexpected("a value"));
+            }
+            self.skip();
+        }
+        Ok(Command::Pattern(Expr::Field { name, place }))
+    }
+
+    /// `trendline sort - a sma(5, b) as c wma(3, b)`.
+    fn trendline(&mut self, commands: &mut Vec<Command>) -> Parsed<()> {
+        if self.take_word("sort") {
+            let descending = self.take("-");
+            if !descending {
+                self.take("+");
+            }
+            let (name, place) = self.name("a field")?;
+            commands.push(Command::Sort(vec![SortKey { expr: Expr::Field { name, place }, descending }]));
+        }
+        let mut trends = vec![self.trend()?];
+        while matches!(self.peek(), Some(Token::Word(_))) {
+            trends.push(self.trend()?);
+        }
+        commands.push(Command::Trendline(trends));
+        Ok(())
+    }
+
+    fn trend(&mut self) -> Parsed<Trend> {
+        let place = self.token_place();
+        let expected = "sma(rows, field) or wma(rows, field)";
+        let kind = TrendKind::from_word(&self.word(expected)?);
+        let kind = kind.ok_or_else(|| InsightsError::at(self.source, place.range(), expected))?;
+        self.expect("(", "`(`")?;
+        let rows_place = self.token_place();
+        let rows = self.count()?;
+        if !(1..=TREND_ROWS_MAX).contains(&rows) {
+            return Err(InsightsError::at(self.source, rows_place.range(), format!("1 to {TREND_ROWS_MAX} rows")));
+        }
+        self.expect(",", "`,` and a field")?;
+        let (name, place) = self.name("a field")?;
+        self.expect(")", "`)`")?;
+        let alias = if self.take_word("as") { self.name("a name")?.0 } else { format!("{name}_trendline") };
+        Ok(Trend { kind, rows, field: Expr::Field { name, place }, alias })
+    }
+
+    /// `top 5 field [by group]`: the values that come most often, or least, of all or in each group.
     fn most(&mut self, is_top: bool, commands: &mut Vec<Command>) -> Parsed<()> {
         let rows = if matches!(self.peek(), Some(Token::Number(..))) { self.count()? } else { ROWS_DEFAULT };
         let fields = self.list(|parser| parser.name("a field"))?;
-        if self.sees_word("by") {
-            return Err(self.unexpected("`|` or the end; stats counts by groups"));
-        }
+        let groups = if self.take_word("by") { self.list(|parser| parser.name("a field"))? } else { Vec::new() };
+        let groups: Vec<Expr> = groups.into_iter().map(|(name, place)| Expr::Field { name, place }).collect();
         let start = self.at();
         let count = self.call(Function::Count, vec![Expr::Star], start);
-        let by: Vec<Output> = fields.into_iter().map(|(name, place)| field(name, place)).collect();
-        for output in &by {
-            commands.push(Command::Filter(self.call(Function::IsPresent, vec![output.expr.clone()], start)));
+        let values = fields.into_iter().map(|(name, place)| Expr::Field { name, place });
+        let by: Vec<Expr> = groups.iter().cloned().chain(values).collect();
+        for value in &by[groups.len()..] {
+            commands.push(Command::Filter(self.call(Function::IsPresent, vec![value.clone()], start)));
         }
-        commands.push(Command::Stats { aggregates: vec![Output { expr: count, alias: Some("count".to_owned()) }], by });
+        let aggregates = vec![Output { expr: count, alias: Some("count".to_owned()) }];
+        commands.push(Command::Stats { aggregates, by: by.into_iter().map(|expr| Output { expr, alias: None }).collect() });
         let key = Expr::Field { name: "count".to_owned(), place: Place::default() };
-        commands.extend([Command::Sort(vec![SortKey { expr: key, descending: is_top }]), Command::Limit(rows)]);
+        let mut keys: Vec<SortKey> = groups.iter().map(|expr| SortKey { expr: expr.clone(), descending: false }).collect();
+        keys.push(SortKey { expr: key, descending: is_top });
+        commands.push(Command::Sort(keys));
+        commands.push(if groups.is_empty() { Command::Limit(rows) } else { Command::FirstOf { rows, of: groups } });
         Ok(())
     }
 

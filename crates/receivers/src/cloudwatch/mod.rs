@@ -36,7 +36,9 @@ use crate::receiver::{Decoded, Door, Failure, Receiver, Reply};
 use put_log_events::{Admission, PutLogEvents};
 
 pub use crate::aws::AwsError;
+pub(crate) use emf::DATA_POINTS_PER_CALL_MAX;
 pub use emf::unit;
+pub(crate) use translate::push_line;
 
 /// The endpoint of [`Incoming`] for this receiver's only operation.
 pub const PUT_LOG_EVENTS: &str = "put_log_events";

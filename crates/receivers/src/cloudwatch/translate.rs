@@ -8,7 +8,7 @@ use super::emf;
 use super::event_id::EventId;
 use super::made_metrics;
 use super::message;
-use super::put_log_events::{Admission, InputLogEvent, PutLogEvents, admit, parse};
+use super::put_log_events::{Admission, PutLogEvents, admit, parse};
 use crate::aws::AwsError;
 use crate::incoming::Incoming;
 
@@ -40,7 +40,8 @@ pub fn push_log_events(request: &PutLogEvents<'_>, admission: &Admission, incomi
             index,
             &event.message,
         );
-        push_event(event, id, &mut data_points_left, sink);
+        let time_unix_nano = event.timestamp.saturating_mul(NANOS_PER_MS);
+        push_line(&event.message, time_unix_nano, id.to_string(), &mut data_points_left, sink);
     }
     if let Some(found) = incoming.headers.get(made_metrics::HEADER) {
         made_metrics::push(found, sink);
@@ -48,18 +49,18 @@ pub fn push_log_events(request: &PutLogEvents<'_>, admission: &Admission, incomi
     refusals(request, admission).into_iter().for_each(|refusal| sink.refuse(refusal));
 }
 
-fn push_event(event: &InputLogEvent<'_>, id: EventId, data_points_left: &mut usize, sink: &mut dyn RowSink) {
-    let reading = message::read(&event.message);
+/// Pushes one line as a log record, and the data points that it tells in the embedded metric format.
+pub fn push_line(line: &str, time_unix_nano: i64, event_id: String, data_points_left: &mut usize, sink: &mut dyn RowSink) {
+    let reading = message::read(line);
     let mut attributes = reading.fields;
-    attributes.push(Attribute::str("aws.log.event.id", id.to_string()));
-    let time_unix_nano = event.timestamp.saturating_mul(NANOS_PER_MS);
+    attributes.push(Attribute::str("aws.log.event.id", event_id));
     sink.log(&LogRecord {
         time_unix_nano,
         trace_id: reading.trace_id,
         span_id: reading.span_id,
         severity_number: reading.severity_number,
         severity_text: reading.severity_text,
-        body: Cow::Borrowed(&event.message),
+        body: Cow::Borrowed(line),
         exception: reading.exception,
         dropped_attributes_count: reading.dropped_fields_count,
         sample_rate: 1.0,

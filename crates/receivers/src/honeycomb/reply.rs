@@ -45,7 +45,22 @@ pub fn refused(incoming: &Incoming<'_>, failure: &Failure) -> Reply {
         Failure::Busy { .. } => (StatusCode::TOO_MANY_REQUESTS, "request dropped due to rate limiting".to_owned()),
         Failure::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, failure.to_string()),
     };
+    if incoming.endpoint == super::KINESIS {
+        return delivered(incoming, status, Some(&message));
+    }
     answer(incoming, status, &json!({"error": message}))
+}
+
+/// What Firehose wants to hear: its own id again, and why a delivery is to be sent once more.
+pub fn delivered(incoming: &Incoming<'_>, status: StatusCode, error: Option<&str>) -> Reply {
+    let mut body = json!({
+        "requestId": super::kinesis::request_id(incoming.body),
+        "timestamp": incoming.received_at_unix_nano / 1_000_000,
+    });
+    if let Some(error) = error {
+        body["errorMessage"] = error.into();
+    }
+    Reply::new(status, "application/json", body.to_string())
 }
 
 /// JSON, or MessagePack for a client that accepts it.

@@ -378,3 +378,33 @@ proptest::proptest! {
         let _ = send(BATCH, "shop", &[], event.to_string().as_bytes());
     }
 }
+
+/// A gzip'd document in base64, as subscription filters make them.
+fn packed(text: &str) -> String {
+    use base64::Engine;
+    use std::io::Write;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(text.as_bytes()).unwrap();
+    base64::engine::general_purpose::STANDARD.encode(packer.finish().unwrap())
+}
+
+#[test]
+fn what_firehose_delivers() {
+    use base64::Engine;
+    let plain = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let lines = packed(
+        r#"{"messageType":"CONTROL_MESSAGE","logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE"}]}
+           {"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/aws/lambda/pay","logStream":"2026/11/21/1",
+            "logEvents":[{"id":"371","timestamp":1795230146762,"message":"{\"level\":\"error\",\"order\":7}"}]}"#,
+    );
+    let own =
+        plain(br#"{"name":"own","duration_ms":3}{"time":"2026-11-21T03:02:26Z","samplerate":2,"data":{"name":"enveloped"}}"#);
+    let broken = plain(b"\x05abc");
+    let body = format!(
+        r#"{{"requestId":"r-1","timestamp":1795230147000,"records":[{{"data":"{lines}"}},{{"data":"{own}"}},{{"data":"{broken}"}},{{"data":"?"}}]}}"#
+    );
+    let (batch, reply) = send(KINESIS, "from-aws", &[(FIREHOSE_KEY, "present")], body.as_bytes());
+    expect![[r#""#]].assert_eq(&format!("{batch}---\n{reply}"));
+    let (_, reply) = send(KINESIS, "from-aws", &[], b"no delivery");
+    expect![[r#""#]].assert_eq(&reply);
+}

@@ -33,7 +33,7 @@ const TEXT: &[&str] = &["body", "message", "msg", "log"];
 ///
 /// A single event that cannot be kept fails the request; in a batch it is refused by itself.
 pub fn push_events(incoming: &Incoming<'_>, batch: bool, sink: &mut dyn RowSink) -> Result<(), Failure> {
-    let mut resources = Resources { dataset: incoming.rest.trim_matches('/').trim(), service: None };
+    let mut resources = Resources::of(incoming.rest.trim_matches('/').trim());
     if resources.dataset.is_empty() {
         return Err(Failure::Invalid("dataset name is missing from the path".to_owned()));
     }
@@ -62,12 +62,16 @@ pub fn verdicts(incoming: &Incoming<'_>) -> Vec<Option<Refused>> {
 }
 
 /// Names the resource anew only where the service changes.
-struct Resources<'a> {
+pub struct Resources<'a> {
     dataset: &'a str,
     service: Option<String>,
 }
 
-impl Resources<'_> {
+impl<'a> Resources<'a> {
+    pub fn of(dataset: &'a str) -> Resources<'a> {
+        Resources { dataset, service: None }
+    }
+
     fn push(&mut self, service: Option<&str>, sink: &mut dyn RowSink) {
         let service = service.unwrap_or(self.dataset);
         if self.service.as_deref() == Some(service) {
@@ -80,7 +84,13 @@ impl Resources<'_> {
     }
 }
 
-fn push_event(event: Event, position: u64, received_at_unix_nano: i64, resources: &mut Resources<'_>, sink: &mut dyn RowSink) {
+pub fn push_event(
+    event: Event,
+    position: u64,
+    received_at_unix_nano: i64,
+    resources: &mut Resources<'_>,
+    sink: &mut dyn RowSink,
+) {
     let mut fields = Fields { data: &event.data, used: Vec::new(), attributes: Vec::new() };
     resources.push(fields.take_text(SERVICE_NAME), sink);
     // Beelines send the name twice.

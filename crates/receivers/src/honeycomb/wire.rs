@@ -116,6 +116,15 @@ fn single_event(incoming: &Incoming<'_>, body: Value) -> Result<Event, Refused> 
     })
 }
 
+/// An event that was delivered as a document: in an envelope, or just its data.
+pub fn delivered_event(document: Map<String, Value>) -> Result<Event, Refused> {
+    if document.get("data").is_some_and(Value::is_object) {
+        return batched_event(0, || Ok(Value::Object(document)));
+    }
+    let data = fields(Value::Object(document))?;
+    Ok(Event { time_unix_nano: None, unread_time: None, sample_rate: 1.0, data })
+}
+
 fn fields(data: Value) -> Result<Map<String, Value>, Refused> {
     match data {
         Value::Object(data) if data.is_empty() => Err("event has no fields".into()),

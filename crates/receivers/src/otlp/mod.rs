@@ -9,7 +9,8 @@
 //! Quirks:  `sampleRate` attributes and `ot=th:` in trace states become the sample rate; a span that ends before it starts has
 //!          no duration and `meta.invalid_duration`; a span without a start begins where it ends; `x-honeycomb-dataset`
 //!          becomes the resource attribute `honeycomb.dataset`; ids may be base64 where JSON went through a generic mapping;
-//!          a parent, a link or a log's trace context with ids of a wrong length is left out and told as a warning
+//!          a parent, a link or a log's trace context with ids of a wrong length is left out and told as a warning; behind
+//!          the log records are the data points that metric filters of CloudWatch Logs found in them
 
 mod attributes;
 mod ids;
@@ -27,6 +28,7 @@ mod tests;
 use model::{Counted, RowSink, Signal};
 
 use self::translate::Translation;
+use crate::cloudwatch::made_metrics;
 use crate::incoming::Incoming;
 use crate::limits::BODY_BYTES_MAX;
 use crate::receiver::{CorsPolicy, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route};
@@ -54,13 +56,17 @@ impl Receiver for Otlp {
 
     fn translate(&self, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
         let mut translation =
-            Translation { sink, received_at_unix_nano: incoming.received_at_unix_nano, dataset: dataset(incoming) };
+            Translation { sink: &mut *sink, received_at_unix_nano: incoming.received_at_unix_nano, dataset: dataset(incoming) };
         let signal = signal(incoming)?;
         match encoding(incoming)? {
-            Encoding::Protobuf => push_protobuf(signal, incoming.body, &mut translation),
+            Encoding::Protobuf => push_protobuf(signal, incoming.body, &mut translation)?,
             Encoding::Json => json::push_request(signal, incoming.body, &mut translation)
-                .map_err(|error| Failure::Malformed(format!("cannot read OTLP/JSON: {error}"))),
+                .map_err(|error| Failure::Malformed(format!("cannot read OTLP/JSON: {error}")))?,
         }
+        if let Some(found) = incoming.headers.get(made_metrics::SERVICES_HEADER) {
+            made_metrics::push_of_services(found, sink);
+        }
+        Ok(())
     }
 
     fn accepted(&self, incoming: &Incoming<'_>, counted: &Counted<'_>) -> Reply {
@@ -88,6 +94,11 @@ fn dataset<'a>(incoming: &Incoming<'a>) -> Option<&'a str> {
     incoming.headers.get(DATASET).map(str::trim).filter(|dataset| !dataset.is_empty())
 }
 
+/// Whether the request brings log records, and not those that are events of spans.
+pub fn brings_log_records(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> bool {
+    receiver.name() == Otlp.name() && matches!(signal(incoming), Ok(Signal::Logs))
+}
+
 /// Pushes an `ExportTraceServiceRequest` in protobuf, for protocols that carry one inside their own.
 pub(crate) fn translate_traces(body: &[u8], sink: &mut dyn RowSink) -> Result<(), Failure> {
     push_protobuf(Signal::Spans, body, &mut Translation { sink, received_at_unix_nano: 0, dataset: None })
@@ -100,8 +111,13 @@ pub(crate) fn translate_traces_json(body: &[u8], received_at_unix_nano: i64, sin
 }
 
 /// Pushes an `ExportMetricsServiceRequest` in protobuf, for protocols that carry one inside their own.
-pub(crate) fn translate_metrics(body: &[u8], sink: &mut dyn RowSink) -> Result<(), Failure> {
-    push_protobuf(Signal::Metrics, body, &mut Translation { sink, received_at_unix_nano: 0, dataset: None })
+pub(crate) fn translate_metrics(
+    body: &[u8],
+    received_at_unix_nano: i64,
+    dataset: Option<&str>,
+    sink: &mut dyn RowSink,
+) -> Result<(), Failure> {
+    push_protobuf(Signal::Metrics, body, &mut Translation { sink, received_at_unix_nano, dataset })
 }
 
 fn push_protobuf(signal: Signal, body: &[u8], translation: &mut Translation<'_>) -> Result<(), Failure> {

@@ -66,8 +66,8 @@ pub fn push_datagram(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<
         }
         Datagram::Metrics { base64 } => {
             let request = decode(base64)?;
-            crate::otlp::translate_metrics(&request, &mut Nowhere)?;
-            crate::otlp::translate_metrics(&request, sink)?;
+            crate::otlp::translate_metrics(&request, 0, None, &mut Nowhere)?;
+            crate::otlp::translate_metrics(&request, 0, None, sink)?;
         }
     }
     Ok(())

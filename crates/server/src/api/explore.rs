@@ -186,9 +186,14 @@ impl Services {
         }
         let specification = QuerySpecification::from_json(&Value::Object(members)).map_err(HoneycombError::from)?;
         let (dataset, calculated_fields) = self.honeycomb_scope(asked.dataset.as_deref()).await?;
+        let time_series = match &asked.dataset {
+            Some(dataset) => self.honeycomb_time_series(dataset).await?,
+            None => false,
+        };
         let query = HoneycombQuestion {
             dataset,
             calculated_fields,
+            time_series,
             with_series: asked.series,
             with_total: asked.total,
             with_other: asked.other,

@@ -18,6 +18,7 @@ use receivers::{ContentEncoding, Door, Failure, Headers, Incoming, Receiver, Rep
 use tonic::{Code, Status};
 
 use super::http_ingest::{collect, content_encoding, in_the_clear, kept_headers, trace_context};
+use crate::api::aws;
 use crate::ingest::Held;
 use crate::{Peer, Services, now_unix_nano};
 
@@ -59,7 +60,7 @@ async fn take(services: &Services, receiver: &'static dyn Receiver, endpoint: &'
     let reply = match read_message(&mut held, &parts.headers, body).await {
         Ok(message) => {
             incoming.body = &message;
-            services.ingest.take(receiver, &incoming, &message).await
+            aws::take(services, receiver, &incoming, &message).await
         }
         Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
     };

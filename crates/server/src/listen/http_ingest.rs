@@ -14,6 +14,7 @@ use receivers::{
     BodyError, ContentEncoding, CorsPolicy, Door, Failure, Headers, Incoming, IngestMethod, Receiver, Reply, Route, decompress,
 };
 
+use crate::api::aws;
 use crate::api::rollbar::Admission;
 use crate::ingest::{BodyBytes, Held};
 use crate::{Peer, Services, now_unix_nano};
@@ -75,7 +76,7 @@ async fn take(
         }
         Ok(body) => {
             incoming.body = &body;
-            services.ingest.take(receiver, &incoming, &body).await
+            aws::take(services, receiver, &incoming, &body).await
         }
         Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
     };
@@ -146,7 +147,8 @@ pub async fn collect(held: &mut Held, mut body: Body, bytes_max: usize) -> Resul
 }
 
 /// Header names whose values are credentials: the log on disk learns only that they were there.
-const CREDENTIALS: [&str; 4] = ["authorization", "x-honeycomb-team", "x-hny-team", "x-rollbar-access-token"];
+const CREDENTIALS: [&str; 5] =
+    ["authorization", "x-amz-firehose-access-key", "x-honeycomb-team", "x-hny-team", "x-rollbar-access-token"];
 
 pub fn kept_headers(headers: &HeaderMap, receiver: &'static dyn Receiver) -> Vec<(String, String)> {
     let names = std::iter::once(&"content-type").chain(receiver.headers());

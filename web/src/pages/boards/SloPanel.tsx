@@ -31,7 +31,7 @@ export function SloPanel({ id, height, tools }: { id: string; height: number; to
       {data && slo && (
         <>
           <p className={styles.told}>
-            <b>{slo.state === 'no_data' ? '–' : share(slo.budget_remaining)}</b> of the budget left, {slo.compliance === null ? 'nothing' : share(slo.compliance)} good of {share(slo.target)}
+            <b>{slo.total <= 0 ? '–' : share(slo.budget_remaining)}</b> of the budget left, {slo.compliance === null ? 'nothing' : share(slo.compliance)} good of {share(slo.target)}
             {slo.exhausts_in_seconds !== null && slo.state !== 'exhausted' && `, lasts ${lasts(slo.exhausts_in_seconds)}`}
           </p>
           <SeriesChart

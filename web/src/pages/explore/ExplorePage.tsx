@@ -24,7 +24,7 @@ import { Builder } from './Builder';
 import { Charts, ChartsLoading, type ChartPoint, type Draw, type Marker } from '../common/question/Charts';
 import styles from './Explore.module.css';
 import { remember } from './history';
-import { CalculatedButton, HistoryButton, MarkButton, SaveButton } from './Panels';
+import { CalculatedButton, HistoryButton, MarkButton, SaveButton, TriggerButton } from './Panels';
 import { PointMenu } from './PointMenu';
 import { RowsTab } from './RowsTab';
 import { narrowedTo, paramsOf, questionIn, selectionIn, selectionParams } from '../common/question/state';
@@ -108,6 +108,7 @@ export function ExplorePage() {
               <CalculatedButton question={question} onChange={(calculated) => change({ ...question, calculated })} />
               <HistoryButton />
               <SaveButton question={question} time={time} draw={draw} />
+              <TriggerButton question={question} />
               <LinkButton time={time} />
             </>
           }

@@ -5,11 +5,12 @@ import { useRef, useState } from 'react';
 import * as kept from '../../api/kept';
 import { specificationOf, titleOf, type Named, type Question } from '../../lib/question';
 import { ago, isRelative, rangeFromParam, relativeMs, RANGE_DEFAULT } from '../../lib/time';
-import { parseSearch } from '../../lib/url';
+import { parseSearch, stringifySearch } from '../../lib/url';
 import { BareButton, Button, Input } from '../../ui/Control';
 import { Icon } from '../../ui/Icon';
 import { Panel } from '../../ui/Menu';
 import { useNow } from '../../ui/Time';
+import { paramsOf } from '../common/question/state';
 import styles from './Explore.module.css';
 import { forget, star, useHistory } from './history';
 
@@ -164,6 +165,17 @@ export function timedSpecification(question: Question, time: string | undefined)
   if (isRelative(time)) return { ...specification, time_range: Math.round((relativeMs(time ?? RANGE_DEFAULT) ?? 900_000) / 1000) };
   const { start, end } = rangeFromParam(time, 0);
   return { ...specification, start_time: Math.floor(start / 1000), end_time: Math.ceil(end / 1000) };
+}
+
+/** A trigger that asks the first figure of this question. */
+export function TriggerButton({ question }: { question: Question }) {
+  const navigate = useNavigate();
+  const open = () => void navigate({ to: '/alerts', search: { tab: 'triggers', open: 'trigger:*new', from: stringifySearch({ ...paramsOf(question) }) } });
+  return (
+    <Button onClick={open} title="Be told when a figure of this passes a threshold" data-testid="explore-trigger">
+      <Icon name="plus" /> Trigger
+    </Button>
+  );
 }
 
 const PANEL = { width: 6, height: 6 };

@@ -4,12 +4,13 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import * as alerts from '../../api/alerts';
 import * as api from '../../api/errorSettings';
-import type { Channel, ChannelName, NotificationFilter, NotificationRule } from '../../api/errorSettings';
-import { filterWords, LEVELS, ruleWords, TRIGGERS } from '../../lib/errorSettings';
+import type { Channel, ChannelName, NotificationRule } from '../../api/errorSettings';
+import { ruleWords } from '../../lib/errorSettings';
 import { Button, Input } from '../../ui/Control';
 import { Icon } from '../../ui/Icon';
 import { Failure, Loading } from '../../ui/State';
 import { Confirm, SaveError } from './Form';
+import { NotificationRuleForm } from './NotificationRuleForm';
 import styles from './Settings.module.css';
 import own from './ErrorSettings.module.css';
 
@@ -101,7 +102,7 @@ function ChannelView({ name, label, hint, place, mail }: { name: ChannelName; la
         </table>
       )}
       {adding ? (
-        <RuleForm busy={add.isPending} onCancel={() => setAdding(false)} onAdd={(rule) => add.mutate(rule)} />
+        <NotificationRuleForm busy={add.isPending} onCancel={() => setAdding(false)} onAdd={(rule) => add.mutate(rule)} />
       ) : (
         <Button onClick={() => setAdding(true)} disabled={kept === ''} title={kept === '' ? 'Save an address first' : undefined} data-testid="rule-add">
           <Icon name="plus" size={12} /> Rule
@@ -139,78 +140,5 @@ function RuleRow({ name, rule, onChanged }: { name: ChannelName; rule: Notificat
         <Confirm label="Delete" question="Delete it?" busy={remove.isPending} onYes={() => remove.mutate()} testId="rule-delete" />
       </td>
     </tr>
-  );
-}
-
-function RuleForm({ busy, onAdd, onCancel }: { busy: boolean; onAdd: (rule: Omit<NotificationRule, 'id'>) => void; onCancel: () => void }) {
-  const [trigger, setTrigger] = useState('new_item');
-  const [level, setLevel] = useState('error');
-  const [environment, setEnvironment] = useState('');
-  const [words, setWords] = useState('');
-  const [count, setCount] = useState('10');
-  const [minutes, setMinutes] = useState('5');
-  const filters: NotificationFilter[] = [
-    ...(level !== '' && trigger !== 'deploy' ? [{ type: 'level', operation: 'gte', value: level }] : []),
-    ...(environment.trim() !== '' ? [{ type: 'environment', operation: 'eq', value: environment.trim() }] : []),
-    ...(words.trim() !== '' && trigger !== 'deploy' ? [{ type: 'title', operation: 'within', value: words.trim() }] : []),
-    ...(trigger === 'occurrence_rate' ? [{ type: 'rate', period: Number(minutes) * 60, count: Number(count) }] : []),
-  ];
-  const wrong = trigger === 'occurrence_rate' && !(Number(count) >= 1 && Number(minutes) >= 1);
-  return (
-    <form
-      className={own.newRule}
-      data-testid="rule-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (!wrong) onAdd({ trigger, filters, config: {}, status: 'enabled' });
-      }}
-    >
-      <label>
-        <span>when</span>
-        <select value={trigger} onChange={(event) => setTrigger(event.target.value)} data-testid="rule-trigger">
-          {TRIGGERS.map((one) => (
-            <option key={one.value} value={one.value}>
-              {one.label}
-            </option>
-          ))}
-        </select>
-      </label>
-      {trigger === 'occurrence_rate' && (
-        <label>
-          <Input value={count} inputMode="numeric" aria-label="Occurrences" onChange={(event) => setCount(event.target.value)} />
-          <span>times within</span>
-          <Input value={minutes} inputMode="numeric" aria-label="Minutes" onChange={(event) => setMinutes(event.target.value)} />
-          <span>minutes</span>
-        </label>
-      )}
-      {trigger !== 'deploy' && (
-        <label>
-          <span>level at least</span>
-          <select value={level} onChange={(event) => setLevel(event.target.value)}>
-            <option value="">any</option>
-            {LEVELS.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
-      <label>
-        <span>environment</span>
-        <Input value={environment} placeholder="any" onChange={(event) => setEnvironment(event.target.value)} />
-      </label>
-      {trigger !== 'deploy' && (
-        <label>
-          <span>title has</span>
-          <Input value={words} placeholder="anything" onChange={(event) => setWords(event.target.value)} />
-        </label>
-      )}
-      <span className={own.grow} />
-      <Button primary type="submit" disabled={busy || wrong} title={filters.map(filterWords).join(', ')} data-testid="rule-save">
-        Add
-      </Button>
-      <Button onClick={onCancel}>Cancel</Button>
-    </form>
   );
 }

@@ -92,7 +92,7 @@ impl Asker {
     pub async fn insights(&self, text: &str, question: &InsightsQuestion) -> Result<InsightsAnswer, InsightsFailure> {
         let query = check(question.language, text).map_err(InsightsFailure::Query)?;
         let session = self.session(reach(&query, question)).await?;
-        let names = || query.fields().into_iter().map(str::to_owned);
+        let names = || query.fields().into_iter();
         session.admit(Signal::Logs, names()).await?;
         if question.log_groups.has_spans() || question.sources.values().any(EventSources::has_spans) {
             session.admit(Signal::Spans, names()).await?;

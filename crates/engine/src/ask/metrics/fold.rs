@@ -34,7 +34,7 @@ pub struct Cell {
 }
 
 /// From, to, and how many values lay there.
-type Bucket = (f64, f64, f64);
+pub type Bucket = (f64, f64, f64);
 
 /// Count, sum and buckets since a start.
 #[derive(Clone, Debug, Default)]
@@ -73,11 +73,7 @@ impl Track {
         if count < before.count {
             return Some(Cell { count, sum, min: None, max: None, last, ranges: by_bounds(ranges) });
         }
-        let added = ranges.into_iter().map(|(low, high, count)| {
-            let same = before.buckets.iter().find(|(before_low, before_high, _)| *before_low == low && *before_high == high);
-            (low, high, count - same.map_or(0.0, |(_, _, count)| *count))
-        });
-        let ranges = by_bounds(added.filter(|(_, _, count)| *count > 0.0).collect());
+        let ranges = by_bounds(grown(ranges, &before.buckets));
         let (count, sum) = (count - before.count, sum - before.sum);
         (count > 0.0).then_some(Cell {
             count,
@@ -146,12 +142,21 @@ impl Cell {
     }
 }
 
+/// What buckets that count since a start gained since the point before.
+pub fn grown(now: Vec<Bucket>, before: &[Bucket]) -> Vec<Bucket> {
+    let added = now.into_iter().map(|(low, high, count)| {
+        let same = before.iter().find(|(before_low, before_high, _)| *before_low == low && *before_high == high);
+        (low, high, count - same.map_or(0.0, |(_, _, count)| *count))
+    });
+    added.filter(|(_, _, count)| *count > 0.0).collect()
+}
+
 fn by_bounds(buckets: Vec<Bucket>) -> HashMap<(u64, u64), f64> {
     buckets.into_iter().map(|(low, high, count)| ((low.to_bits(), high.to_bits()), count)).collect()
 }
 
 /// Buckets in any of their shapes as ranges; a bucket without an end ends where its values do, as far as that is told.
-fn ranges(buckets: &str) -> Vec<Bucket> {
+pub fn ranges(buckets: &str) -> Vec<Bucket> {
     if buckets.is_empty() {
         return Vec::new();
     }

@@ -26,7 +26,7 @@ use receivers::cloudwatch::{sts, wire::TARGET_PREFIX};
 use receivers::{CorsPolicy, Failure, Reply};
 
 pub(super) use self::logs::page as logs_page;
-pub use self::logs::{ExportTasks, LogAnomalies, LogsState, MetricFilterDefaults, ScheduledQueries};
+pub use self::logs::{ExportTasks, LogAnomalies, LogsState, MetricFilterDefaults, ScheduledQueries, take};
 pub use self::signature::AwsKeys;
 pub use self::xray::XrayState;
 use crate::ingest::Held;

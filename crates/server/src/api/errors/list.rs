@@ -116,9 +116,8 @@ pub async fn list(State(services): State<Services>, Params(params): Params<Error
     let names: Vec<String> = seen.groups.iter().map(|seen| seen.group.clone()).collect();
     let known = metastore.error_items_of_fingerprints(project, &names).await?;
     let let_pass = passing(&services, &search.items).await?;
-    let environments = metastore.error_item_environments(project).await?;
     let people = metastore.people(project).await?;
-    let mut rows = rows(&seen.groups, &known, &environments, &people);
+    let mut rows = rows(&seen.groups, &known, &people);
     rows.retain(|row| let_pass.as_ref().is_none_or(|ids| ids.contains(&row.item.id)));
 
     let facets = facets(&rows, &wanted);
@@ -190,18 +189,9 @@ async fn passing(services: &Services, words: &ItemWords) -> Result<Option<HashSe
 }
 
 /// Groups become items, in the order in which they were seen last.
-fn rows<'a>(
-    seen: &[GroupSeen],
-    known: &'a [(String, ErrorItem)],
-    environments: &'a [(i64, String)],
-    people: &[Person],
-) -> Vec<Row<'a>> {
+fn rows<'a>(seen: &[GroupSeen], known: &'a [(String, ErrorItem)], people: &[Person]) -> Vec<Row<'a>> {
     let now = now_unix_nano();
     let item_of: HashMap<&str, &ErrorItem> = known.iter().map(|(group, item)| (group.as_str(), item)).collect();
-    let mut of_item: HashMap<i64, Vec<&str>> = HashMap::new();
-    for (item, environment) in environments {
-        of_item.entry(*item).or_default().push(environment);
-    }
     let mut place: HashMap<i64, usize> = HashMap::new();
     let mut rows: Vec<Row<'a>> = Vec::new();
     for group in seen {
@@ -220,7 +210,7 @@ fn rows<'a>(
         let snoozed = item.status == ItemStatus::Active && item.snoozed_until_unix_nano.is_some_and(|until| until > now);
         rows.push(Row {
             item,
-            environments: of_item.get(&item.id).cloned().unwrap_or_default(),
+            environments: item.environments.iter().map(String::as_str).filter(|name| !name.is_empty()).collect(),
             groups: vec![group.group.clone()],
             count: group.count,
             people: group.people,

@@ -11,6 +11,9 @@ use crate::limits::{API_BODY_BYTES_MAX, HONEYCOMB_DOCUMENTS_MAX};
 use crate::listen::http_ingest::read_body;
 use crate::{Services, now_unix_nano};
 
+/// The type of a dataset whose points are of series.
+pub const METRICS: &str = "metrics";
+
 /// The dataset that is all of them.
 pub const ALL: &str = "__all__";
 
@@ -76,6 +79,9 @@ impl Services {
         if wanted == ALL {
             return Ok(None);
         }
+        if self.asker.honeycomb_has_dataset(wanted).await? {
+            return Ok(Some(wanted.to_owned()));
+        }
         let datasets = self.asker.honeycomb_datasets().await?;
         if let Some(found) = datasets.iter().find(|one| one.name == wanted).or_else(|| {
             let wanted = slug(wanted);
@@ -92,6 +98,13 @@ impl Services {
             }
             None => Err(Failure::not_found("Dataset not found")),
         }
+    }
+
+    /// Whether somebody said of a dataset that its points are of series.
+    pub(in crate::api) async fn honeycomb_time_series(&self, dataset: &str) -> Answer<bool> {
+        let found = self.metastore.honeycomb_document(&self.settings.project, "dataset", &slug(dataset)).await?;
+        let document = found.and_then(|found| serde_json::from_str::<Value>(&found.document).ok()).unwrap_or_default();
+        Ok(document["dataset_type"] == METRICS)
     }
 
     pub(super) async fn honeycomb_put(&self, kind: &str, scope: &str, id: &str, document: &Value) -> Answer<HoneycombDocument> {

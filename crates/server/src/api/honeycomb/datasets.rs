@@ -7,17 +7,23 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
+use engine::ask::honeycomb::HoneycombQuestion;
 use http::{StatusCode, Uri};
-use languages::honeycomb::BUILT_IN;
+use languages::honeycomb::{BUILT_IN, QuerySpecification};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::call::{ALL, body, id_of, object, query, slug, time};
+use super::call::{ALL, METRICS, body, id_of, object, query, slug, time};
 use super::failure::{Answer, Failure};
-use crate::Services;
+use super::queries::calculated_fields;
+use crate::{Services, now_unix_nano};
+
+const SECOND: i64 = 1_000_000_000;
 
 const DATASET: &str = "dataset";
+/// The type of a dataset that is not of metrics.
+const EVENTS: &str = "events";
 const COLUMN: &str = "column";
 const DEFINITIONS: &str = "dataset_definitions";
 
@@ -72,7 +78,9 @@ pub async fn list(State(services): State<Services>) -> Answer<Json<Value>> {
 }
 
 pub async fn one(State(services): State<Services>, Path(dataset): Path<String>) -> Answer<Json<Value>> {
-    Ok(Json(found(&services, &dataset).await?))
+    let mut told = found(&services, &dataset).await?;
+    told["regular_columns_count"] = columns_of(&services, &dataset).await?.len().into();
+    Ok(Json(told))
 }
 
 /// 201 for a new one; 200 for one that is there, which clients read as "exists".
@@ -90,6 +98,7 @@ pub async fn create(State(services): State<Services>, request: Request) -> Answe
         "name": name,
         "description": asked.get("description").and_then(Value::as_str).unwrap_or_default(),
         "expand_json_depth": asked.get("expand_json_depth").and_then(Value::as_i64).unwrap_or_default(),
+        "dataset_type": dataset_type(&asked)?.unwrap_or(EVENTS),
         "settings": { "delete_protected": true },
     });
     services.honeycomb_put(DATASET, "", &slug, &document).await?;
@@ -100,12 +109,22 @@ pub async fn change(State(services): State<Services>, Path(dataset): Path<String
     let known = found(&services, &dataset).await?;
     let (_, value) = body(request).await?;
     let asked = object(value)?;
-    let mut document = json!({ "name": known["name"] });
+    let known_type = known["dataset_type"].as_str().unwrap_or(EVENTS);
+    let mut document = json!({ "name": known["name"], "dataset_type": dataset_type(&asked)?.unwrap_or(known_type) });
     for member in ["description", "expand_json_depth", "settings"] {
         document[member] = asked.get(member).unwrap_or(&known[member]).clone();
     }
     services.honeycomb_put(DATASET, "", &slug(&dataset), &document).await?;
     Ok(Json(found(&services, &dataset).await?))
+}
+
+/// What the dataset's points are: events with metrics as fields, or of series.
+fn dataset_type(asked: &Map<String, Value>) -> Answer<Option<&str>> {
+    match asked.get("dataset_type") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) if [EVENTS, METRICS].contains(&name.as_str()) => Ok(Some(name)),
+        Some(_) => Err(Failure::invalid("dataset_type", "invalid", "dataset_type: must be events or metrics")),
+    }
 }
 
 /// What people wrote of it goes; rows are deleted by retention and `/api/deletions` alone.
@@ -136,6 +155,7 @@ async fn all(services: &Services) -> Answer<BTreeMap<String, Value>> {
             "created_at": time(dataset.first_unix_nano),
             "last_written_at": time(dataset.last_unix_nano),
             "regular_columns_count": null,
+            "dataset_type": EVENTS,
             "settings": { "delete_protected": true },
         });
         datasets.insert(slug, told);
@@ -170,14 +190,39 @@ pub async fn columns(State(services): State<Services>, Path(dataset): Path<Strin
         Some(name) => {
             let mut columns = columns.into_values();
             let found = columns.find(|column| column["key_name"] == name.as_str());
-            Ok(Json(found.ok_or_else(|| Failure::not_found("Column not found"))?))
+            Ok(Json(with_last_written(&services, &dataset, found).await?))
         }
     }
 }
 
 pub async fn column(State(services): State<Services>, Path((dataset, id)): Path<(String, String)>) -> Answer<Json<Value>> {
     let found = columns_of(&services, &dataset).await?.remove(&id);
-    Ok(Json(found.ok_or_else(|| Failure::not_found("Column not found"))?))
+    Ok(Json(with_last_written(&services, &dataset, found).await?))
+}
+
+/// A column with the time of the newest row that has it. Of one column: for all of them every row would be read.
+async fn with_last_written(services: &Services, dataset: &str, column: Option<Value>) -> Answer<Value> {
+    let mut column = column.ok_or_else(|| Failure::not_found("Column not found"))?;
+    let specification = json!({
+        "calculated_fields": [{ "name": "written_at", "expression": "EVENT_TIMESTAMP()" }],
+        "calculations": [{ "op": "MAX", "column": "written_at" }],
+        "filters": [{ "column": column["key_name"], "op": "exists" }],
+        "start_time": 0,
+    });
+    let question = HoneycombQuestion {
+        dataset: services.honeycomb_dataset(dataset).await?,
+        calculated_fields: calculated_fields(services, dataset).await?,
+        with_series: false,
+        with_total: false,
+        with_other: false,
+        ..HoneycombQuestion::new(QuerySpecification::from_json(&specification)?, now_unix_nano() / SECOND + 1)
+    };
+    let answer = services.asker.honeycomb(&question).await?;
+    let newest = answer.results.first().and_then(|cells| cells.get("MAX(written_at)")?.as_f64());
+    if let Some(seconds) = newest {
+        column["last_written"] = time((seconds * 1e3) as i64 * 1_000_000).into();
+    }
+    Ok(column)
 }
 
 pub async fn create_column(State(services): State<Services>, Path(dataset): Path<String>, request: Request) -> Answer<Response> {

@@ -282,6 +282,7 @@ async fn answered(
     let question = HoneycombQuestion {
         dataset: services.honeycomb_dataset(scope).await?,
         calculated_fields: super::queries::calculated_fields(services, scope).await?,
+        time_series: services.honeycomb_time_series(scope).await?,
         with_series: false,
         with_total: false,
         with_other: false,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::call::{ALL, told};
 use super::evaluation::{self, SLOS};
 use super::failure::{Answer, Failure};
-use crate::Services;
+use crate::{Services, now_unix_nano};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -110,11 +110,35 @@ pub async fn expression(services: &Services, scope: &str, datasets: &[String], a
 /// Counts what is new and tells how the objective stands.
 pub async fn standing(services: &Services, document: &HoneycombDocument, now: i64) -> Answer<Standing> {
     let slo = told(document);
-    count(services, document, &slo, now).await?;
+    let meaning = meaning(services, document, &slo).await?;
+    count(services, document, &slo, &meaning, now).await?;
+    from_counts(services, document, &slo, now).await
+}
+
+/// How the objective stood at the last look, and when that was; nothing before the first one. Reads no rows.
+pub async fn known(services: &Services, document: &HoneycombDocument) -> Answer<Option<(Standing, i64)>> {
+    let slo = told(document);
+    let meaning = meaning(services, document, &slo).await?;
+    let state = evaluation::state(services, SLOS, &document.id).await?;
+    let Some(counted_to) = meaning.counted_to(&state) else { return Ok(None) };
+    Ok(Some((from_counts(services, document, &slo, counted_to).await?, counted_to)))
+}
+
+/// Counts a new or changed objective without anybody waiting for it; the next look does it otherwise.
+pub fn count_soon(services: &Services, document: HoneycombDocument) {
+    let services = services.clone();
+    tokio::spawn(async move {
+        if let Err(failure) = standing(&services, &document, now_unix_nano()).await {
+            tracing::debug!(slo = document.id, error = failure.message(), "a new objective could not be counted yet");
+        }
+    });
+}
+
+async fn from_counts(services: &Services, document: &HoneycombDocument, slo: &Value, now: i64) -> Answer<Standing> {
     let end_minute = now.div_euclid(MINUTE) + 1;
-    let from = end_minute - period_minutes(&slo);
+    let from = end_minute - period_minutes(slo);
     let minutes = services.metastore.slo_minutes(&services.settings.project, &document.id, from, end_minute).await?;
-    let budget = Budget::of(&minutes, target(&slo));
+    let budget = Budget::of(&minutes, target(slo));
     let mut standing = Standing { budget, burn_rate: None, minutes, end_minute };
     let hour = standing.last(60);
     let rate = |compliance: f64| (1.0 - compliance) / (1.0 - budget.target);
@@ -156,8 +180,22 @@ pub async fn series(
     Ok(told)
 }
 
-/// Reads the rows that came in since the last look.
-async fn count(services: &Services, document: &HoneycombDocument, slo: &Value, now: i64) -> Answer<()> {
+/// What an objective counts; a change makes everything be counted anew.
+struct Meaning {
+    datasets: Vec<String>,
+    alias: String,
+    /// All of it as one text, to tell whether it is what it was.
+    text: String,
+}
+
+impl Meaning {
+    /// Until when rows were counted that came in.
+    fn counted_to(&self, state: &Value) -> Option<i64> {
+        state["received_to"].as_i64().filter(|_| state["meaning"] == self.text.as_str())
+    }
+}
+
+async fn meaning(services: &Services, document: &HoneycombDocument, slo: &Value) -> Answer<Meaning> {
     let datasets: Vec<String> = slo["dataset_slugs"]
         .as_array()
         .map(Vec::as_slice)
@@ -169,23 +207,27 @@ async fn count(services: &Services, document: &HoneycombDocument, slo: &Value, n
     let Some(expression) = expression(services, &document.scope, &datasets, alias).await? else {
         return Err(Failure::not_found(format!("no calculated field is called {alias:?}")));
     };
-    let meaning = format!("{alias} {expression} {datasets:?} {}", slo["time_period_days"]);
+    let text = format!("{alias} {expression} {datasets:?} {}", slo["time_period_days"]);
+    Ok(Meaning { alias: alias.to_owned(), text, datasets })
+}
+
+/// Reads the rows that came in since the last look.
+async fn count(services: &Services, document: &HoneycombDocument, slo: &Value, meaning: &Meaning, now: i64) -> Answer<()> {
     let state = evaluation::state(services, SLOS, &document.id).await?;
     let end = now.div_euclid(MINUTE) + 1;
     // Reports look back over the period before, too.
     let keep_from = end - 2 * period_minutes(slo);
-    let since = state["received_to"].as_i64().filter(|_| state["meaning"] == meaning.as_str());
-    let from = match since {
+    let from = match meaning.counted_to(&state) {
         None => Some(keep_from),
         Some(since) => oldest_since(services, since - MARGIN).await?.map(|oldest| oldest.div_euclid(MINUTE)),
     };
     if let Some(from) = from {
         let from = from.max(keep_from);
-        let counted = counted(services, &datasets, alias, (from, end)).await?;
+        let counted = counted(services, &meaning.datasets, &meaning.alias, (from, end)).await?;
         let project = &services.settings.project;
         services.metastore.put_slo_minutes(project, &document.id, (from, i64::MAX), &counted, keep_from).await?;
     }
-    let state = json!({ "received_to": now, "meaning": meaning }).to_string();
+    let state = json!({ "received_to": now, "meaning": meaning.text }).to_string();
     let evaluation = Evaluation { subject: document.id.clone(), state, evaluated_at_unix_nano: now };
     services.metastore.put_evaluation(&services.settings.project, SLOS, &evaluation).await?;
     Ok(())
@@ -194,7 +236,9 @@ async fn count(services: &Services, document: &HoneycombDocument, slo: &Value, n
 /// When the oldest row is of that came in since; nothing when none did.
 async fn oldest_since(services: &Services, received: i64) -> Answer<Option<i64>> {
     let of = |table: &str| {
-        format!("SELECT CAST(min(time) AS BIGINT) AS oldest FROM {table} WHERE CAST(received_at AS BIGINT) >= {received}")
+        // A plain comparison, by which parts and row groups are left out unread.
+        let since = format!("arrow_cast({received}, 'Timestamp(Nanosecond, Some(\"UTC\"))')");
+        format!("SELECT CAST(min(time) AS BIGINT) AS oldest FROM {table} WHERE received_at >= {since}")
     };
     let sql = format!("SELECT min(oldest) AS oldest FROM ({} UNION ALL {})", of("spans"), of("logs"));
     let answer = services.asker.engine.sql(&services.settings.project, &sql, 1).await?;

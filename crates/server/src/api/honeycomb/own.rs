@@ -216,9 +216,10 @@ pub struct OwnSlo {
     burn_rate: Option<f64>,
     /// When it goes on as in the last hour.
     exhausts_in_seconds: Option<f64>,
-    /// `ok`, `warning` when a burn alert is triggered, `exhausted`, or `no_data`.
+    /// `ok`, `warning` when a burn alert is triggered, `exhausted`, `no_data`, or `pending` before it was first counted.
     state: &'static str,
-    computed_to_unix_nano: String,
+    /// When rows were last counted; nothing before that.
+    computed_to_unix_nano: Option<String>,
     burn_alerts: Vec<OwnBurnAlert>,
     #[schema(value_type = Vec<Object>)]
     tags: Value,
@@ -272,7 +273,7 @@ pub struct OwnSloWhole {
     deliveries: Vec<ToldDelivery>,
 }
 
-async fn slo_told(services: &Services, document: &HoneycombDocument, now: i64) -> Answer<OwnSlo> {
+async fn slo_told(services: &Services, document: &HoneycombDocument) -> Answer<OwnSlo> {
     let kept = told(document);
     let datasets: Vec<String> =
         kept["dataset_slugs"].as_array().into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect();
@@ -294,10 +295,13 @@ async fn slo_told(services: &Services, document: &HoneycombDocument, now: i64) -
             recipients: recipients::told_of_alert(services, &kept["recipients"]).await?,
         });
     }
-    let standing = objective::standing(services, document, now).await;
-    let error = standing.as_ref().err().map(|failure| failure.message().to_owned());
+    let known = objective::known(services, document).await;
+    let error = known.as_ref().err().map(|failure| failure.message().to_owned());
+    let (standing, computed_to) = known.ok().flatten().unzip();
     let budget = standing.as_ref().map(|standing| standing.budget).unwrap_or_default();
-    let state = if budget.total <= 0.0 {
+    let state = if standing.is_none() && error.is_none() {
+        "pending"
+    } else if budget.total <= 0.0 {
         "no_data"
     } else if budget.remaining() <= 0.0 {
         "exhausted"
@@ -306,7 +310,7 @@ async fn slo_told(services: &Services, document: &HoneycombDocument, now: i64) -
     } else {
         "ok"
     };
-    let left = standing.as_ref().ok().and_then(|standing| standing.minutes_left(60));
+    let left = standing.as_ref().and_then(|standing| standing.minutes_left(60));
     Ok(OwnSlo {
         id: document.id.clone(),
         name: text(&kept, "name"),
@@ -322,10 +326,10 @@ async fn slo_told(services: &Services, document: &HoneycombDocument, now: i64) -
         compliance: budget.compliance(),
         budget_remaining: budget.remaining(),
         budget_events: budget.allowed(),
-        burn_rate: standing.as_ref().ok().and_then(|standing| standing.burn_rate),
+        burn_rate: standing.and_then(|standing| standing.burn_rate),
         exhausts_in_seconds: left.map(|minutes| minutes * 60.0),
         state,
-        computed_to_unix_nano: now.to_string(),
+        computed_to_unix_nano: computed_to.map(|nanos| nanos.to_string()),
         burn_alerts,
         tags: kept["tags"].clone(),
         error,
@@ -335,10 +339,9 @@ async fn slo_told(services: &Services, document: &HoneycombDocument, now: i64) -
 /// Every objective and how it stands.
 #[utoipa::path(get, tag = "Alerts", operation_id = "slos", path = "/api/slos", responses((status = 200, body = OwnSlos)))]
 pub async fn slos(State(services): State<Services>) -> Result<Json<OwnSlos>, Refusal> {
-    let now = now_unix_nano();
     let mut all = Vec::new();
     for document in services.metastore.honeycomb_documents(&services.settings.project, slos::SLO, None).await? {
-        all.push(slo_told(&services, &document, now).await?);
+        all.push(slo_told(&services, &document).await?);
     }
     Ok(Json(OwnSlos { slos: all }))
 }
@@ -365,7 +368,7 @@ pub async fn slo(
     const SECOND: i64 = 1_000_000_000;
     let found = document(&services, slos::SLO, &id).await?;
     let now = now_unix_nano();
-    let slo = slo_told(&services, &found, now).await?;
+    let slo = slo_told(&services, &found).await?;
     let (start, end) = match (&times.start, &times.end) {
         (None, None) => (now - slo.period_days * 86_400 * SECOND, now),
         (start, end) => {

@@ -105,6 +105,7 @@ async fn answered(
     let question = HoneycombQuestion {
         dataset: services.honeycomb_dataset(dataset).await?,
         calculated_fields: calculated_fields(services, dataset).await?,
+        time_series: services.honeycomb_time_series(dataset).await?,
         with_series: !flag("disable_series", false),
         with_total: !flag("disable_total_by_aggregate", true),
         with_other: !flag("disable_other_by_aggregate", true),

@@ -52,6 +52,7 @@ pub async fn create(State(services): State<Services>, Path(dataset): Path<String
     let (_, value) = body(request).await?;
     let document = checked(&services, &dataset, &object(value)?).await?;
     let made = services.honeycomb_put(SLO, &slug(&dataset), &new_id(), &document).await?;
+    objective::count_soon(&services, made.clone());
     Ok((StatusCode::CREATED, Json(told_to_client(&services, &made, false).await?)).into_response())
 }
 
@@ -64,7 +65,9 @@ pub async fn change(
     let (_, value) = body(request).await?;
     let document = checked(&services, &dataset, &object(value)?).await?;
     services.honeycomb_put(SLO, &known.scope, &id, &document).await?;
-    Ok(Json(told_to_client(&services, &find(&services, &dataset, &id).await?, false).await?))
+    let changed = find(&services, &dataset, &id).await?;
+    objective::count_soon(&services, changed.clone());
+    Ok(Json(told_to_client(&services, &changed, false).await?))
 }
 
 /// Its burn alerts go with it.

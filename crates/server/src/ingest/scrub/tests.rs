@@ -17,6 +17,10 @@ fn secrets_go_and_all_else_stays() {
         (r#"{"PassWord":"a\"b","x":1}"#, r#"{"PassWord":"****","x":1}"#),
         (r#"{"password":"","x":"y"}"#, r#"{"password":"","x":"y"}"#),
         (r#"{"cvv": 123, "cvc": "1"}"#, r#"{"cvv": 111, "cvc": "1"}"#),
+        (
+            r#"{"secret_key": "a", "password-confirmation": "b", "apiKey": "c", "Client-Secret": "d"}"#,
+            r#"{"secret_key": "*", "password-confirmation": "*", "apiKey": "*", "Client-Secret": "*"}"#,
+        ),
         (r#"{"new-password": "x y"}"#, r#"{"new-password": "***"}"#),
         (r#"{"http.request.header.authorization": ["Token abc"]}"#, r#"{"http.request.header.authorization": ["*********"]}"#),
         (r#"{"passwords": "kept", "the_secrets_of": "kept"}"#, r#"{"passwords": "kept", "the_secrets_of": "kept"}"#),
@@ -68,6 +72,8 @@ fn hits_are_counted_once_and_settings_are_checked() {
     let told: Vec<(String, u64, i64)> =
         scrubber.hits().into_iter().map(|hit| (hit.rule, hit.hits, hit.last_at_unix_nano)).collect();
     assert_eq!(told, [("key password".into(), 1, 5), ("key secret".into(), 1, 5), ("pattern 1".into(), 1, 5)]);
+    let nested = scrubber.scrub("rollbar", br#"{"client_secret": "x"}"#, 8);
+    assert!(nested.is_some() && scrubber.hits().iter().any(|hit| hit.rule == "key client_secret" && hit.hits == 1));
     assert!(Compiled::new(ScrubSettings { patterns: vec!["(".into()], ..ScrubSettings::default() }).is_err());
 }
 

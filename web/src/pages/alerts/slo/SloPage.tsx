@@ -42,7 +42,7 @@ export function SloPage() {
   if (!data) return <Loading rows={10} />;
   const { slo } = data;
   const spent = slo.state === 'exhausted';
-  const none = slo.state === 'no_data';
+  const none = slo.total <= 0;
   return (
     <div className={styles.page} data-testid="slo">
       <div className={styles.bar}>

@@ -16,7 +16,7 @@ import { RecipientLine, StateMark } from '../parts';
 import { History } from '../TriggerPanel';
 import styles from '../Alerts.module.css';
 
-const STATES = { ok: 'ok', warning: 'warning', exhausted: 'firing', no_data: 'unknown' } as const;
+const STATES = { ok: 'ok', warning: 'warning', exhausted: 'firing', no_data: 'unknown', pending: 'unknown' } as const;
 const share = (value: number) => (value < 0 ? `−${percent(-value)}` : percent(value));
 
 export function SloPanel({ id, onClose }: { id: string; onClose: () => void }) {

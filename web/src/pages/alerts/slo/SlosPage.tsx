@@ -76,10 +76,10 @@ export function SlosPage() {
                 <td className="num">{slo.compliance === null ? '–' : share(slo.compliance)}</td>
                 <td className={styles.left}>
                   <BudgetBar left={slo.budget_remaining} />
-                  <span>{slo.state === 'no_data' ? '–' : share(slo.budget_remaining)}</span>
+                  <span>{slo.total <= 0 ? '–' : share(slo.budget_remaining)}</span>
                 </td>
                 <td className="num">{slo.burn_rate === null ? '–' : `×${Number(slo.burn_rate.toPrecision(2))}`}</td>
-                <td className="num">{slo.state === 'exhausted' || slo.state === 'no_data' ? '–' : lasts(slo.exhausts_in_seconds)}</td>
+                <td className="num">{slo.state === 'exhausted' || slo.total <= 0 ? '–' : lasts(slo.exhausts_in_seconds)}</td>
                 <td className="num">
                   {count(slo.bad)} <span className="muted">of {count(slo.budget_events)}</span>
                 </td>

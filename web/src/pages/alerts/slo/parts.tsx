@@ -3,7 +3,7 @@ import type { BurnAlert, Slo } from '../../../api/slos';
 import { duration } from '../../../lib/units';
 import styles from './Slo.module.css';
 
-const STATES: Record<Slo['state'], string> = { ok: 'on track', warning: 'at risk', exhausted: 'budget spent', no_data: 'no data' };
+const STATES: Record<Slo['state'], string> = { ok: 'on track', warning: 'at risk', exhausted: 'budget spent', no_data: 'no data', pending: 'counting…' };
 
 export function State({ state }: { state: Slo['state'] }) {
   return (

@@ -10,6 +10,8 @@ use receivers::cloudwatch::tokens::PageToken;
 use receivers::cloudwatch::wire;
 use serde_json::{Map, Value, json};
 
+use super::account_policies::ACCOUNT_POLICY;
+use super::data_protection::ACCOUNT_POLICY_TYPE;
 use super::metric_filters::METRIC_FILTER;
 use super::resources::{OF_KIND_MAX, object, of_group};
 use super::{Answer, LogsApi, NANOS_PER_MS, aws_error, page_after, told};
@@ -249,6 +251,9 @@ impl LogsApi<'_> {
         }
         let protection = self.stored(super::data_protection::DATA_PROTECTION, &of_group(&group.name), "policy").await?;
         told["dataProtectionStatus"] = protection.map_or(Value::Null, |_| "ACTIVATED".into());
+        if !self.all(ACCOUNT_POLICY, Some(ACCOUNT_POLICY_TYPE)).await?.is_empty() {
+            told["inheritedProperties"] = json!(["ACCOUNT_DATA_PROTECTION"]);
+        }
         Ok(object(told))
     }
 }

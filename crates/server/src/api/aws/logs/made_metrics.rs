@@ -4,7 +4,7 @@
 //! came and none matched: that is known when the minute is over, so it is told on the clock, and the minutes that a stop
 //! interrupts have none.
 //!
-//! Missing: log groups that OTLP writes to; `fieldSelectionCriteria` is kept and not acted upon
+//! Missing: `fieldSelectionCriteria` is kept and not acted upon
 //! Quirks:  an event without one of the dimensions, or without a number for a value, makes no metric
 
 use std::borrow::Cow;
@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 
 use super::metric_filters::METRIC_FILTER;
 use super::resources::{Stored, of_group};
+use super::service_groups::service_of;
 use super::transform::transform;
-use super::transformers::{TRANSFORMER, TRANSFORMER_NAME};
 use super::{LogsApi, unavailable};
 use crate::Services;
 use crate::alerting::{EvaluationError, Evaluator};
@@ -82,12 +82,7 @@ impl LogsApi<'_> {
     /// The metric filters of a group.
     pub(super) async fn filters_at_work(&self, group: &str) -> Result<Vec<Filter>, AwsError> {
         let stored = self.all(METRIC_FILTER, Some(&of_group(group))).await?;
-        let mut processors = Vec::new();
-        if stored.iter().any(is_for_transformed)
-            && let Some(transformer) = self.stored(TRANSFORMER, &of_group(group), TRANSFORMER_NAME).await?
-        {
-            processors = transformer.document.get("transformerConfig").and_then(Value::as_array).cloned().unwrap_or_default();
-        }
+        let processors = if stored.iter().any(is_for_transformed) { self.processors_of(group).await? } else { Vec::new() };
         let system = |name: &str| match name {
             "@aws.account" => Some(self.services.settings.account_id.clone()),
             "@aws.region" => Some(self.call.region.clone()),
@@ -276,7 +271,7 @@ impl Evaluator for MetricFilterDefaults {
     async fn evaluate(&self, services: &Services, now_unix_nano: i64) -> Result<(), EvaluationError> {
         let Some(receiver) = receivers::by_name("cloudwatch") else { return Ok(()) };
         for (group, metric) in services.logs.quiet_minutes.take(now_unix_nano) {
-            let body = Bytes::from(put_metric_data(&group, &metric).to_string());
+            let body = Bytes::from(put_metric_data(service_of(&group).unwrap_or(&group), &metric).to_string());
             let incoming = Incoming {
                 headers: Headers(vec![("content-type", "application/x-amz-json-1.0")]),
                 ..Incoming::new(PUT_METRIC_DATA, now_unix_nano, &body)
@@ -290,8 +285,8 @@ impl Evaluator for MetricFilterDefaults {
     }
 }
 
-/// The service is the log group, as that of its events.
-fn put_metric_data(group: &str, metric: &MadeMetric) -> Value {
+/// The service is the log group, as that of its events, or the one whose records are in it.
+fn put_metric_data(service: &str, metric: &MadeMetric) -> Value {
     let dimensions: Vec<Value> = metric.dimensions.iter().map(|(name, value)| json!({ "Name": name, "Value": value })).collect();
     let datum = json!({
         "MetricName": metric.name,
@@ -300,7 +295,7 @@ fn put_metric_data(group: &str, metric: &MadeMetric) -> Value {
         "Unit": metric.unit,
         "Value": metric.values.first().map(|(value, _)| *value),
     });
-    let entity = json!({ "KeyAttributes": { "Name": group } });
+    let entity = json!({ "KeyAttributes": { "Name": service } });
     json!({ "Namespace": metric.namespace, "EntityMetricData": [{ "Entity": entity, "MetricData": [datum] }] })
 }
 

@@ -22,6 +22,7 @@ mod groups;
 mod imports;
 mod index_policies;
 mod integrations;
+mod listeners;
 mod live_tail;
 mod lookup_tables;
 mod made_metrics;
@@ -38,6 +39,8 @@ mod resource_policies;
 mod resources;
 mod scheduled_queries;
 mod scheduled_runs;
+mod selection_criteria;
+mod service_groups;
 mod settings;
 mod subscribed;
 mod subscriptions;
@@ -62,6 +65,7 @@ pub use self::anomaly_detection::LogAnomalies;
 pub use self::exports::ExportTasks;
 pub use self::made_metrics::MetricFilterDefaults;
 pub use self::scheduled_runs::ScheduledQueries;
+pub use self::service_groups::take;
 use super::Call;
 use super::input::Input;
 use crate::Services;
@@ -75,6 +79,7 @@ pub struct LogsState {
     sessions: live_tail::Sessions,
     policies: data_protection::CompiledPolicies,
     quiet_minutes: made_metrics::QuietMinutes,
+    service_groups: service_groups::ServiceGroups,
 }
 
 /// Whether the answer of an operation goes on for as long as the client listens.
@@ -291,6 +296,11 @@ impl LogsApi<'_> {
     async fn group(&self, name: &str) -> Result<metastore::LogGroup, AwsError> {
         let found = self.metastore().log_group(self.project, name).await.map_err(aws_error)?;
         found.ok_or_else(wire::log_group_not_found)
+    }
+
+    /// Refuses: what is neither a group nor what the log records of a service are in.
+    async fn group_with_filters(&self, name: &str) -> Result<(), AwsError> {
+        if service_groups::service_of(name).is_some() { Ok(()) } else { self.group(name).await.map(|_| ()) }
     }
 
     /// The name of a group that is there, by a member that holds a name or an ARN.

@@ -1,8 +1,6 @@
 //! PutLogEvents goes the way of every receiver; what it is allowed to bring is decided here, with the group's retention,
 //! before a byte is kept.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use engine::ask::UnixNano;
 use http::{HeaderMap, HeaderValue};
@@ -12,10 +10,8 @@ use receivers::cloudwatch::put_log_events::{self, Admission, PutLogEvents};
 use receivers::cloudwatch::{AdmittedLogEvents, feedback, made_metrics};
 use receivers::{Headers, Incoming, Reply};
 
-use super::made_metrics::{Found, Line, find};
-use super::subscribed::Origin;
+use super::listeners::{Batch, Heard};
 use super::{LogsApi, NANOS_PER_MS, unavailable};
-use crate::alerting::NewDelivery;
 
 impl LogsApi<'_> {
     /// Checks the request against its group and stream, then lets the receiver keep it.
@@ -31,7 +27,7 @@ impl LogsApi<'_> {
         let group = self.group(&request.log_group_name).await?;
         self.stream(&request.log_group_name, &request.log_stream_name).await?;
         let admission = Admission::of(&request, now_unix_ms, group.retention_days);
-        let (found, deliveries) = self.told_to_others(&request, &admission).await?;
+        let Heard { found, deliveries } = self.heard(&batch(&request, &admission, call.received_at_unix_nano)).await?;
         let made =
             if found.metrics.is_empty() { None } else { Some(serde_json::to_string(&found.metrics).map_err(unavailable)?) };
         let retention = group.retention_days.map(|days| days.to_string());
@@ -74,34 +70,17 @@ impl LogsApi<'_> {
         let (kind, lines) = (found.kind, found.lines as u64);
         self.services.ingest.activity().feeds_back("cloudwatch", &place, now, kind.cause, kind.advice, lines, found.sample);
     }
+}
 
-    /// What metric filters find in the events that are let in, and what is to be sent to subscribers.
-    async fn told_to_others(
-        &self,
-        request: &PutLogEvents<'_>,
-        admission: &Admission,
-    ) -> Result<(Found, Vec<NewDelivery>), AwsError> {
-        let group = &request.log_group_name;
-        let filters = self.filters_at_work(group).await?;
-        let subscriptions = self.subscriptions_at_work(group).await?;
-        if filters.is_empty() && subscriptions.is_empty() {
-            return Ok((Found::default(), Vec::new()));
-        }
-        let masks = self.masks_of(group).await?;
-        let lines: Vec<Line<'_>> = request.log_events[admission.accepted.clone()]
-            .iter()
-            .map(|event| {
-                (event.timestamp, masks.as_ref().map_or(Cow::Borrowed(&*event.message), |masks| masks.mask(&event.message)))
-            })
-            .collect();
-        let from = Origin {
-            account_id: &self.services.settings.account_id,
-            received_at_unix_nano: self.call.received_at_unix_nano,
-            request,
-            first: admission.accepted.start,
-        };
-        let deliveries = subscriptions.iter().filter_map(|subscription| subscription.delivery(&from, &lines)).collect();
-        Ok((find(&filters, &lines), deliveries))
+fn batch<'e>(request: &'e PutLogEvents<'_>, admission: &Admission, received_at_unix_nano: i64) -> Batch<'e> {
+    let admitted = &request.log_events[admission.accepted.clone()];
+    Batch {
+        group: &request.log_group_name,
+        stream: &request.log_stream_name,
+        received_at_unix_nano,
+        first: admission.accepted.start,
+        request: None,
+        events: admitted.iter().map(|event| (event.timestamp, &*event.message)).collect(),
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! They are in the outbox before the call is answered, so that a client that was not answered sends both again.
 //!
-//! Missing: Kinesis, Firehose, functions and OpenSearch are kept as destinations, nothing is sent there; log groups that OTLP
-//!          writes to; `fieldSelectionCriteria`, `emitSystemFields`
+//! Missing: Kinesis, Firehose, functions and OpenSearch are kept as destinations, nothing is sent there;
+//!          `fieldSelectionCriteria`, `emitSystemFields`
 //! Quirks:  a delivery holds events of one stream, whatever the distribution; deliveries to one address may overtake each other
 
 use std::io::Write;
@@ -16,11 +16,12 @@ use flate2::write::GzEncoder;
 use languages::filter_pattern::{Extracted, Pattern};
 use receivers::aws::AwsError;
 use receivers::cloudwatch::event_id::EventId;
-use receivers::cloudwatch::put_log_events::PutLogEvents;
 use serde_json::{Map, Value, json};
 
 use super::LogsApi;
+use super::account_policies::SUBSCRIPTION_POLICY_TYPE;
 use super::destinations::DESTINATION;
+use super::listeners::Batch;
 use super::made_metrics::Line;
 use super::resources::of_group;
 use super::subscriptions::SUBSCRIPTION_FILTER;
@@ -34,31 +35,33 @@ pub struct Subscription {
     url: String,
 }
 
-/// What everything sent for one call has in common.
-pub struct Origin<'r> {
-    pub account_id: &'r str,
-    pub received_at_unix_nano: i64,
-    pub request: &'r PutLogEvents<'r>,
-    /// The index of the first line in the request.
-    pub first: usize,
-}
-
 impl LogsApi<'_> {
     /// The subscriptions of a group whose destination is an address.
     pub(super) async fn subscriptions_at_work(&self, group: &str) -> Result<Vec<Subscription>, AwsError> {
         let mut out = Vec::new();
         for stored in self.all(SUBSCRIPTION_FILTER, Some(&of_group(group))).await? {
-            let mut url = stored.text("destinationArn").to_owned();
-            if let Some((_, name)) = url.split_once(":destination:") {
-                let destination = self.stored(DESTINATION, "", name).await?;
-                url = destination.map(|destination| destination.text("targetArn").to_owned()).unwrap_or_default();
-            }
-            if is_address(&url) {
-                let pattern = self.pattern(Some(stored.text("filterPattern")))?;
-                out.push(Subscription { name: stored.name, pattern, url });
-            }
+            let (destination, pattern) = (stored.text("destinationArn"), stored.text("filterPattern"));
+            out.extend(self.subscription(&stored.name, destination, pattern).await?);
+        }
+        for policy in self.account_policies_of(SUBSCRIPTION_POLICY_TYPE, group).await? {
+            let document: Value = serde_json::from_str(policy.text("policyDocument")).unwrap_or_default();
+            let member = |name: &str| document[name].as_str().unwrap_or_default();
+            out.extend(self.subscription(&policy.name, member("DestinationArn"), member("FilterPattern")).await?);
         }
         Ok(out)
+    }
+
+    /// `None` where nothing can be sent.
+    async fn subscription(&self, name: &str, destination: &str, pattern: &str) -> Result<Option<Subscription>, AwsError> {
+        let mut url = destination.to_owned();
+        if let Some((_, name)) = destination.split_once(":destination:") {
+            let destination = self.stored(DESTINATION, "", name).await?;
+            url = destination.map(|destination| destination.text("targetArn").to_owned()).unwrap_or_default();
+        }
+        if !is_address(&url) {
+            return Ok(None);
+        }
+        Ok(Some(Subscription { name: name.to_owned(), pattern: self.pattern(Some(pattern))?, url }))
     }
 
     /// Hands deliveries to the outbox. One that cannot be is told in the log: the events themselves are kept.
@@ -83,11 +86,10 @@ pub fn is_address(destination: &str) -> bool {
 
 impl Subscription {
     /// The lines that match, as one delivery.
-    pub fn delivery(&self, from: &Origin<'_>, lines: &[Line<'_>]) -> Option<NewDelivery> {
-        let request = from.request;
+    pub fn delivery(&self, account_id: &str, batch: &Batch<'_>, lines: &[Line<'_>]) -> Option<NewDelivery> {
         let mut first_id = None;
         let mut events = Vec::new();
-        for (index, (timestamp, message)) in lines.iter().enumerate() {
+        for (index, ((timestamp, message), (_, sent))) in lines.iter().zip(&batch.events).enumerate() {
             let extracted = match &self.pattern {
                 None => Extracted::default(),
                 Some(pattern) => match pattern.matches(message) {
@@ -95,24 +97,22 @@ impl Subscription {
                     Some(extracted) => extracted,
                 },
             };
-            let index = from.first + index;
-            let sent = &request.log_events[index].message;
-            let (group, stream) = (&request.log_group_name, &request.log_stream_name);
-            let id = EventId::new(group, stream, *timestamp, from.received_at_unix_nano, index, sent).to_string();
+            let (received, place) = (batch.received_at_unix_nano, batch.first + index);
+            let id = EventId::new(batch.group, batch.stream, *timestamp, received, place, sent).to_string();
             first_id.get_or_insert_with(|| id.clone());
             events.push(told(id, *timestamp, message, &self.pattern, extracted));
         }
         let message = json!({
             "messageType": "DATA_MESSAGE",
-            "owner": from.account_id,
-            "logGroup": request.log_group_name,
-            "logStream": request.log_stream_name,
+            "owner": account_id,
+            "logGroup": batch.group,
+            "logStream": batch.stream,
             "subscriptionFilters": [self.name],
             "logEvents": events,
         });
         Some(NewDelivery {
-            origin: format!("cloudwatch.subscription:{}:{}", request.log_group_name, self.name),
-            dedupe_key: first_id?,
+            origin: format!("cloudwatch.subscription:{}:{}", batch.group, self.name),
+            dedupe_key: batch.request.map_or(first_id?, |request| format!("{request:032x}:{}", batch.first)),
             destination: Destination::Http { url: self.url.clone(), headers: Default::default() },
             payload: Payload::json(json!({ "awslogs": { "data": packed(&message)? } })),
         })
@@ -143,23 +143,22 @@ mod tests {
     use std::io::Read;
 
     use languages::filter_pattern;
-    use receivers::cloudwatch::put_log_events;
 
     use super::*;
 
     fn check(pattern: &str, expected: Option<Value>) {
-        let body = json!({ "logGroupName": "g", "logStreamName": "s", "logEvents": [
-            { "timestamp": 1_000, "message": "GET /a 200" },
-            { "timestamp": 2_000, "message": "GET /b 500" },
-        ]})
-        .to_string();
-        let request = put_log_events::parse(body.as_bytes()).unwrap();
-        let lines: Vec<Line<'_>> =
-            request.log_events.iter().map(|event| (event.timestamp, Cow::Borrowed(event.message.as_ref()))).collect();
-        let from = Origin { account_id: "000000000000", received_at_unix_nano: 5_000_000_000, request: &request, first: 0 };
+        let batch = Batch {
+            group: "g",
+            stream: "s",
+            received_at_unix_nano: 5_000_000_000,
+            first: 0,
+            request: None,
+            events: vec![(1_000, "GET /a 200"), (2_000, "GET /b 500")],
+        };
+        let lines: Vec<Line<'_>> = batch.events.iter().map(|(timestamp, line)| (*timestamp, Cow::Borrowed(*line))).collect();
         let pattern = (!pattern.is_empty()).then(|| filter_pattern::parse(pattern).unwrap());
         let subscription = Subscription { name: "f".into(), pattern, url: "http://hooks.test/".into() };
-        let delivery = subscription.delivery(&from, &lines);
+        let delivery = subscription.delivery("000000000000", &batch, &lines);
         let message = delivery.map(|delivery| {
             assert_eq!(delivery.origin, "cloudwatch.subscription:g:f");
             let Payload::Json { body } = delivery.payload else { panic!() };

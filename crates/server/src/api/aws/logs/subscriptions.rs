@@ -1,6 +1,7 @@
 //! Subscription filters: checked, kept and given back. What they find is sent by `subscribed`.
 
 use metastore::{ResourceKind, ResourcesMax};
+use receivers::aws::AwsError;
 use serde_json::{Value, json};
 
 use super::destinations::DESTINATION;
@@ -30,12 +31,21 @@ impl LogsApi<'_> {
     pub(super) async fn put_subscription_filter(&self) -> Answer {
         self.pattern(self.input.text("filterPattern"))?;
         let group = self.input.required("logGroupName");
-        self.group(group).await?;
-        let arn = self.input.required("destinationArn");
+        self.group_with_filters(group).await?;
+        self.checked_destination(self.input.required("destinationArn")).await?;
+        let mut document = self.input.only(&MEMBERS);
+        document.entry("distribution").or_insert_with(|| "ByLogStream".into());
+        let name = self.input.required("filterName");
+        self.put(SUBSCRIPTION_FILTER, &of_group(group), name, &document, ResourcesMax::OfOwner(FILTERS_MAX)).await?;
+        self.services.logs.service_groups.changed();
+        Ok(json!({}))
+    }
+
+    /// Refuses: what nothing could be sent to.
+    pub(super) async fn checked_destination(&self, arn: &str) -> Result<(), AwsError> {
         // An HTTP address is ours: nothing at AWS is called that.
         let service = arn.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(1)).unwrap_or_default();
-        let is_address = is_address(arn);
-        if !is_address && !DESTINATIONS.contains(&service) {
+        if !is_address(arn) && !DESTINATIONS.contains(&service) {
             return Err(self.invalid(format!("destinationArn for vendor {service} cannot be used")));
         }
         if let Some((_, name)) = arn.split_once(":destination:").filter(|_| service == "logs")
@@ -43,16 +53,12 @@ impl LogsApi<'_> {
         {
             return Err(self.invalid("Could not find the specified destination."));
         }
-        let mut document = self.input.only(&MEMBERS);
-        document.entry("distribution").or_insert_with(|| "ByLogStream".into());
-        let name = self.input.required("filterName");
-        self.put(SUBSCRIPTION_FILTER, &of_group(group), name, &document, ResourcesMax::OfOwner(FILTERS_MAX)).await?;
-        Ok(json!({}))
+        Ok(())
     }
 
     pub(super) async fn describe_subscription_filters(&self) -> Answer {
         let group = self.input.required("logGroupName");
-        self.group(group).await?;
+        self.group_with_filters(group).await?;
         let prefix = self.input.text("filterNamePrefix").unwrap_or_default();
         let mut all = self.all(SUBSCRIPTION_FILTER, Some(&of_group(group))).await?;
         all.retain(|each| each.name.starts_with(prefix));
@@ -67,8 +73,9 @@ impl LogsApi<'_> {
 
     pub(super) async fn delete_subscription_filter(&self) -> Answer {
         let group = self.input.required("logGroupName");
-        self.group(group).await?;
+        self.group_with_filters(group).await?;
         self.forget(SUBSCRIPTION_FILTER, &of_group(group), self.input.required("filterName")).await?;
+        self.services.logs.service_groups.changed();
         Ok(json!({}))
     }
 }

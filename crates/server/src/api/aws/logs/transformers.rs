@@ -4,21 +4,22 @@
 
 use metastore::ResourceKind;
 use receivers::aws::AwsError;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::account_policies::TRANSFORMER_POLICY_TYPE;
 use super::resources::{OF_KIND_MAX, of_group};
 use super::transform::{Unknown, transform};
 use super::{Answer, LogsApi, not_found};
 
-pub const TRANSFORMER: ResourceKind = ResourceKind { name: "logs.transformer", what: "transformer" };
+const TRANSFORMER: ResourceKind = ResourceKind { name: "logs.transformer", what: "transformer" };
 
 /// There is one of them a group.
-pub const TRANSFORMER_NAME: &str = "transformer";
+const TRANSFORMER_NAME: &str = "transformer";
 
 impl LogsApi<'_> {
     pub(super) async fn put_transformer(&self) -> Answer {
         let group = self.group_named_by("logGroupIdentifier").await?;
-        self.check_processors()?;
+        self.check_processors(self.input.list("transformerConfig"))?;
         self.put(TRANSFORMER, &of_group(&group), TRANSFORMER_NAME, &self.input.only(&["transformerConfig"]), OF_KIND_MAX).await?;
         Ok(json!({}))
     }
@@ -42,7 +43,7 @@ impl LogsApi<'_> {
     }
 
     pub(super) fn test_transformer(&self) -> Answer {
-        self.check_processors()?;
+        self.check_processors(self.input.list("transformerConfig"))?;
         let processors = self.input.list("transformerConfig");
         let mut transformed = Vec::new();
         for (index, message) in self.input.texts("logEventMessages").into_iter().enumerate() {
@@ -58,9 +59,18 @@ impl LogsApi<'_> {
         Ok(json!({ "transformedLogs": transformed }))
     }
 
+    /// What becomes of a group's lines: its own transformer, else the account's.
+    pub(super) async fn processors_of(&self, group: &str) -> Result<Vec<Value>, AwsError> {
+        if let Some(own) = self.stored(TRANSFORMER, &of_group(group), TRANSFORMER_NAME).await? {
+            return Ok(own.document.get("transformerConfig").and_then(Value::as_array).cloned().unwrap_or_default());
+        }
+        let policies = self.account_policies_of(TRANSFORMER_POLICY_TYPE, group).await?;
+        let document = policies.first().map(|policy| policy.text("policyDocument")).unwrap_or("[]");
+        Ok(serde_json::from_str(document).unwrap_or_default())
+    }
+
     /// Each processor is one of its kind, and a parser comes first.
-    fn check_processors(&self) -> Result<(), AwsError> {
-        let processors = self.input.list("transformerConfig");
+    pub(super) fn check_processors(&self, processors: &[Value]) -> Result<(), AwsError> {
         let kinds: Vec<Option<&String>> = processors
             .iter()
             .map(|processor| processor.as_object().filter(|members| members.len() == 1).and_then(|members| members.keys().next()))

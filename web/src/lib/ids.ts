@@ -18,6 +18,7 @@ const RECEIVERS: Record<string, string> = {
   otlp: 'OpenTelemetry',
   xray: 'X-Ray',
   cloudwatch: 'CloudWatch Logs',
+  sentry: 'Sentry',
   rollbar: 'Rollbar',
   honeycomb: 'Honeycomb',
 };

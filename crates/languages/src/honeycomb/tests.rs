@@ -110,7 +110,8 @@ fn errors_name_their_place() {
 
 #[test]
 fn expressions_point_at_what_is_wrong() {
-    let texts = ["IF(GTE($a, 1), 2", "LT($a)", "NOPE($a)", "RATE($a, 300)", "$a +", "\"open", "$a $b", "SUM($a,, 1)", "$", "1.2.3"];
+    let texts =
+        ["IF(GTE($a, 1), 2", "LT($a)", "NOPE($a)", "RATE($a, 300)", "$a +", "\"open", "$a $b", "SUM($a,, 1)", "$", "1.2.3"];
     let told: Vec<String> = texts.iter().map(|text| parse_expression(text).unwrap_err().with_caret(text) + "\n").collect();
     expect![[r#"
         expected a comma or a closing parenthesis, found the end

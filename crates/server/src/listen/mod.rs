@@ -97,6 +97,8 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
     if let Err(error) = services.rate_limits.load(&services.metastore, &services.settings.project).await {
         tracing::warn!(%error, "cannot read the limits of access tokens");
     }
+    // What arrives from here on waits in memory to be counted; what is older is found in the rows.
+    let began_at_unix_nano = now_unix_nano();
     let tracker = TaskTracker::new();
     let main = main_router(services.clone());
     let otlp = http_ingest::router(services.clone(), Some("otlp")).merge(grpc::router(services.clone()));
@@ -116,7 +118,7 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
     for evaluator in alerting::evaluators() {
         tracker.spawn(alerting::clock::run(evaluator, services.clone(), stop.clone()));
     }
-    tracker.spawn(write_counters(services, stop.clone()));
+    tracker.spawn(write_counters(services, began_at_unix_nano, stop.clone()));
     tracker.close();
     stop.cancelled().await;
     if tokio::time::timeout(DRAIN_TIME_MAX, tracker.wait()).await.is_err() {
@@ -125,9 +127,9 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
 }
 
 /// Writes counters that wait in memory every now and then, and once more at the end.
-async fn write_counters(services: Services, stop: CancellationToken) {
+async fn write_counters(services: Services, began_at_unix_nano: i64, stop: CancellationToken) {
     let items = services.ingest.items();
-    if let Err(error) = items.catch_up(&services.metastore, &services.asker, now_unix_nano()).await {
+    if let Err(error) = items.catch_up(&services.metastore, &services.asker, began_at_unix_nano).await {
         tracing::warn!(%error, "error items were not brought up to date");
     }
     loop {

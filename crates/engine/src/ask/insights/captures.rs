@@ -11,7 +11,7 @@ pub(super) struct Expressions {
 }
 
 enum Expression {
-    Pieces(Pieces),
+    Pieces(Box<Pieces>),
     Regex(Regex),
 }
 
@@ -32,7 +32,7 @@ impl Expression {
     fn of(expression: &str) -> Option<Expression> {
         let parsed = regex_syntax::parse(expression).ok()?;
         match Pieces::of(&parsed) {
-            Some(pieces) => Some(Expression::Pieces(pieces)),
+            Some(pieces) => Some(Expression::Pieces(Box::new(pieces))),
             None => Regex::new(expression).ok().map(Expression::Regex),
         }
     }

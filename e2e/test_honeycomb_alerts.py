@@ -59,8 +59,9 @@ def webhook():
 
 @pytest.fixture
 def dataset(server, service):
-    now = time.time()
-    events = [{"time": now - number, "data": {"service.name": service, "name": f"r{number % 2}", "duration_ms": number}} for number in range(40)]
+    # A minute old: an evaluation looks back from a whole minute, so what is younger may not be in it yet.
+    newest = time.time() - 60
+    events = [{"time": newest - number, "data": {"service.name": service, "name": f"r{number % 2}", "duration_ms": number}} for number in range(40)]
     body = json.dumps(events).encode()
     urllib.request.urlopen(urllib.request.Request(f"{server.http}/1/batch/{service}", body, KEY), timeout=30).read()
     eventually(lambda: true(call(server, "GET", f"/1/datasets/{service}")[0] == 200, "no dataset"))

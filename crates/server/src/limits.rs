@@ -290,6 +290,12 @@ pub const FRAMES_MAPPED_MAX: usize = 500;
 /// Access tokens that have limits of their own.
 pub const RATE_LIMITS_MAX: usize = 1_000;
 
+/// Items that one question about metrics names.
+pub const METRICS_ITEMS_MAX: usize = 1_000;
+
+/// Resolved items looked at to tell how long that took, the ones seen last first.
+pub const ROLLBAR_RESOLVED_MAX: u64 = 10_000;
+
 /// Names whose values are scrubbed.
 pub const SCRUB_KEYS_MAX: usize = 500;
 

@@ -31,6 +31,7 @@ use call::{Call, Told, Wrong};
 
 pub use notifications::Notifier;
 pub(super) use payload::payload as occurrence_payload;
+pub(super) use query::file_word;
 pub use rate_limits::{Admission, RateLimits};
 pub use rql::RqlJobs;
 

@@ -24,10 +24,13 @@ impl Metastore {
         }
         let mut writing = self.write().await?;
         let statement = match url {
-            Some(_) => "insert into error_item_issues (item, url) values ($1, $2) on conflict (item) do update set url = $2",
-            None => "delete from error_item_issues where item = $1",
+            Some(url) => {
+                let put = "insert into error_item_issues (item, url) values ($1, $2) on conflict (item) do update set url = $2";
+                sqlx::query(put).bind(item).bind(url)
+            }
+            None => sqlx::query("delete from error_item_issues where item = $1").bind(item),
         };
-        sqlx::query(statement).bind(item).bind(url).execute(&mut *writing).await?;
+        statement.execute(&mut *writing).await?;
         let details = json!({ "from": before, "to": url });
         note(&mut writing, project, item, now_unix_nano, ItemEventKind::IssueLinked, &details).await?;
         Ok(writing.commit().await?)

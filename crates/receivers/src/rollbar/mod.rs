@@ -137,7 +137,7 @@ impl Receiver for Rollbar {
 
 /// An item that has been read.
 struct Item<'i> {
-    payload: Payload,
+    payload: Payload<'i>,
     incoming: &'i Incoming<'i>,
 }
 

@@ -18,6 +18,8 @@ mod translate;
 mod wire;
 
 #[cfg(test)]
+mod key_tests;
+#[cfg(test)]
 mod tests;
 
 use model::{Counted, RowSink};

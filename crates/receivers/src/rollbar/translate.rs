@@ -1,6 +1,7 @@
 //! Rollbar's items and deploys -> log records.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use model::{Attribute, Exception, LogRecord, Resource, RowSink, Scope, SpanId, TraceContext, TraceId, UNKNOWN_SERVICE, Value};
 
@@ -229,10 +230,19 @@ fn push_request<'a>(data: Object<'a>, incoming: &Incoming<'_>, out: &mut Attribu
     out.text("http.request.method", request.text("method").map(str::to_ascii_uppercase));
     out.text("url.full", request.text("url"));
     let address = match request.text("user_ip") {
-        Some("$remote_ip" | "$remote_ip_anonymize") => incoming.remote_addr.map(|address| address.to_string().into()),
+        Some("$remote_ip") => incoming.remote_addr.map(|address| address.to_string().into()),
+        Some("$remote_ip_anonymize") => incoming.remote_addr.map(|address| anonymized(address).to_string().into()),
         address => address.map(Cow::Borrowed),
     };
     out.text("client.address", address);
+}
+
+/// An address that still tells the network, not the machine: without its last 8 bits, or the last 80 of IPv6.
+fn anonymized(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0xff).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 80 << 80).into(),
+    }
 }
 
 fn push_person<'a>(data: Object<'a>, out: &mut Attributes<'a>) {

@@ -12,6 +12,7 @@ pub(crate) mod log_patterns;
 pub(crate) mod place_in;
 pub(crate) mod rollbar;
 pub(crate) mod stack_files;
+pub(crate) mod time_step;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
     functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), attribute::items_udf()]);
-    functions.extend([bucket_items::udf(), id_text::udf(), place_in::udf()]);
+    functions.extend([bucket_items::udf(), id_text::udf(), place_in::udf(), time_step::udf()]);
     functions.extend([rollbar::path_udf(), rollbar::number_udf(), stack_files::udf()]);
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::ask::insights::EventSource;
 use engine::ask::log_events::{LogEvent, LogEventFilter};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -162,13 +163,12 @@ fn is_active(task: &Stored) -> bool {
 fn filter_of(task: &Stored, stream: &LogStream) -> LogEventFilter {
     let time = |member: &str| task.document.get(member).and_then(Value::as_i64);
     LogEventFilter {
-        log_group_name: stream.log_group.clone(),
         log_stream_names: vec![stream.name.clone()],
         start_unix_ms: time("from"),
         // Inclusive there, exclusive here.
         end_unix_ms: time("to").map(|to| to.saturating_add(1)),
         received_from_unix_ms: stream.created_at_unix_nano / NANOS_PER_MS,
-        ..LogEventFilter::default()
+        ..LogEventFilter::of(EventSource::Group { name: stream.log_group.clone(), since_unix_nano: 0 })
     }
 }
 

@@ -56,6 +56,11 @@ pub enum ItemsError {
     Engine(#[from] EngineError),
 }
 
+/// Rows came by another way than ingest: the next start looks at all there are.
+pub async fn look_at_all_rows(metastore: &Metastore, project: &str, now_unix_nano: i64) -> Result<(), MetastoreError> {
+    metastore.put_project_setting(project, WRITTEN_UNTIL, "", now_unix_nano).await
+}
+
 impl Items {
     /// Adds the occurrences of a request that was kept.
     pub fn saw(&self, occurrences: Vec<OccurrencesSeen>) {

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 pub use activity::{Activity, DatagramCounts, FeedbackLoop, ReceiverActivity, RefusalSeen, ServiceSeen};
 pub use body_bytes::{BodyBytes, Held};
-pub use items::{Items, ItemsError};
+pub use items::{Items, ItemsError, look_at_all_rows};
 pub use log_stream_activity::StreamActivity;
 pub use occurrence::{level as item_level, level_name as item_level_name};
 pub use pipeline::{Grouping, Pipeline};

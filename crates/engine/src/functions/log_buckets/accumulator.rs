@@ -116,14 +116,11 @@ impl LogBuckets {
         seen: Option<&NullBuffer>,
         weights: Option<&[f64]>,
     ) {
-        self.change(group, |counts| {
-            for row in (0..rows).filter(|row| seen.is_none_or(|seen| seen.is_valid(*row))) {
-                match weights {
-                    None if counts.add_if_room(numbers(row)) => {}
-                    None => counts.add(numbers(row), 1.0),
-                    Some(weights) => counts.add(numbers(row), weights[row]),
-                }
-            }
+        let is_seen = |row: &usize| seen.is_none_or(|seen| seen.is_valid(*row));
+        self.change(group, |counts| match (weights, seen) {
+            (None, None) => counts.add_all((0..rows).map(numbers)),
+            (None, Some(_)) => counts.add_all((0..rows).filter(is_seen).map(numbers)),
+            (Some(weights), _) => (0..rows).filter(is_seen).for_each(|row| counts.add(numbers(row), weights[row])),
         });
     }
 

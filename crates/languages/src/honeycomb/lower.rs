@@ -646,15 +646,16 @@ impl Lowered<'_> {
     /// The rows with the step of each. Where concurrency is asked for, a row is there once for each step that its span touches.
     pub(super) fn stepped(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         let Times { first_step, step, end, .. } = self.times;
-        let nanos = || cast(ident(TIME), DataType::Int64);
-        let step_of = |nanos: Expr| (nanos - lit(first_step)) / lit(step);
+        let function = |name: &str, arguments: Vec<Expr>| call(self.context.functions, name, arguments);
         let mut columns: Vec<Expr> = self.row_columns(keys);
         if !has_concurrency(self.specification) {
-            columns.push(step_of(nanos()).alias(BUCKET));
+            let steps = function("time_step", vec![ident(TIME), lit(first_step), lit(step)])?;
+            columns.push(steps.alias(BUCKET));
             columns.push(lit(true).alias(FIRST));
             return Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?);
         }
-        let function = |name: &str, arguments: Vec<Expr>| call(self.context.functions, name, arguments);
+        let nanos = || cast(ident(TIME), DataType::Int64);
+        let step_of = |nanos: Expr| (nanos - lit(first_step)) / lit(step);
         let span_end = function("least", vec![nanos() + ident(DURATION), lit(end)])?;
         // The last nanosecond that the span is running, or its beginning.
         let last = function("greatest", vec![span_end.clone() - lit(1_i64), nanos()])?;

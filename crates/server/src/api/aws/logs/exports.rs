@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::buckets::{Bucket, check_key, key};
 use super::read::mask;
-use super::resources::{OF_KIND_MAX, Stored};
+use super::resources::{self, OF_KIND_MAX, Stored};
 use super::{Answer, LogsApi, NANOS_PER_MS, not_found};
 use crate::alerting::{EvaluationError, Evaluator};
 use crate::api::aws::Call;
@@ -228,9 +228,10 @@ impl Evaluator for ExportTasks {
     }
 
     async fn evaluate(&self, services: &Services, _: i64) -> Result<(), EvaluationError> {
-        let call = Call::own(services, &Value::Object(Map::new()));
-        let Some(logs) = LogsApi::own(services, &call, "DescribeExportTasks") else { return Ok(()) };
-        for task in logs.all(EXPORT_TASK, None).await.map_err(failed)?.iter().filter(|task| is_active(task)) {
+        let tasks = resources::all(services, EXPORT_TASK, None).await.map_err(failed)?;
+        for task in tasks.iter().filter(|task| is_active(task)) {
+            let call = Call::own(services, &Value::Object(Map::new()));
+            let Some(logs) = LogsApi::own(services, &call, "DescribeExportTasks") else { return Ok(()) };
             if code_of(task) != "PENDING_CANCEL" {
                 logs.note_export(task, "RUNNING", "The task is running.").await.map_err(failed)?;
             }

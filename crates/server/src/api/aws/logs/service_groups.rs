@@ -25,7 +25,7 @@ use store::{RowBuffer, RowContext};
 use super::account_policies::{ACCOUNT_POLICY, SUBSCRIPTION_POLICY_TYPE};
 use super::listeners::{Batch, Heard};
 use super::metric_filters::METRIC_FILTER;
-use super::resources::group_of;
+use super::resources::{self, group_of};
 use super::subscriptions::SUBSCRIPTION_FILTER;
 use super::{Call, LogsApi, NANOS_PER_MS, unavailable};
 use crate::Services;
@@ -105,16 +105,14 @@ async fn filtered(services: &Services) -> Result<Arc<Filtered>, AwsError> {
     if let Some(known) = known {
         return Ok(known);
     }
-    let call = Call::own(services, &Value::Object(Map::new()));
-    let logs = logs_api(services, &call)?;
     let mut filtered = Filtered::default();
     for kind in [METRIC_FILTER, SUBSCRIPTION_FILTER] {
-        let stored = logs.all(kind, None).await?;
+        let stored = resources::all(services, kind, None).await?;
         let groups = stored.iter().map(|each| group_of(&each.owner));
         let untold = groups.filter(|group| *group == SPANS_GROUP || service_of(group).is_some());
         filtered.groups.extend(untold.map(str::to_owned));
     }
-    filtered.all = !logs.all(ACCOUNT_POLICY, Some(SUBSCRIPTION_POLICY_TYPE)).await?.is_empty();
+    filtered.all = !resources::all(services, ACCOUNT_POLICY, Some(SUBSCRIPTION_POLICY_TYPE)).await?.is_empty();
     let filtered = Arc::new(filtered);
     groups.note(&filtered, changes);
     Ok(filtered)

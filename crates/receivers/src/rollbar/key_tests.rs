@@ -40,6 +40,7 @@ fn item_with(path: &str, value: Value) -> Value {
 #[test]
 fn each_key_has_its_place() {
     let sha = "d".repeat(40);
+    let version_of_sha = format!(r#"service.version = "{sha}""#);
     // Where it is in `data`, what stands there, and what is then in the row, or nothing where it is in the source alone.
     let cases: Vec<(&str, Value, &str)> = vec![
         ("environment", json!("production"), r#"deployment.environment.name = "production""#),
@@ -60,7 +61,7 @@ fn each_key_has_its_place() {
         ("custom", json!({}), "severity_number: 9"),
         ("timestamp", json!(1_795_228_178), "time_unix_nano: 1795228178000000000"),
         ("client/timestamp", json!(1_795_228_178.25), "time_unix_nano: 1795228178250000000"),
-        ("code_version", json!(sha), &format!(r#"service.version = "{sha}""#)),
+        ("code_version", json!(sha), &version_of_sha),
         ("code_version", json!(12), r#"service.version = "12""#),
         ("platform", json!("linux"), r#"rollbar.platform = "linux""#),
         ("language", json!("python 3.11.7"), r#"process.runtime.version = "3.11.7""#),

@@ -116,7 +116,7 @@ function Lines({ view, views }: { view: 'lines' | 'patterns'; views: ReactNode }
             step={histogram.data.step_seconds * 1000}
             format={count}
             onSelect={(range) => setSearch({ time: paramFromRange(range), live: undefined })}
-            series={CHART_LEVELS.filter((one) => (totals?.[one] ?? 0) > 0).map((one) => ({
+            series={CHART_LEVELS.filter((one) => (totals?.[one] ?? 0) > 0 || one === 'info').map((one) => ({
               label: one === 'unknown' ? 'no level' : one,
               colour: `var(--level-${one})`,
               values: histogram.data.buckets.map((bucket) => bucket[one]),

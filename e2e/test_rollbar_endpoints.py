@@ -77,7 +77,7 @@ ENDPOINTS = [
     ("GET", "/notifications/pigeon/rules", None, 404, None),
     ("GET", "/service_links", None, 200, None),
     ("GET", "/environment/{environment}/session/s/replay/r", None, 404, None),
-    ("POST", "/item/{item}/comments", {"body": "seen", "author": "ada"}, 200, {"": ["id", "body"]}),
+    ("POST", "/item/{item}/comments", {"body": "seen", "author": "ada"}, 201, {"": ["id", "body"]}),
     ("GET", "/item/{item}/comments", None, 200, {"comments": ["id", "body"]}),
     ("GET", "/item/{item}/events", None, 200, {"events": ["event", "timestamp"]}),
     ("GET", "/teams", None, 200, None),

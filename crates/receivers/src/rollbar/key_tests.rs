@@ -10,12 +10,12 @@ use crate::{Headers, Incoming};
 
 /// What an item becomes, without its source, in which everything is.
 fn batch(data: &Value, remote_addr: &str) -> String {
-    let body = json!({ "data": data }).to_string();
+    let body = format!(r#"{{"data": {data}}}"#);
     let headers = Headers(vec![("content-type", "application/json"), ("x-rollbar-access-token", "present")]);
     let remote_addr: Option<IpAddr> = remote_addr.parse().ok();
     let sent = Incoming { headers, remote_addr, ..Incoming::new(super::ITEM, RECEIVED_AT_UNIX_NANO, body.as_bytes()) };
     let (batch, _) = exchange(&Rollbar, &sent);
-    let source = format!("source: {}", Value::from(json!({ "data": data }).to_string()));
+    let source = format!("source: {}", Value::from(body));
     assert!(batch.contains(&source) || batch.starts_with("failed"), "the payload is kept word for word:\n{batch}");
     batch.replace(&source, "")
 }
@@ -89,7 +89,7 @@ fn each_key_has_its_place() {
         ("server/branch", json!("main"), r#"vcs.ref.head.name = "main""#),
         ("server/code_version", json!("1.2"), r#"service.version = "1.2""#),
         ("server/pid", json!(42), "process.pid = 42"),
-        ("server/argv", json!(["a.py", "-v"]), r#"process.command_args = ["a.py", "-v"]"#),
+        ("server/argv", json!(["a.py", "-v"]), r#"process.command_args = json ["a.py","-v"]"#),
         ("server/history", json!([{"message": "before"}]), ""),
         ("client/javascript/browser", json!("Firefox"), r#"user_agent.original = "Firefox""#),
         ("client/javascript/code_version", json!("3"), r#"service.version = "3""#),

@@ -156,6 +156,12 @@ def eventually(check, seconds: float = 15):
         time.sleep(0.1)
 
 
+def reads(http: str, path: str, **expected: list[str]) -> None:
+    """Whether a person reads these texts on a page, by the parts that they stand in."""
+    question = {"url": f"{http}{path}", "expected": expected}
+    assert run([*node_app("read_page.mjs"), json.dumps(question)], {}) == {"passed": True}
+
+
 class Program:
     """A client program in a process of its own, which sees only the environment a user would set."""
 

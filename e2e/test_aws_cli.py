@@ -1,24 +1,15 @@
 """`aws xray` of the AWS CLI, with --endpoint-url; and signatures, where keys are configured."""
 
 import json
-import os
-import subprocess
 import time
 
 import pytest
+from cloudwatch import aws
 from conftest import binary
-from support import Server, aws_program
+from support import Server
 from test_xray_api import Xray, hex_of, refused
 
 KEYS = {"aws_access_key_id": "AKIACUPOLA00000000", "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"}
-
-
-def aws(server, *arguments: str, **environment) -> dict:
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
-    command = [aws_program("aws"), "--endpoint-url", server.http, "--region", "eu-west-1", "--output", "json", *arguments]
-    ran = subprocess.run(command, env=kept | server.environment("cli") | environment, capture_output=True, text=True, timeout=60)
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout) if ran.stdout.strip() else {}
 
 
 def test_the_commands_of_a_working_day(server, service):

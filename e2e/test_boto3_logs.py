@@ -2,16 +2,8 @@
 
 import time
 
-import boto3
 import pytest
 from support import eventually
-
-
-@pytest.fixture
-def logs(server):
-    return boto3.client(
-        "logs", endpoint_url=server.http, region_name="eu-west-1", aws_access_key_id="AKIAEXAMPLE0000000", aws_secret_access_key="examplesecret"
-    )
 
 
 def pages(client, call, member, **arguments):

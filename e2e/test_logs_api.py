@@ -8,19 +8,16 @@ import urllib.error
 import urllib.request
 
 import boto3
-import botocore.config
 import botocore.exceptions
 import make_logs_model
 import pytest
+from cloudwatch import client, protection
 from model_shapes import faults, service_model, wrong_inputs
 from support import eventually
 
 MODEL = service_model("logs")
 SERVER_MODEL = pathlib.Path(__file__).parent.parent / "crates/server/src/api/aws/logs/model.json"
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "route53.amazonaws.com"}, "Action": "logs:PutLogEvents", "Resource": "*"}]})
-PROTECTION = json.dumps({"Name": "p", "Version": "2021-06-01", "Statement": [
-    {"Sid": "a", "DataIdentifier": ["arn:aws:dataprotection::aws:data-identifier/EmailAddress"], "Operation": {"Audit": {"FindingsDestination": {}}}},
-    {"Sid": "r", "DataIdentifier": ["arn:aws:dataprotection::aws:data-identifier/EmailAddress"], "Operation": {"Deidentify": {"MaskConfig": {}}}}]})
 TRANSFORMER = [{"parseJSON": {}}, {"addKeys": {"entries": [{"key": "team", "value": "shop"}]}}]
 ROLE = "arn:aws:iam::123456789012:role/e2e"
 BUCKET = "e2e-tasks"
@@ -39,11 +36,8 @@ REFUSED = {
 class Logs:
     """A client whose raw answers are kept."""
 
-    def __init__(self, endpoint: str):
-        config = botocore.config.Config(inject_host_prefix=False, retries={"total_max_attempts": 1})
-        self.client = boto3.client(
-            "logs", endpoint_url=endpoint, region_name="eu-west-1", config=config, aws_access_key_id="AKIAEXAMPLE0000000", aws_secret_access_key="examplesecret"
-        )
+    def __init__(self, server):
+        self.client = client(server, "logs")
         self.raw = None
         self.client.meta.events.register("before-parse.cloudwatch-logs", self._keep)
 
@@ -69,27 +63,27 @@ class Logs:
 
 @pytest.fixture
 def logs(server):
-    return Logs(server.http)
+    return Logs(server)
 
 
 @pytest.fixture(scope="session")
 def shop(server):
     """A group with events of three kinds in two streams."""
-    client = Logs(server.http)
+    own = Logs(server)
     group = f"/e2e/api-{os.urandom(4).hex()}"
-    client.call("CreateLogGroup", logGroupName=group, tags={"team": "shop"})
+    own.call("CreateLogGroup", logGroupName=group, tags={"team": "shop"})
     now = int(time.time() * 1000)
     for stream in ("web/1", "web/2"):
-        client.call("CreateLogStream", logGroupName=group, logStreamName=stream)
+        own.call("CreateLogStream", logGroupName=group, logStreamName=stream)
         events = [{"timestamp": now - 1000 + at, "message": message_of(stream, at)} for at in range(60)]
-        client.call("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=events)
+        own.call("PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=events)
 
     def all_are_there():
-        found = client.client.filter_log_events(logGroupName=group)["events"]
+        found = own.client.filter_log_events(logGroupName=group)["events"]
         assert len(found) == 120
         return found
 
-    return {"group": group, "arn": f"arn:aws:logs:eu-west-1:{account(client)}:log-group:{group}", "now": now, "events": eventually(all_are_there)}
+    return {"group": group, "arn": f"arn:aws:logs:eu-west-1:{account(own)}:log-group:{group}", "now": now, "events": eventually(all_are_there)}
 
 
 def message_of(stream: str, at: int) -> str:
@@ -197,7 +191,7 @@ def valid_inputs(logs: Logs, shop: dict) -> dict[str, dict]:
         "PutResourcePolicy": {"policyName": f"p-{tag}", "policyDocument": POLICY},
         "DescribeResourcePolicies": {},
         "DeleteResourcePolicy": {"policyName": f"p-{tag}"},
-        "PutDataProtectionPolicy": {"logGroupIdentifier": group, "policyDocument": PROTECTION},
+        "PutDataProtectionPolicy": {"logGroupIdentifier": group, "policyDocument": protection("EmailAddress")},
         "GetDataProtectionPolicy": {"logGroupIdentifier": group},
         "DeleteDataProtectionPolicy": {"logGroupIdentifier": group},
         "PutIndexPolicy": {"logGroupIdentifier": group, "policyDocument": '{"Fields": ["level"]}'},
@@ -217,7 +211,7 @@ def valid_inputs(logs: Logs, shop: dict) -> dict[str, dict]:
         "DisassociateKmsKey": {"logGroupName": group},
         "PutBearerTokenAuthentication": {"logGroupIdentifier": group, "bearerTokenAuthenticationEnabled": True},
         "PutLogGroupDeletionProtection": {"logGroupIdentifier": group, "deletionProtectionEnabled": False},
-        "PutAccountPolicy": {"policyName": f"a-{tag}", "policyDocument": PROTECTION, "policyType": "DATA_PROTECTION_POLICY"},
+        "PutAccountPolicy": {"policyName": f"a-{tag}", "policyDocument": protection("EmailAddress"), "policyType": "DATA_PROTECTION_POLICY"},
         "DescribeAccountPolicies": {"policyType": "DATA_PROTECTION_POLICY"},
         "DeleteAccountPolicy": {"policyName": f"a-{tag}", "policyType": "DATA_PROTECTION_POLICY"},
         "PutSyslogConfiguration": {"logGroupIdentifier": group, "vpcEndpointId": "vpce-0a1b2c"},
@@ -306,7 +300,7 @@ TOO_LARGE = "RequestEntityTooLargeException"
 
 
 def test_wrong_input_is_refused_by_a_modelled_error(server, shop):
-    inputs = valid_inputs(Logs(server.http), shop)
+    inputs = valid_inputs(Logs(server), shop)
     taken, odd = [], []
     for operation, valid in inputs.items():
         model = MODEL.operation_model(operation)

@@ -7,25 +7,11 @@ import subprocess
 import threading
 import time
 
-import boto3
 import pytest
+from cloudwatch import REGION, aws, client, protection
 from conftest import binary
-from support import Server, aws_program, eventually
-from test_aws_cli import aws
+from support import Server, aws_program, eventually, node_app, run
 
-MANAGED = "arn:aws:dataprotection::aws:data-identifier/"
-REGION = "eu-west-1"
-
-
-def client(server, **keys):
-    keys = keys or {"aws_access_key_id": "AKIAEXAMPLE0000000", "aws_secret_access_key": "examplesecret"}
-    os.environ["AWS_DISABLE_HOST_PREFIX_INJECTION"] = "true"
-    return boto3.client("logs", endpoint_url=server.http, region_name=REGION, **keys)
-
-
-@pytest.fixture
-def logs(server):
-    return client(server)
 
 
 @pytest.fixture
@@ -57,13 +43,6 @@ def query(logs, text: str, group: str | None = None, seconds: int = 3_600) -> tu
 
     told = eventually(answer)
     return [{cell["field"]: cell["value"] for cell in row} for row in told["results"]], told["statistics"]
-
-
-def protection(*identifiers: str) -> str:
-    names = [MANAGED + identifier for identifier in identifiers]
-    return json.dumps({"Name": "p", "Version": "2021-06-01", "Statement": [
-        {"Sid": "audit", "DataIdentifier": names, "Operation": {"Audit": {"FindingsDestination": {}}}},
-        {"Sid": "mask", "DataIdentifier": names, "Operation": {"Deidentify": {"MaskConfig": {}}}}]})
 
 
 def awslogs(server, *arguments: str) -> list[str]:
@@ -139,6 +118,24 @@ def test_a_live_tail_tells_what_matches_and_masks_it(logs, group):
     tail.close()
 
 
+def test_a_live_tail_samples_what_is_too_much(logs, group):
+    (described,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    tail = logs.start_live_tail(logGroupIdentifiers=[described["logGroupArn"]])["responseStream"]
+    told = iter(tail)
+    assert "sessionStart" in next(told)
+    put(logs, group, [(0, f"order {at}") for at in range(4_000)])
+    updates = []
+    while not updates or updates[-1]["sessionResults"]:
+        update = next(told)["sessionUpdate"]
+        updates += [update] if update["sessionResults"] or updates else []
+    numbers = [int(each["message"].split()[1]) for update in updates for each in update["sessionResults"]]
+    assert all(len(update["sessionResults"]) <= 500 for update in updates)
+    assert updates[0]["sessionMetadata"]["sampled"] and len(set(numbers)) == len(numbers)
+    # Evenly over what came, not its beginning.
+    assert min(numbers) < 100 and max(numbers) > 3_900
+    tail.close()
+
+
 def test_patterns_are_told_and_compared(logs, api, group):
     steady = [(at * 20 + 5, f"user {at} of {['ann', 'bob', 'cid', 'dan'][at % 4]} paid {at * 3} EUR") for at in range(120)]
     rare = [(at * 300 + 9, f"[ERROR] payment {at} refused: card expired") for at in range(4)]
@@ -206,8 +203,8 @@ def test_what_is_protected_is_masked_wherever_it_is_read(logs, group):
 
 def test_only_some_may_see_what_is_protected(tmp_path):
     server = Server(binary(), tmp_path / "data", "--aws-unmask-keys", "AKIAOFFICER0000000")
-    clerk = client(server)
-    officer = client(server, aws_access_key_id="AKIAOFFICER0000000", aws_secret_access_key="x")
+    clerk = client(server, "logs")
+    officer = client(server, "logs", {"aws_access_key_id": "AKIAOFFICER0000000", "aws_secret_access_key": "x"})
     group = "/secret"
     clerk.create_log_group(logGroupName=group)
     clerk.create_log_stream(logGroupName=group, logStreamName="web")
@@ -267,6 +264,21 @@ def test_the_second_cli_tails_and_follows(server, logs, group):
     finally:
         follow.terminate()
         follow.wait(10)
+
+
+@pytest.mark.parametrize("logger", ["winston", "pino"])
+def test_loggers_of_node_ship_in_batches(server, logs, service, logger):
+    """Senders that behave as agents do: they make group and stream when they are missing, queue, batch by time, and flush at the end."""
+    sent = run(node_app(f"{logger}_cloudwatch_app.cjs"), server.environment(service))
+
+    def arrived():
+        events = [event for page in logs.get_paginator("filter_log_events").paginate(logGroupName=sent["group"]) for event in page["events"]]
+        assert sorted(json.loads(event["message"])["number"] for event in events) == list(range(sent["lines"]))
+        assert {event["logStreamName"] for event in events} == {sent["stream"]}
+
+    eventually(arrived)
+    (rows, _) = query(logs, "filter number >= 240 | stats count(*) as n, max(number) as last", sent["group"])
+    assert rows == [{"n": "10", "last": "249"}]
 
 
 def test_the_agent_pushes_a_file(server, logs, service, tmp_path):

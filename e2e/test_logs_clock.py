@@ -13,9 +13,9 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import pytest
+from cloudwatch import refused
 from conftest import binary
 from support import Server, eventually
-from test_metrics_api import client, hook, refused  # noqa: F401
 
 ROLE = "arn:aws:iam::000000000000:role/e2e"
 
@@ -73,11 +73,6 @@ def server(tmp_path_factory, buckets, far):
 
 
 @pytest.fixture
-def logs(server):
-    return client(server, "logs")
-
-
-@pytest.fixture
 def group(logs):
     name = f"/e2e/clock-{uuid.uuid4().hex[:8]}"
     logs.create_log_group(logGroupName=name)
@@ -132,7 +127,7 @@ def test_a_bucket_may_be_elsewhere(logs, group, far):
     assert [line.split(" ", 1)[1] for line in lines] == ["here"]
 
 
-def test_a_query_runs_on_schedule(server, logs, group, buckets, hook):  # noqa: F811
+def test_a_query_runs_on_schedule(server, logs, group, buckets, hook):
     url, seen = hook
     arn = logs.create_scheduled_query(
         name="counts", queryLanguage="CWLI", queryString="stats count(*) as n by stream | sort n desc", logGroupIdentifiers=[group],
@@ -163,3 +158,45 @@ def test_a_query_runs_on_schedule(server, logs, group, buckets, hook):  # noqa: 
     assert logs.get_scheduled_query_history(identifier=arn, executionStatuses=["Failed"], **bounds)["triggerHistory"] == []
     logs.delete_scheduled_query(identifier=arn)
     logs.delete_scheduled_query(identifier=wrong)
+
+
+def test_an_alarm_watches_what_a_query_finds(server, logs, cloudwatch, group, hook):
+    url, seen = hook
+    name = f"errors-{uuid.uuid4().hex[:8]}"
+    alarm = {
+        "AlarmName": name, "AlarmDescription": "somebody cannot pay", "Threshold": 2, "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "QueryResultsToEvaluate": 1, "QueryResultsToAlarm": 1, "TreatMissingData": "notBreaching", "AlarmActions": [url],
+        "ScheduledQueryConfiguration": {
+            "QueryString": "filter event = 'refused'", "AggregationExpression": "count(*) as refusals by user", "LogGroupIdentifiers": [group],
+            "ScheduledQueryRoleARN": ROLE, "ScheduleConfiguration": {"ScheduleExpression": "rate(1 minute)", "StartTimeOffset": 600, "EndTimeOffset": 0},
+        },
+    }
+    cloudwatch.put_log_alarm(**alarm)
+    broken = json.loads(json.dumps(alarm))
+    broken["ScheduledQueryConfiguration"]["QueryString"] = "filter ("
+    code, message = refused(cloudwatch.put_log_alarm, **broken)
+    assert code == "ValidationError" and "QueryString" in message
+
+    def told() -> dict:
+        (found,) = cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["LogAlarm"])["LogAlarms"]
+        return found
+
+    assert told()["AlarmArn"].endswith(f":alarm:{name}") and told()["ScheduledQueryConfiguration"]["LogGroupIdentifiers"] == [group]
+    now = int(time.time() * 1000)
+    refusals = [{"timestamp": now + at, "message": json.dumps({"event": "refused", "user": user})} for at, user in enumerate(["ann", "bob", "ann"])]
+    logs.put_log_events(logGroupName=group, logStreamName="worker", logEvents=refusals)
+
+    def fires():
+        assert told()["StateValue"] == "ALARM"
+
+    eventually(fires, 100)
+    assert "threshold (2.0)" in told()["StateReason"]
+    eventually(lambda: seen[0])
+    message = json.loads(json.loads(seen[0][1])["Message"])
+    assert (message["AlarmName"], message["NewStateValue"], message["AlarmDescription"]) == (name, "ALARM", "somebody cannot pay")
+    kinds = {item["HistoryItemType"] for item in cloudwatch.describe_alarm_history(AlarmName=name, AlarmTypes=["LogAlarm"])["AlarmHistoryItems"]}
+    assert kinds == {"ConfigurationUpdate", "StateUpdate", "Action"}
+    (mine,) = [each for each in server.api.get("/api/alarms")["alarms"] if each["name"] == name]
+    assert mine["state"] == "ALARM"
+    cloudwatch.delete_alarms(AlarmNames=[name])
+    assert cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["LogAlarm"]).get("LogAlarms", []) == []

@@ -7,19 +7,23 @@ import time
 import uuid
 
 import pytest
+from cloudwatch import client, protection, refused
 from conftest import binary
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as SpanExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from support import Server, eventually
-from test_logs_api import PROTECTION
-from test_metrics_api import client, hook, put, refused, statistics  # noqa: F401
+from test_logs_clients import query
+from test_metrics_api import put, statistics
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +31,6 @@ def server(tmp_path_factory):
     server = Server(binary(), tmp_path_factory.mktemp("data"))
     yield server
     server.stop()
-
-
-@pytest.fixture
-def logs(server):
-    return client(server, "logs")
 
 
 @pytest.fixture
@@ -47,6 +46,16 @@ def tell(server, service: str, *lines: str, grpc: bool = False) -> None:
     for line in lines:
         record = LogRecord(timestamp=time.time_ns(), severity_number=SeverityNumber.INFO, severity_text="INFO", body=line)
         provider.get_logger("e2e").emit(record)
+    provider.shutdown()
+
+
+def trace(server, service: str, *names: str, **attributes) -> None:
+    """Sends spans as a service with OpenTelemetry's SDK does."""
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(SimpleSpanProcessor(SpanExporter(endpoint=f"{server.otlp_http}/v1/traces")))
+    for name in names:
+        with provider.get_tracer("e2e").start_as_current_span(name, attributes=attributes):
+            pass
     provider.shutdown()
 
 
@@ -166,7 +175,7 @@ def test_the_account_protects_all_groups(server, logs, service, hook):
     url, seen = hook
     logs.create_log_group(logGroupName=service)
     logs.create_log_stream(logGroupName=service, logStreamName="s")
-    logs.put_account_policy(policyName="p", policyType="DATA_PROTECTION_POLICY", policyDocument=PROTECTION)
+    logs.put_account_policy(policyName="p", policyType="DATA_PROTECTION_POLICY", policyDocument=protection("EmailAddress"))
     (group,) = logs.describe_log_groups(logGroupNamePrefix=service)["logGroups"]
     assert group["inheritedProperties"] == ["ACCOUNT_DATA_PROTECTION"]
     put(server, service, "mail to jo@example.com")
@@ -177,7 +186,70 @@ def test_the_account_protects_all_groups(server, logs, service, hook):
     tell(server, service, "mail to jo@example.com")
     eventually(lambda: seen[0])
     assert "jo@" not in delivered(seen[0])["logEvents"][0]["message"]
+    # And wherever such a group is read.
+    for group in (f"otel/{service}", service):
+        (event,) = logs.filter_log_events(logGroupName=group)["events"]
+        stream = event["logStreamName"]
+        (same,) = logs.get_log_events(logGroupName=group, logStreamName=stream)["events"]
+        record = logs.get_log_record(logRecordPointer=event["eventId"])["logRecord"]
+        (row,), _ = query(logs, "fields @message, @ptr", group)
+        assert {event["message"], same["message"], record["@message"], row["@message"]} == {"mail to **************"}
+        assert row["@ptr"] == event["eventId"]
+        assert logs.filter_log_events(logGroupName=group, unmask=True)["events"][0]["message"] == "mail to jo@example.com"
     logs.delete_account_policy(policyName="p", policyType="DATA_PROTECTION_POLICY")
+    # A group that nobody made can have a policy of its own.
+    group = f"otel/{service}"
+    assert logs.filter_log_events(logGroupName=group)["events"][0]["message"] == "mail to jo@example.com"
+    logs.put_data_protection_policy(logGroupIdentifier=group, policyDocument=protection("EmailAddress"))
+    assert logs.filter_log_events(logGroupName=group)["events"][0]["message"] == "mail to **************"
+    logs.delete_data_protection_policy(logGroupIdentifier=group)
+
+
+def test_a_services_records_are_read_as_a_group(server, logs, service):
+    group = f"otel/{service}"
+    tell(server, service, *(f"line {at} {'ERROR' if at % 5 == 0 else 'fine'}" for at in range(30)))
+    pages = logs.get_paginator("filter_log_events")
+    told = [event for page in pages.paginate(logGroupName=group, limit=7) for event in page["events"]]
+    assert [event["message"] for event in told] == [f"line {at} {'ERROR' if at % 5 == 0 else 'fine'}" for at in range(30)]
+    assert len({event["eventId"] for event in told}) == 30
+    errors = logs.filter_log_events(logGroupName=group, filterPattern="ERROR", startFromHead=False)["events"]
+    assert [event["message"] for event in errors] == [f"line {at} ERROR" for at in (25, 20, 15, 10, 5, 0)]
+    (stream,) = logs.describe_log_streams(logGroupName=group)["logStreams"]
+    assert stream["logStreamName"] == "default"
+    assert logs.get_log_events(logGroupName=group, logStreamName="default", limit=2)["events"][-1]["message"] == "line 29 fine"
+    assert error_of(lambda: logs.get_log_events(logGroupName=group, logStreamName="other")) == "ResourceNotFoundException"
+    assert "@message" in {field["name"] for field in logs.get_log_group_fields(logGroupName=group)["logGroupFields"]}
+    tail = logs.start_live_tail(logGroupIdentifiers=[f"arn:aws:logs:eu-west-1:000000000000:log-group:{group}"], logEventFilterPattern="late")["responseStream"]
+    updates = iter(tail)
+    assert "sessionStart" in next(updates)
+    tell(server, service, "late", "not told")
+    found = next(results for results in (next(updates)["sessionUpdate"]["sessionResults"] for _ in range(6)) if results)
+    assert [event["message"] for event in found] == ["late"]
+    tail.close()
+
+
+def test_spans_are_events_of_a_group(server, logs, service, hook):
+    url, seen = hook
+    pattern = f'{{ $.resource.attributes.["service.name"] = "{service}" && $.name = "pay" }}'
+    transformation = {"metricNamespace": service, "metricName": "Items", "metricValue": "$.attributes.items"}
+    logs.put_metric_filter(logGroupName="aws/spans", filterName=service, filterPattern=pattern, metricTransformations=[transformation])
+    logs.put_subscription_filter(logGroupName="aws/spans", filterName=service, filterPattern=pattern, destinationArn=url)
+    logs.put_data_protection_policy(logGroupIdentifier="aws/spans", policyDocument=protection("EmailAddress"))
+    trace(server, service, "pay", "ship", items=3, user="jo@example.com")
+    trace(server, f"{service}-other", "pay", items=4)
+    assert sum(statistics(client(server), service, "Items")) == 3
+    eventually(lambda: seen[0])
+    (handed,) = delivered(seen[0])["logEvents"]
+    (event,) = logs.filter_log_events(logGroupName="aws/spans", filterPattern=pattern)["events"]
+    assert json.loads(event["message"]) == json.loads(handed["message"])
+    span = json.loads(event["message"])
+    assert (span["name"], span["attributes"]["items"], span["attributes"]["user"]) == ("pay", 3, "**************")
+    (row,), _ = query(logs, f'filter name = "ship" and `service.name` = "{service}" | fields user, items, @ptr', "aws/spans")
+    assert (row["user"], row["items"]) == ("**************", "3")
+    assert json.loads(logs.get_log_record(logRecordPointer=row["@ptr"], unmask=True)["logRecord"]["@message"])["attributes"]["user"] == "jo@example.com"
+    logs.delete_metric_filter(logGroupName="aws/spans", filterName=service)
+    logs.delete_subscription_filter(logGroupName="aws/spans", filterName=service)
+    logs.delete_data_protection_policy(logGroupIdentifier="aws/spans")
 
 
 def test_metrics_of_services_are_watched_by_alarms(server, service):

@@ -3,26 +3,21 @@
 import base64
 import datetime
 import gzip
-import http.server
 import json
-import threading
 import time
 import urllib.parse
 import urllib.request
 import uuid
 
-import boto3
 import botocore.compat
-import botocore.config
-import botocore.exceptions
 import botocore.parsers
 import botocore.serialize
 import make_metrics_model
 import pytest
+from cloudwatch import aws, client, refused
 from conftest import binary
 from model_shapes import faults, service_model, wrong_inputs
 from support import ROOT, Server, eventually
-from test_aws_cli import aws
 
 SERVER_MODEL = ROOT / "crates/server/src/api/aws/metrics/model.json"
 
@@ -30,49 +25,9 @@ SERVER_MODEL = ROOT / "crates/server/src/api/aws/metrics/model.json"
 MODEL = service_model("cloudwatch")
 
 
-def client(server, service="cloudwatch", **config):
-    return boto3.client(
-        service, endpoint_url=server.http, region_name="eu-west-1", aws_access_key_id="AKIA", aws_secret_access_key="secret",
-        config=botocore.config.Config(retries={"max_attempts": 1}, **config),
-    )
-
-
-@pytest.fixture
-def cloudwatch(server):
-    return client(server)
-
-
 @pytest.fixture
 def namespace() -> str:
     return f"E2E/{uuid.uuid4().hex[:10]}"
-
-
-@pytest.fixture
-def hook():
-    """An HTTP endpoint on loopback, and what was posted there: headers and body."""
-    seen = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((dict(self.headers), body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{listener.server_port}/hook", seen
-    listener.shutdown()
-
-
-def refused(call, **arguments) -> tuple[str, str]:
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call(**arguments)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def minutes_ago(count: int) -> datetime.datetime:

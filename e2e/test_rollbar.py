@@ -8,7 +8,7 @@ import urllib.request
 import uuid
 
 import pytest
-from support import eventually, python_app, run
+from support import eventually, python_app, reads, run
 
 
 def test_items_arrive_and_group(server, api, service):
@@ -99,6 +99,9 @@ def test_each_handler_of_pyrollbar_arrives(server, service, handler):
         assert len(bodies) == 2 and f"'{handler}'" in said and f"by way of {handler}" in said, said
 
     eventually(both_are_there)
+    items = rollbar.get("/items/", environment=service)["items"]
+    raised = next(item for item in items if item["title"].startswith("KeyError"))
+    reads(server.http, f"/errors/{raised['hash']}?time=1h", page=["KeyError"], frames=["rollbar_handlers_app.py"])
 
 
 def test_deploys_are_announced_and_go_on(server):
@@ -195,3 +198,53 @@ class _NotFollowed(urllib.request.HTTPRedirectHandler):
 
 
 _not_followed = urllib.request.build_opener(_NotFollowed)
+
+
+def test_metrics_count_by_time_and_by_what_occurrences_have_in_common(server, service):
+    rollbar = RollbarApi(server.http)
+    run([*python_app("rollbar_handlers_app.py"), "blocking"], server.environment(service))
+    ours = [{"field": "environment", "operator": "eq", "values": [service]}]
+
+    def both_levels():
+        asked = {"granularity": "hour", "group_by": ["level"], "filters": ours}
+        (point,) = rollbar.send("POST", "/metrics/occurrences", asked)["timepoints"]
+        rows = [{cell["field"]: cell["value"] for cell in row} for row in point["metrics_rows"]]
+        assert sorted((row["level"], row["occurrence_count"]) for row in rows) == [("error", 1), ("warning", 1)], rows
+
+    eventually(both_levels)
+    items = rollbar.get("/items/", environment=service)["items"]
+    told = rollbar.send("POST", "/metrics/items", {"item_ids": [item["id"] for item in items]})
+    assert told["columns"][:2] == ["timestamp", "item_id"] and len(told["rows"]) == 2
+    rollbar.send("PATCH", f"/item/{items[0]['id']}", {"status": "resolved"})
+    (row,) = rollbar.send("POST", "/metrics/ttr", {"project_ids": [1], "environments": [service]})["rows"]
+    assert row[:2] == [1, 1] and row[2] >= 0
+    assert rollbar.ask("POST", "/metrics/occurrences", {"granularity": "moon"})[0] == 422
+
+
+def test_a_token_that_calls_too_often_is_told_to_wait(server):
+    token = uuid.uuid4().hex
+    rollbar = RollbarApi(server.http)
+    rollbar.send("PATCH", f"/project/1/access_token/{token}", {"rate_limit_window_size": 86_400, "rate_limit_window_count": 2})
+
+    def send(headers: dict, **beside):
+        data = {"environment": "e2e-limits", "body": {"message": {"body": "one of few"}}, "uuid": str(uuid.uuid4())}
+        body = json.dumps({"data": data, **beside}).encode()
+        request = urllib.request.Request(f"{server.http}/api/1/item/", body, {"Content-Type": "application/json", **headers})
+        try:
+            answer = urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            answer = error
+        return answer.status, answer.headers
+
+    # In the header, in the body, and then one too many.
+    assert send({"X-Rollbar-Access-Token": token})[1]["X-Rate-Limit-Remaining"] == "1"
+    assert send({}, access_token=token)[1]["X-Rate-Limit-Remaining"] == "0"
+    status, headers = send({}, access_token=token)
+    assert (status, headers["X-Rate-Limit-Limit"], headers["X-Rate-Limit-Remaining"]) == (429, "2", "0")
+    assert 0 < int(headers["X-Rate-Limit-Remaining-Seconds"]) <= 86_400 and int(headers["X-Rate-Limit-Reset"]) > time.time()
+    try:
+        urllib.request.urlopen(f"{server.http}/api/1/items/?access_token={token}")
+        raise AssertionError("read beyond the limit")
+    except urllib.error.HTTPError as error:
+        assert error.code == 429 and json.load(error)["err"] == 1 and error.headers["X-Rate-Limit-Remaining"] == "0"
+    assert send({"X-Rollbar-Access-Token": "0" * 32})[0] == 200

@@ -4,7 +4,7 @@ import json
 import urllib.request
 import uuid
 
-from support import eventually, node_app, run
+from support import eventually, node_app, reads, run
 from test_rollbar import RollbarApi
 
 # The minified script; what it comes from is below, and the map between them is made here.
@@ -92,6 +92,7 @@ def test_an_uncaught_error_of_a_page_is_told_in_its_source(server, api):
     assert original["code"] == "  return cart.items.length;" and original["context"]["pre"] == ["export function count(cart) {"]
     assert frames[-2]["original"]["lineno"] == 7
     mapped = rollbar.get(f"/instance/{occurrence['id']}")["data"]["body"]["trace"]["frames"][-1]
+    reads(server.http, f"/errors/{item['hash']}?time=1h", frames=["return cart.items.length;", "shop.ts"], telemetry=["buying"])
     assert mapped["filename"] == "webpack://shop/src/shop.ts" and mapped["minified"]["filename"].endswith("app.min.js")
 
     (listed,) = [one for one in api.get("/api/source-maps")["source_maps"] if one["version"] == version]

@@ -4,7 +4,9 @@ import urllib.error
 import urllib.request
 import uuid
 
-from support import eventually, node_app, python_app, run
+from support import eventually, node_app, python_app, reads, run
+from test_rollbar import RollbarApi
+
 
 def test_python_errors_spans_logs_and_check_ins(server, api):
     marker = uuid.uuid4().hex
@@ -20,6 +22,9 @@ def test_python_errors_spans_logs_and_check_ins(server, api):
     assert (repeated["count"], repeated["people"]) == (2, 1), "the amount is no difference"
     details = api.get(f"/api/errors/{repeated['group']}")
     assert "in charge" in details["latest"]["exception"]["stacktrace"]
+    reads(server.http, f"/errors/{repeated['group']}?time=1h", page=["ValueError"], frames=["charge"])
+    (item,) = RollbarApi(server.http).get("/items/", query=f"fingerprint:{repeated['group']}")["items"]
+    assert (item["total_occurrences"], item["environment"]) == (2, "e2e-sentry")
     trace_id = details["latest"]["trace_id"]
     assert trace_id, "an error within a transaction names its trace"
 
@@ -45,6 +50,9 @@ def test_node_errors_and_spans(server, api):
 
     error = eventually(the_error)
     assert "buy" in api.get(f"/api/errors/{error['group']}")["latest"]["exception"]["stacktrace"]
+    reads(server.http, f"/errors/{error['group']}?time=1h", page=["TypeError"], frames=["buy"])
+    (item,) = RollbarApi(server.http).get("/items/", query=f"fingerprint:{error['group']}")["items"]
+    assert item["total_occurrences"] == 2
     eventually(lambda: at_least(2, api.sql(f"SELECT name FROM spans WHERE receiver = 'sentry' AND name = 'checkout-{marker}'")))
 
 

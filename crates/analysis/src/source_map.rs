@@ -1,7 +1,7 @@
 //! Source maps: from a place in a generated file to the place in what people wrote.
 //!
 //! Spec:    tc39.es/ecma426 (revision 3), with index maps
-//! Missing: scopes, `ignoreList`, debug ids
+//! Missing: scopes, `ignoreList`
 //! Quirks:  some servers put `)]}'` before the JSON; columns are counted from nought there and from one in stacks
 
 use serde::Deserialize;
@@ -32,6 +32,7 @@ pub struct SourceMap {
     mappings: Vec<Mapping>,
     sources: Vec<Source>,
     names: Vec<String>,
+    debug_id: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,9 @@ struct Raw {
     mappings: String,
     #[serde(default)]
     sections: Option<Vec<Section>>,
+    /// The proposal's name, and the one that Sentry's tools write.
+    #[serde(default, rename = "debugId", alias = "debug_id")]
+    debug_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +114,7 @@ impl SourceMap {
             None => text,
         };
         let raw: Raw = serde_json::from_slice(text).map_err(|error| SourceMapError::Json(error.to_string()))?;
-        let mut map = SourceMap::default();
+        let mut map = SourceMap { debug_id: raw.debug_id.as_deref().and_then(debug_id), ..SourceMap::default() };
         map.add(raw, Offset::default(), 0)?;
         map.mappings.sort_by_key(|mapping| (mapping.line, mapping.column));
         Ok(map)
@@ -215,11 +219,22 @@ impl SourceMap {
         self.sources.iter().map(|source| source.name.as_str())
     }
 
+    /// The id that it shares with the script it is of, whatever version and address that has.
+    pub fn debug_id(&self) -> Option<&str> {
+        self.debug_id.as_deref()
+    }
+
     /// Bytes that it takes, about.
     pub fn bytes(&self) -> usize {
         let texts = self.sources.iter().map(|source| source.name.len() + source.content.as_ref().map_or(0, String::len));
         self.mappings.len() * size_of::<Mapping>() + texts.sum::<usize>() + self.names.iter().map(String::len).sum::<usize>()
     }
+}
+
+/// A debug id as they are compared: 32 hex digits in lower case, without dashes.
+pub fn debug_id(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|character| *character != '-').map(|digit| digit.to_ascii_lowercase()).collect();
+    (digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(digits)
 }
 
 /// Where something lies inside of a section: columns count from the section's own only in its first line.
@@ -281,6 +296,18 @@ mod tests {
         assert!(map.original(1, 1).unwrap().content.unwrap().contains("throw"));
         assert_eq!(map.sources().len(), 2);
         assert!(map.bytes() > 100);
+    }
+
+    #[test]
+    fn debug_ids_are_read_under_both_names() {
+        let of = |member: &str| {
+            let map = SourceMap::parse(format!(r#"{{"version": 3, {member}}}"#).as_bytes()).unwrap();
+            map.debug_id().map(str::to_owned)
+        };
+        let expected = Some("85314830023f4cf1a26702d94cb6d5d1".to_owned());
+        assert_eq!(of(r#""debug_id": "85314830-023F-4cf1-a267-02d94cb6d5d1""#), expected);
+        assert_eq!(of(r#""debugId": "85314830023f4cf1a26702d94cb6d5d1""#), expected);
+        assert_eq!(of(r#""debugId": "unknown""#), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use metastore::Metastore;
 use model::Signal;
 use store::{ImportOutcome, MANIFEST, Manifest, ManifestFile, Store};
 
@@ -20,6 +21,9 @@ pub async fn run(settings: ImportSettings) -> anyhow::Result<()> {
     };
     std::fs::create_dir_all(&settings.data_dir).with_context(|| format!("cannot make {}", settings.data_dir.display()))?;
     let store = open_stopped(&settings.data_dir).await?;
+    let metastore = Metastore::open(&settings.data_dir).await.context("cannot open the catalog")?;
+    server::ingest::look_at_all_rows(&metastore, &project, server::now_unix_nano()).await?;
+    metastore.close().await;
     let imported = import_all(&store, &project, &files.files).await;
     store.shutdown().await.context("cannot close the store")?;
     imported

@@ -26,10 +26,12 @@ pub enum ItemEventKind {
     Merged,
     Unmerged,
     Commented,
+    /// An issue of a tracker was linked, or taken away.
+    IssueLinked,
 }
 
 impl ItemEventKind {
-    const ALL: [ItemEventKind; 13] = [
+    const ALL: [ItemEventKind; 14] = [
         ItemEventKind::Created,
         ItemEventKind::Reactivated,
         ItemEventKind::Reopened,
@@ -43,6 +45,7 @@ impl ItemEventKind {
         ItemEventKind::Merged,
         ItemEventKind::Unmerged,
         ItemEventKind::Commented,
+        ItemEventKind::IssueLinked,
     ];
 
     pub fn name(self) -> &'static str {
@@ -60,6 +63,7 @@ impl ItemEventKind {
             ItemEventKind::Merged => "merged",
             ItemEventKind::Unmerged => "unmerged",
             ItemEventKind::Commented => "commented",
+            ItemEventKind::IssueLinked => "issue",
         }
     }
 

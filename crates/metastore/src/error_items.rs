@@ -107,6 +107,8 @@ pub struct ErrorItemFilter {
     /// Items that one of these groups belongs to. `Some` of nothing finds nothing.
     pub fingerprints: Option<Vec<String>>,
     pub has_comments: Option<bool>,
+    /// Whether an issue is linked.
+    pub has_issue: Option<bool>,
     pub seen_since_unix_nano: Option<i64>,
     /// Snoozed items are left out at this time.
     pub awake_at_unix_nano: Option<i64>,
@@ -456,6 +458,10 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorIt
         push_is_among(query, has);
         query.push("select coalesce(m.group_item, m.id) from error_item_comments c join error_items m on m.id = c.item)");
     }
+    if let Some(has) = filter.has_issue {
+        push_is_among(query, has);
+        query.push("select coalesce(m.group_item, m.id) from error_item_issues l join error_items m on m.id = l.item)");
+    }
     if let Some(since) = filter.seen_since_unix_nano {
         query.push(" and i.last_seen >= ").push_bind(since);
     }
@@ -513,7 +519,7 @@ fn push_fingerprints(query: &mut QueryBuilder<Sqlite>, project: &str, fingerprin
     }
 }
 
-fn push_in<T: Clone + Into<serde_json::Value>>(query: &mut QueryBuilder<Sqlite>, column: &str, values: &[T]) {
+pub(crate) fn push_in<T: Clone + Into<serde_json::Value>>(query: &mut QueryBuilder<Sqlite>, column: &str, values: &[T]) {
     if values.is_empty() {
         return;
     }

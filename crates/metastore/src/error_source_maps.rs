@@ -1,10 +1,11 @@
-//! Source maps that were uploaded: by the version of the code and the address of the file that they are of.
+//! Source maps that were uploaded: by the version of the code and the address of the file that they are of, or by their debug id.
 
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::database::{Metastore, signed, unsigned};
 use crate::error::MetastoreError;
+use crate::error_items::push_in;
 
 /// What is known of a source map without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct SourceMapKept {
     pub version: String,
     /// As the uploader calls it, without scheme and query.
     pub minified_url: String,
+    /// 32 hex digits; empty where the map has none.
+    pub debug_id: String,
     /// In the clear.
     pub bytes: u64,
     pub sources: u64,
@@ -24,12 +27,13 @@ pub struct SourceMapKept {
 pub struct NewSourceMap<'n> {
     pub version: &'n str,
     pub minified_url: &'n str,
+    pub debug_id: &'n str,
     pub content: &'n [u8],
     pub bytes: u64,
     pub sources: u64,
 }
 
-const COLUMNS: &str = "id, version, minified_url, bytes, sources, uploaded_at";
+const COLUMNS: &str = "id, version, minified_url, debug_id, bytes, sources, uploaded_at";
 
 impl Metastore {
     /// Keeps a source map in the place of an earlier one of the same file and version. Beyond `max` the oldest go.
@@ -49,8 +53,8 @@ impl Metastore {
             .execute(&mut *writing)
             .await?;
         let query = format!(
-            "insert into error_source_maps (project, version, minified_url, content, bytes, sources, uploaded_at)
-             values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
+            "insert into error_source_maps (project, version, minified_url, content, bytes, sources, uploaded_at, debug_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8) returning {COLUMNS}"
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(query))
             .bind(project)
@@ -60,6 +64,7 @@ impl Metastore {
             .bind(signed(new.bytes))
             .bind(signed(new.sources))
             .bind(now_unix_nano)
+            .bind(new.debug_id)
             .fetch_one(&mut *writing)
             .await?;
         let kept_now = kept(&row)?;
@@ -81,6 +86,16 @@ impl Metastore {
             "select {COLUMNS} from error_source_maps where project = $1 and ($2 is null or version = $2) order by id desc"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(project).bind(version).fetch_all(self.readers()).await?;
+        rows.iter().map(kept).collect()
+    }
+
+    /// The newest first, of any version.
+    pub async fn source_maps_by_debug_id(&self, project: &str, ids: &[String]) -> Result<Vec<SourceMapKept>, MetastoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!("select {COLUMNS} from error_source_maps where debug_id <> ''"));
+        query.push(" and project = ").push_bind(project.to_owned());
+        push_in(&mut query, "debug_id", ids);
+        query.push(" order by id desc");
+        let rows = query.build().fetch_all(self.readers()).await?;
         rows.iter().map(kept).collect()
     }
 
@@ -107,6 +122,7 @@ fn kept(row: &SqliteRow) -> Result<SourceMapKept, MetastoreError> {
         id: row.try_get("id")?,
         version: row.try_get("version")?,
         minified_url: row.try_get("minified_url")?,
+        debug_id: row.try_get("debug_id")?,
         bytes: unsigned(row.try_get("bytes")?),
         sources: unsigned(row.try_get("sources")?),
         uploaded_at_unix_nano: row.try_get("uploaded_at")?,
@@ -121,7 +137,7 @@ mod tests {
     async fn the_last_upload_counts_and_the_oldest_go() {
         let metastore = Metastore::in_memory().await.unwrap();
         let put = async |version: &str, url: &str, content: &[u8], at: i64| {
-            let new = NewSourceMap { version, minified_url: url, content, bytes: 9, sources: 2 };
+            let new = NewSourceMap { version, minified_url: url, debug_id: url, content, bytes: 9, sources: 2 };
             metastore.put_source_map("p", &new, 2, at).await.unwrap()
         };
         let first = put("1", "//x/a.js", b"one", 1).await;
@@ -131,6 +147,8 @@ mod tests {
         assert_eq!(metastore.source_map_content(again.id).await.unwrap().as_deref(), Some(&b"two"[..]));
         let (b, c) = (put("1", "//x/b.js", b"", 3).await, put("2", "//x/a.js", b"", 4).await);
         assert_eq!(metastore.source_maps("p", None).await.unwrap(), [c.clone(), b.clone()]);
+        let named = metastore.source_maps_by_debug_id("p", &["//x/b.js".into(), "none".into()]).await.unwrap();
+        assert_eq!(named, std::slice::from_ref(&b));
         assert_eq!(metastore.source_maps("p", Some("1")).await.unwrap(), [b]);
         assert!(metastore.source_maps("other", None).await.unwrap().is_empty());
         assert!(metastore.delete_source_map("p", c.id).await.unwrap());

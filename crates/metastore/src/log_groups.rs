@@ -25,7 +25,7 @@ pub struct LogGroup {
     pub stored_bytes: u64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogStream {
     pub log_group: String,
     pub name: String,

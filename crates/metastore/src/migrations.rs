@@ -448,6 +448,26 @@ const MIGRATIONS: &[&[&str]] = &[
         "drop index error_item_versions_by_version",
         "create index error_item_versions_by_version on error_item_versions (version, environment, item)",
     ],
+    &[
+        // How often errors occurred by the hour, which stays when their rows go.
+        "create table error_counts (
+            project text not null,
+            hour bigint not null,
+            fingerprint text not null,
+            environment text not null,
+            occurrences bigint not null,
+            primary key (project, hour, fingerprint, environment)
+        ) without rowid",
+        "create index error_counts_by_fingerprint on error_counts (project, fingerprint, hour)",
+        // The issue of a tracker that an item is worked on in.
+        "create table error_item_issues (
+            item bigint primary key,
+            url text not null
+        )",
+        // By these, scripts and their source maps find each other whatever the version.
+        "alter table error_source_maps add column debug_id text not null default ''",
+        "create index error_source_maps_by_debug_id on error_source_maps (project, debug_id) where debug_id <> ''",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

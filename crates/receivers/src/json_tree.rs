@@ -67,6 +67,18 @@ impl<'a> Value<'a> {
         self.as_object()?.get(key)
     }
 
+    /// Without anything borrowed.
+    pub fn into_owned<'any>(self) -> Value<'any> {
+        match self {
+            Value::Null => Value::Null,
+            Value::Bool(value) => Value::Bool(value),
+            Value::Number(number) => Value::Number(number),
+            Value::String(text) => Value::String(Cow::Owned(text.into_owned())),
+            Value::Array(items) => Value::Array(items.into_iter().map(Value::into_owned).collect()),
+            Value::Object(members) => Value::Object(members.into_owned()),
+        }
+    }
+
     /// The value as an attribute's; nothing for null. Arrays and objects become JSON text.
     pub fn into_attribute(self) -> Option<model::Value<'a>> {
         Some(match self {
@@ -114,6 +126,11 @@ impl<'a> Map<'a> {
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// Without anything borrowed.
+    pub fn into_owned<'any>(self) -> Map<'any> {
+        Map(self.0.into_iter().map(|(name, value)| (Cow::Owned(name.into_owned()), value.into_owned())).collect())
     }
 
     /// Adds a member; one of that name takes the new value. Only for objects known to be small.
@@ -314,6 +331,7 @@ mod tests {
             let text = json.to_string();
             let tree: Value<'_> = serde_json::from_str(&text).unwrap();
             proptest::prop_assert_eq!(tree.to_string(), text.as_str());
+            proptest::prop_assert_eq!(&tree.clone().into_owned(), &tree);
             let mut expected = Vec::new();
             model::flatten_json("key".into(), &json, &mut expected);
             let mut flat = Vec::new();

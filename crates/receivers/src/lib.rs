@@ -29,5 +29,5 @@ pub mod xray;
 pub use body::{BodyError, ContentEncoding, decompress};
 pub use envelope::{Envelope, decode_all, encode_many};
 pub use incoming::{Headers, Incoming};
-pub use otlp::brings_log_records;
+pub use otlp::signal_of;
 pub use receiver::{CorsPolicy, Decoded, Door, Failure, Identity, IngestMethod, Receiver, Reply, Route, all, by_name};

@@ -9,6 +9,8 @@ pub mod ingest;
 pub mod limits;
 pub mod listen;
 mod own_metrics;
+#[cfg(test)]
+mod testing;
 mod web;
 
 use std::net::{IpAddr, SocketAddr};

@@ -197,6 +197,19 @@ pub const RQL_ITEMS_MAX: u32 = 100_000;
 pub const ERRORS_PAGE_DEFAULT: usize = 50;
 pub const ERRORS_PAGE_MAX: usize = 500;
 
+/// For how many days the hours of errors are known apart; then they are days, and after some years forgotten.
+pub const ERROR_COUNTS_HOURLY_DAYS: i64 = 90;
+pub const ERROR_COUNTS_DAYS: i64 = 1_100;
+
+/// Counts of groups, environments and hours that are noted at once, the latest first: some hundred bytes each meanwhile.
+pub const ERROR_COUNTS_NOTED_MAX: usize = 200_000;
+
+/// Days after which items that nobody saw may be resolved, at most.
+pub const IDLE_DAYS_MAX: i64 = 3_650;
+
+/// Items that are resolved at once because nobody saw them; those left over follow a while later.
+pub const IDLE_ITEMS_MAX: u32 = 1_000;
+
 /// Occurrences that the page of an error shows at first.
 pub const ERROR_OCCURRENCES_SHOWN: usize = 100;
 
@@ -205,6 +218,9 @@ pub const ERROR_OCCURRENCES_REACHED_MAX: usize = 10_000;
 
 /// Items that one request changes, each in a transaction of its own.
 pub const ERRORS_CHANGED_AT_ONCE_MAX: usize = 500;
+
+/// Bytes of the address of an issue, as browsers take it.
+pub const ISSUE_URL_BYTES_MAX: usize = 2_000;
 
 /// Characters of a person's name.
 pub const PERSON_NAME_CHARS_MAX: usize = 100;
@@ -289,6 +305,12 @@ pub const FRAMES_MAPPED_MAX: usize = 500;
 
 /// Access tokens that have limits of their own.
 pub const RATE_LIMITS_MAX: usize = 1_000;
+
+/// Items that one question about metrics names.
+pub const METRICS_ITEMS_MAX: usize = 1_000;
+
+/// Resolved items looked at to tell how long that took, the ones seen last first.
+pub const ROLLBAR_RESOLVED_MAX: u64 = 10_000;
 
 /// Names whose values are scrubbed.
 pub const SCRUB_KEYS_MAX: usize = 500;

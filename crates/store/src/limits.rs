@@ -25,9 +25,9 @@ pub const CHUNK_ROWS_MAX: usize = 8 * 1024;
 /// Bytes from which a chunk of memory is left alone: copying more would hold up the next commit.
 pub const CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Chunks of like size that are merged into one: with eight a row is copied at most five times, and a table has at most
-/// 35 small chunks.
-pub const CHUNK_FAN: usize = 8;
+/// Chunks of like size that are merged into one. A merge costs most for each column, however few rows there are: with
+/// thirty-two a row is copied three times at most, and a table has at most 70 small chunks.
+pub const CHUNK_FAN: usize = 32;
 
 /// Appends that may wait for the disk; one commit takes them all, so more would mean a disk that stands still.
 pub const COMMIT_QUEUE_MAX: usize = 4_096;

@@ -4,7 +4,7 @@
 //! [`Memory::cut`] and [`Memory::show`] take the same lock, and the catalog's visible snapshot is kept under it too: that
 //! makes memory and parts one consistent cut.
 //!
-//! Small chunks are merged like the levels of an LSM tree: eight of about equal size become one. Only the commit thread
+//! Small chunks are merged like the levels of an LSM tree: those of about equal size become one. Only the commit thread
 //! changes the active segment, so merging needs the lock only to look and to swap.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Field, Schema, TimestampNanosecondType};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimestampNanosecondType};
 use model::Signal;
 use parking_lot::RwLock;
 
@@ -23,8 +23,8 @@ use crate::error::StoreError;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_FAN, CHUNK_ROWS_MAX};
 use crate::snapshot::{Part, TimeRange};
 
-/// Tiers of chunks: rows up to 7, 63, 511, 4,095, less than [`CHUNK_ROWS_MAX`], and those that are left alone.
-const TIERS: usize = 6;
+/// Tiers of chunks: less than [`CHUNK_FAN`] rows, than its square, than [`CHUNK_ROWS_MAX`], and those that are left alone.
+const TIERS: usize = 4;
 
 /// A batch of rows of one table.
 #[derive(Debug)]
@@ -72,6 +72,15 @@ impl Table {
     fn push(&mut self, chunk: Arc<Chunk>) {
         self.tiers[chunk.tier()].push(chunk);
     }
+
+    /// A tier whose chunks are to become one: they are many, or together as much as is left alone.
+    fn crowded(&self) -> Option<usize> {
+        self.tiers[..TIERS - 1].iter().position(|chunks| {
+            let rows: usize = chunks.iter().map(|chunk| chunk.rows()).sum();
+            let bytes: usize = chunks.iter().map(|chunk| chunk.bytes).sum();
+            chunks.len() >= CHUNK_FAN || chunks.len() > 1 && (rows >= CHUNK_ROWS_MAX || bytes >= CHUNK_BYTES_MAX)
+        })
+    }
 }
 
 /// The rows of one segment of the log.
@@ -104,9 +113,7 @@ impl SegmentRows {
     /// A table with more small chunks than it should have: its project, signal and tier.
     fn crowded(&self) -> Option<(&String, usize, usize)> {
         self.projects.iter().find_map(|(project, tables)| {
-            let (signal, tier) = tables.iter().enumerate().find_map(|(signal, table)| {
-                table.tiers[..TIERS - 1].iter().position(|tier| tier.len() >= CHUNK_FAN).map(|tier| (signal, tier))
-            })?;
+            let (signal, tier) = tables.iter().enumerate().find_map(|(signal, table)| Some((signal, table.crowded()?)))?;
             Some((project, signal, tier))
         })
     }
@@ -206,13 +213,13 @@ impl Memory {
                 let state = self.state.read();
                 let Some((project, signal, tier)) = state.active.crowded() else { return };
                 let table = &state.active.projects[project][signal];
-                (project.clone(), signal, tier, table.tiers[tier][..CHUNK_FAN].to_vec())
+                (project.clone(), signal, tier, table.tiers[tier].clone())
             };
             let merged = merge(&chunks, Signal::ALL[signal]);
             let mut state = self.state.write();
             let Some(tables) = state.active.projects.get_mut(&project) else { return };
             let table = &mut tables[signal];
-            table.tiers[tier].drain(..CHUNK_FAN);
+            table.tiers[tier].clear();
             match merged {
                 Ok(chunk) => {
                     let before: usize = chunks.iter().map(|chunk| chunk.bytes).sum();
@@ -317,9 +324,10 @@ impl Drop for Reservation {
 /// The chunks as one, with every column of each and the widest of their types.
 fn merge(chunks: &[Arc<Chunk>], signal: Signal) -> Result<Chunk, StoreError> {
     let schema = union_schema(chunks.iter().map(|chunk| &chunk.batch), signal);
+    let mut columns: Vec<Columns<'_>> = chunks.iter().map(|chunk| Columns { batch: &chunk.batch, next: 0 }).collect();
     let mut arrays = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
-        let pieces = chunks.iter().map(|chunk| column_as(&chunk.batch, field)).collect::<Result<Vec<_>, _>>()?;
+        let pieces = columns.iter_mut().map(|columns| columns.column_as(field)).collect::<Result<Vec<_>, _>>()?;
         arrays.push(concat(&pieces.iter().map(ArrayRef::as_ref).collect::<Vec<_>>())?);
     }
     let rows = chunks.iter().map(|chunk| chunk.rows()).sum();
@@ -327,12 +335,37 @@ fn merge(chunks: &[Arc<Chunk>], signal: Signal) -> Result<Chunk, StoreError> {
     Chunk::new(RecordBatch::try_new_with_options(Arc::new(schema), arrays, &options)?)
 }
 
+/// The columns of a batch, asked for in about the order that they have.
+struct Columns<'a> {
+    batch: &'a RecordBatch,
+    /// Behind the last one found.
+    next: usize,
+}
+
+impl Columns<'_> {
+    fn column_as(&mut self, field: &Field) -> Result<ArrayRef, StoreError> {
+        let place = place_of(self.batch.schema_ref().fields(), field.name(), self.next);
+        self.next = place.map_or(self.next, |place| place + 1);
+        as_type(place.map(|place| self.batch.column(place)), field, self.batch.num_rows())
+    }
+}
+
+/// Where a field is, looked for from `next` on and then from the front.
+fn place_of(fields: &Fields, name: &str, next: usize) -> Option<usize> {
+    let is_it = |place: &usize| fields[*place].name() == name;
+    (next..fields.len()).find(is_it).or_else(|| (0..next.min(fields.len())).find(is_it))
+}
+
 /// The column of a field: cast up where it is narrower, null where the batch has none.
 pub(crate) fn column_as(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, StoreError> {
-    match batch.column_by_name(field.name()) {
+    as_type(batch.column_by_name(field.name()), field, batch.num_rows())
+}
+
+fn as_type(column: Option<&ArrayRef>, field: &Field, rows: usize) -> Result<ArrayRef, StoreError> {
+    match column {
         Some(column) if column.data_type() == field.data_type() => Ok(Arc::clone(column)),
         Some(column) => Ok(cast(column, field.data_type())?),
-        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        None => Ok(new_null_array(field.data_type(), rows)),
     }
 }
 
@@ -340,8 +373,8 @@ pub(crate) fn column_as(batch: &RecordBatch, field: &Field) -> Result<ArrayRef, 
 pub(crate) fn union_schema<'a>(batches: impl Iterator<Item = &'a RecordBatch>, signal: Signal) -> Schema {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut found: Vec<(&Field, DataType)> = Vec::new();
-    for batch in batches {
-        for field in batch.schema_ref().fields() {
+    for schema in distinct_schemas(batches) {
+        for field in schema.fields() {
             match places.get(field.name().as_str()) {
                 None => {
                     places.insert(field.name(), found.len());
@@ -356,13 +389,28 @@ pub(crate) fn union_schema<'a>(batches: impl Iterator<Item = &'a RecordBatch>, s
         }
     }
     let fixed = columns::schema(signal);
-    let (mut in_order, mut attributes) = (Vec::new(), Vec::new());
+    let (mut in_order, mut attributes, mut next) = (Vec::new(), Vec::new(), 0);
     for (field, data_type) in found {
-        match fixed.index_of(field.name()) {
-            Ok(place) => in_order.push((place, Field::new(field.name(), data_type, field.is_nullable()))),
-            Err(_) => attributes.push(Field::new(field.name(), data_type, true)),
+        match place_of(fixed.fields(), field.name(), next) {
+            Some(place) => {
+                next = place + 1;
+                in_order.push((place, Field::new(field.name(), data_type, field.is_nullable())));
+            }
+            None => attributes.push(Field::new(field.name(), data_type, true)),
         }
     }
     in_order.sort_by_key(|(place, _)| *place);
     Schema::new(in_order.into_iter().map(|(_, field)| field).chain(attributes).collect::<Vec<_>>())
+}
+
+/// Requests of one sender have the same columns again and again.
+fn distinct_schemas<'a>(batches: impl Iterator<Item = &'a RecordBatch>) -> Vec<&'a SchemaRef> {
+    let mut distinct: Vec<&SchemaRef> = Vec::new();
+    for batch in batches {
+        let schema = batch.schema_ref();
+        if !distinct.iter().any(|known| Arc::ptr_eq(known, schema) || known.fields() == schema.fields()) {
+            distinct.push(schema);
+        }
+    }
+    distinct
 }

@@ -38,6 +38,13 @@ export const errorRules = () => queryOptions({ queryKey: ['error-rules'], queryF
 export const putErrorRules = (rules: ErrorRule[]) => send<ErrorRules>('PUT', '/api/error-rules', { rules });
 export const tryErrorRules = (rules: ErrorRule[]) => send<{ occurrences: RuleTried[] }>('POST', '/api/error-rules/try', { rules });
 
+export interface ErrorSettings {
+  resolved_after_days: number | null;
+}
+
+export const errorSettings = () => queryOptions({ queryKey: ['error-settings'], queryFn: ({ signal }) => ask<ErrorSettings>('/api/error-settings', {}, signal) });
+export const putErrorSettings = (settings: ErrorSettings) => send<ErrorSettings>('PUT', '/api/error-settings', settings);
+
 export const members = (id: number | undefined) => queryOptions({ queryKey: ['errors', 'members', id], queryFn: async ({ signal }) => (await ask<{ items: ItemNumbers[] }>(`/api/error-items/${id}/members`, {}, signal)).items, enabled: id !== undefined, retry: false });
 export const mergeItems = (ids: number[], title?: string) => send<ItemNumbers>('POST', '/api/error-items/merge', { ids, ...(title ? { title } : {}) });
 export const unmergeItems = (id: number, ids: number[] = []) => send<{ items: ItemNumbers[] }>('POST', `/api/error-items/${id}/unmerge`, { ids });
@@ -60,6 +67,8 @@ export interface SourceMap {
   id: number;
   version: string;
   minified_url: string;
+  /** Empty where the map has none. */
+  debug_id: string;
   bytes: number;
   sources: number;
   uploaded_at_unix_nano: string;

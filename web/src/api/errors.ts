@@ -96,4 +96,7 @@ export const changeErrors = (counters: number[], change: ErrorChange) => answerO
 
 export const mergeErrors = (into: number, counters: number[]) => answerOf(api.POST('/api/errors/merge', { body: { into, counters } }));
 
+/** The issue in which it is worked on; an empty address takes the link away. */
+export const linkIssue = (group: string, url: string) => answerOf(api.PUT('/api/errors/{group}/issue', { params: { path: { group } }, body: { url: url || null } }));
+
 export const addComment = (group: string, author: string, body: string) => answerOf(api.POST('/api/errors/{group}/comments', { params: { path: { group } }, body: { author, body } }));

@@ -1066,6 +1066,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/error-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How items are dealt with that nobody touches. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorSettings"];
+                    };
+                };
+            };
+        };
+        /** Changes it; it holds from the next full hour on. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ErrorSettings"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorSettings"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/errors": {
         parameters: {
             query?: never;
@@ -1348,6 +1414,64 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/errors/{group}/issue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Links an item to the issue of a tracker in which it is worked on; null takes the link away. */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description one of the item's groups, or its number */
+                    group: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["LinkedIssue"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LinkedIssue"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5181,6 +5305,8 @@ export interface components {
             groups: string[];
             /** @description Newest first. */
             history: components["schemas"]["EventTold"][];
+            /** @description Where people work on it. */
+            issue?: string | null;
             item: components["schemas"]["ErrorItemTold"];
             latest?: components["schemas"]["Log"] | null;
             /**
@@ -5336,6 +5462,13 @@ export interface components {
             /** Format: int64 */
             step_seconds: number;
         };
+        ErrorSettings: {
+            /**
+             * Format: int64
+             * @description Active items that were not seen for so many days are resolved; null is never.
+             */
+            resolved_after_days?: number | null;
+        };
         ErrorSuspects: {
             suspects: components["schemas"]["SuspectDeploy"][];
         };
@@ -5375,7 +5508,7 @@ export interface components {
             details: Record<string, unknown>;
             /**
              * @description `new`, `reactivated`, `reopened`, `resolved`, `muted`, `archived`, `level`, `title`, `assigned`, `snoozed`, `merged`,
-             *     `commented`.
+             *     `unmerged`, `commented`, `issue`.
              */
             kind: string;
         };
@@ -5750,6 +5883,10 @@ export interface components {
             unknown: number;
             /** Format: double */
             warn: number;
+        };
+        LinkedIssue: {
+            /** @description Of http or https. */
+            url?: string | null;
         };
         LinkedTrace: {
             /** @description False for links that were inferred. */
@@ -6785,6 +6922,8 @@ export interface components {
         SourceMapTold: {
             /** Format: int64 */
             bytes: number;
+            /** @description That the map and its script share: it finds the map whatever the version. Empty where the map has none. */
+            debug_id: string;
             /** Format: int64 */
             id: number;
             /** @description Without scheme and query: `//shop.example/app.min.js`. */

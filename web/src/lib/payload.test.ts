@@ -10,6 +10,17 @@ describe('documents of errors', () => {
     expect(trace?.frames[0]).toMatchObject({ line: 9, code: 'raise E', before: ['a', 'b'], after: [], locals: { x: 1 }, library: true });
     expect(foldFrames(trace?.frames ?? []).map((group) => group.kind)).toEqual(['library', 'own']);
   });
+  it('reads what clients of Sentry tell', () => {
+    const frames = [{ filename: 'shop/a.py', abs_path: '/app/shop/a.py', lineno: 3, function: 'outer', context_line: 'inner()', pre_context: ['def outer():'] }, { filename: 'x.py', function: 'inner', in_app: false }];
+    const source = {
+      exception: { values: [{ type: 'KeyError', value: "'a'" }, { type: 'ValueError', value: 'no', stacktrace: { frames } }] },
+      breadcrumbs: { values: [{ timestamp: 2, category: 'http', data: { method: 'GET', url: '/b', status_code: 500 } }, { timestamp: '1970-01-01T00:00:01Z', category: 'auth', message: 'in', level: 'info' }] },
+    };
+    const [trace] = tracesOf(source) ?? [];
+    expect(trace).toMatchObject({ type: 'ValueError', message: 'no' });
+    expect(trace?.frames).toMatchObject([{ function: 'inner', library: true }, { file: '/app/shop/a.py', line: 3, code: 'inner()', before: ['def outer():'], library: false }]);
+    expect(telemetryOf(source)).toMatchObject([{ ms: 1000, kind: 'auth', text: 'in', failed: false }, { ms: 2000, text: 'GET /b', detail: '500', failed: true }]);
+  });
   it('has no frames where the document has none', () => {
     for (const source of [undefined, null, 'x', {}, { data: 5 }, { data: { body: { message: { body: 'm' } } } }, { data: { body: { trace: { frames: 'no' } } } }]) expect(tracesOf(source)).toBeNull();
   });

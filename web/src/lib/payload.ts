@@ -39,8 +39,37 @@ const dataOf = (source: unknown): Dict => dict(dict(source).data);
 export function tracesOf(source: unknown): CodeTrace[] | null {
   const body = dict(dataOf(source).body);
   const traces = body.trace_chain ? list(body.trace_chain) : body.trace ? [body.trace] : [];
-  const out = traces.map(traceOf).filter((trace) => trace.frames.length > 0);
+  const out = (traces.length > 0 ? traces.map(traceOf) : sentryTraces(source)).filter((trace) => trace.frames.length > 0);
   return out.length > 0 ? out : null;
+}
+
+/** Of an event of Sentry's clients: the exception that was seen is the last. */
+function sentryTraces(source: unknown): CodeTrace[] {
+  const { exception } = dict(source);
+  const values = Array.isArray(exception) ? exception : list(dict(exception).values);
+  return values.map(sentryTrace).reverse();
+}
+
+function sentryTrace(raw: unknown): CodeTrace {
+  const thrown = dict(raw);
+  return { type: text(thrown.type), message: text(thrown.value), frames: list(dict(thrown.stacktrace).frames).map(sentryFrame).reverse() };
+}
+
+function sentryFrame(raw: unknown): CodeFrame {
+  const frame = dict(raw);
+  const file = text(frame.abs_path) || text(frame.filename);
+  const locals = dict(frame.vars);
+  return {
+    file,
+    line: number(frame.lineno),
+    column: number(frame.colno),
+    function: text(frame.function),
+    code: typeof frame.context_line === 'string' && frame.context_line !== '' ? frame.context_line : null,
+    before: list(frame.pre_context).map(text),
+    after: list(frame.post_context).map(text),
+    locals: Object.keys(locals).length > 0 ? locals : null,
+    library: frame.in_app === false || isLibrary(file, text(frame.function)),
+  };
 }
 
 function traceOf(raw: unknown): CodeTrace {
@@ -97,8 +126,31 @@ export interface TelemetryEvent {
 
 /** What the client saw happen before, oldest first. */
 export function telemetryOf(source: unknown): TelemetryEvent[] {
-  const events = list(dict(dataOf(source).body).telemetry).map(telemetryEvent);
+  const events = [...list(dict(dataOf(source).body).telemetry).map(telemetryEvent), ...breadcrumbs(source).map(breadcrumb)];
   return events.sort((a, b) => (a.ms ?? 0) - (b.ms ?? 0));
+}
+
+/** What Sentry's clients tell of the time before. */
+function breadcrumbs(source: unknown): unknown[] {
+  const { breadcrumbs: told } = dict(source);
+  return Array.isArray(told) ? told : list(dict(told).values);
+}
+
+function breadcrumb(raw: unknown): TelemetryEvent {
+  const crumb = dict(raw);
+  const data = dict(crumb.data);
+  const level = text(crumb.level) || 'info';
+  const seconds = typeof crumb.timestamp === 'string' ? Date.parse(crumb.timestamp) / 1000 : number(crumb.timestamp);
+  const status = number(data.status_code);
+  const said = text(crumb.message) || [text(data.method), text(data.url)].filter(Boolean).join(' ') || [text(data.from), text(data.to)].filter(Boolean).join(' → ');
+  return {
+    ms: seconds === null || Number.isNaN(seconds) ? null : seconds * 1000,
+    level,
+    kind: text(crumb.category) || text(crumb.type) || 'manual',
+    text: said || JSON.stringify(crumb.data ?? {}),
+    detail: text(data.status_code),
+    failed: /^(error|fatal)$/.test(level) || (status ?? 0) >= 400,
+  };
 }
 
 function telemetryEvent(raw: unknown): TelemetryEvent {

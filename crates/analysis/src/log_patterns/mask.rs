@@ -49,12 +49,11 @@ impl Masks {
         self.line.told = 0;
         let mut end = 0;
         while let Some(found) = next_telling(text.as_bytes(), end) {
-            let word = word_around(text, end, found);
+            let word = Word::around(text, end, found);
             end = word.end;
-            let core = core(&text[word.clone()]);
-            match at_a_glance(core.as_bytes(), found - word.start) {
-                Some((kind, start)) => self.line.mark(text, kind, word.start + start..word.start + core.len()),
-                None => self.look_up(text, word.start, core),
+            match word.at_a_glance(text.as_bytes()) {
+                Some((kind, start)) => self.line.mark(text, kind, start..word.end),
+                None => self.look_up(text, word.start, core(&text[word.start..word.end])),
             }
         }
         self.line.bytes.extend_from_slice(&text.as_bytes()[self.line.told..]);
@@ -110,47 +109,67 @@ fn telling_of(eight: u64) -> u64 {
     !(no_digit & no_at) & !LOW
 }
 
-/// The word that `found` is the first telling byte of, in what is behind `from`, where the word before ended.
-fn word_around(text: &str, from: usize, found: usize) -> Range<usize> {
-    let bytes = text.as_bytes();
-    let before = &bytes[from..found];
-    let start = match before.iter().rposition(|byte| IS_BETWEEN[usize::from(*byte)] || !byte.is_ascii()) {
+/// A word that has a telling byte.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    start: usize,
+    /// Its first digit or `@`.
+    telling: usize,
+    end: usize,
+    /// What all its bytes are, those before `telling` left out.
+    all: u8,
+}
+
+impl Word {
+    /// The word that `telling` is the first telling byte of, in what is behind `from`, where the word before ended.
+    fn around(text: &str, from: usize, telling: usize) -> Word {
+        let bytes = text.as_bytes();
+        let start = start_of_word(text, from, telling);
+        let mut all = CLASSES[usize::from(bytes[telling])];
+        for (place, byte) in bytes.iter().enumerate().skip(telling + 1) {
+            let class = CLASSES[usize::from(*byte)];
+            if class & (BETWEEN | BEYOND_ASCII) != 0 {
+                if class == BEYOND_ASCII {
+                    return Word { start, telling, end: start + word_length(&text[start..]), all: 0 };
+                }
+                let is_in_number =
+                    *byte == b',' && bytes[place - 1].is_ascii_digit() && bytes.get(place + 1).is_some_and(u8::is_ascii_digit);
+                if !is_in_number {
+                    return Word { start, telling, end: place, all };
+                }
+            }
+            all &= class;
+        }
+        Word { start, telling, end: bytes.len(), all }
+    }
+
+    /// What changes in it, where that is one part up to its end: its kind, and where it begins.
+    fn at_a_glance(self, text: &[u8]) -> Option<(Kind, usize)> {
+        let before = &text[self.start..self.telling];
+        if self.all & DIGIT != 0 {
+            // What stands before it joins it to one name, or is not ASCII and may be anything.
+            let is_apart = before.is_ascii() && !before.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+            return is_apart.then_some((Kind::Number, self.telling));
+        }
+        let length = self.end - self.start;
+        if self.all & HEX != 0 && length >= 8 && before.iter().all(u8::is_ascii_hexdigit) {
+            return Some((Kind::Hex, self.start));
+        }
+        is_uuid(&text[self.start..self.end]).then_some((Kind::Uuid, self.start))
+    }
+}
+
+fn start_of_word(text: &str, from: usize, telling: usize) -> usize {
+    let before = &text.as_bytes()[from..telling];
+    match before.iter().rposition(|byte| CLASSES[usize::from(*byte)] & (BETWEEN | BEYOND_ASCII) != 0) {
         None => from,
         Some(place) if before[place].is_ascii() => from + place + 1,
         // A blank may be one that is not ASCII.
         Some(_) => {
-            text[from..found].char_indices().rfind(|(_, c)| is_between(*c)).map_or(from, |(at, c)| from + at + c.len_utf8())
+            let between = text[from..telling].char_indices().rfind(|(_, c)| is_between(*c));
+            between.map_or(from, |(at, c)| from + at + c.len_utf8())
         }
-    };
-    let mut end = found + 1;
-    while let Some(byte) = bytes.get(end) {
-        if !byte.is_ascii() {
-            return start..start + word_length(&text[start..]);
-        }
-        let is_in_number =
-            || *byte == b',' && bytes[end - 1].is_ascii_digit() && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
-        if IS_BETWEEN[usize::from(*byte)] && !is_in_number() {
-            break;
-        }
-        end += 1;
     }
-    start..end
-}
-
-/// What changes in a word, where it is one part up to its end: its kind, and where it begins. `telling` is the place of the
-/// word's first digit or `@`.
-fn at_a_glance(core: &[u8], telling: usize) -> Option<(Kind, usize)> {
-    let end_of_digits = core.iter().skip(telling).position(|byte| !byte.is_ascii_digit());
-    if end_of_digits.is_none() {
-        // What stands before it joins it to one name, or is not ASCII and may be anything.
-        let is_apart = core[..telling].iter().all(u8::is_ascii)
-            && !core[..telling].last().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        return is_apart.then_some((Kind::Number, telling));
-    }
-    if core.len() >= 8 && core.iter().all(u8::is_ascii_hexdigit) {
-        return Some((Kind::Hex, 0));
-    }
-    is_uuid(core).then_some((Kind::Uuid, 0))
 }
 
 fn is_uuid(core: &[u8]) -> bool {
@@ -176,15 +195,28 @@ fn spell(core: &str, spelling: &mut Vec<u8>) {
     spelling.extend(spelt);
 }
 
-const IS_BETWEEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let between = b"\t\n\x0b\x0c\r ,;=\"'`()[]{}<>|";
-    let mut place = 0;
-    while place < between.len() {
-        table[between[place] as usize] = true;
-        place += 1;
+const DIGIT: u8 = 1;
+const HEX: u8 = 2;
+const BETWEEN: u8 = 4;
+const BEYOND_ASCII: u8 = 8;
+
+/// What a byte is.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let as_byte = byte as u8;
+        classes[byte] = match as_byte {
+            b'0'..=b'9' => DIGIT | HEX,
+            b'a'..=b'f' | b'A'..=b'F' => HEX,
+            b'\t'..=b'\r' | b' ' | b',' | b';' | b'=' | b'"' | b'\'' | b'`' => BETWEEN,
+            b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'|' => BETWEEN,
+            0x80.. => BEYOND_ASCII,
+            _ => 0,
+        };
+        byte += 1;
     }
-    table
+    classes
 };
 
 /// What is known of texts, by a hash; of two that share one the later counts.
@@ -271,7 +303,8 @@ mod tests {
     #[test]
     fn between_words_is_the_same_for_bytes_and_characters() {
         for byte in 0..=255u8 {
-            assert_eq!(IS_BETWEEN[usize::from(byte)], byte.is_ascii() && is_between(char::from(byte)), "{byte}");
+            let is_one = CLASSES[usize::from(byte)] & BETWEEN != 0;
+            assert_eq!(is_one, byte.is_ascii() && is_between(char::from(byte)), "{byte}");
         }
     }
 }

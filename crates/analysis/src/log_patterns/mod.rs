@@ -13,9 +13,10 @@ mod mask;
 mod unusual;
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use mask::{Known, Masks};
 pub use unusual::{Priority, Unusual, UnusualKind, unusual};
@@ -93,8 +94,11 @@ struct Seen {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Values {
-    counts: BTreeMap<String, f64>,
+    counts: Vec<(String, f64)>,
     others: f64,
+    /// Of the texts that are counted, in their order; made when they are first asked for.
+    #[serde(skip)]
+    hashes: Vec<u64>,
     /// Made when no further values are counted.
     #[serde(skip)]
     sieve: Option<Sieve>,
@@ -323,22 +327,28 @@ impl Values {
     /// How many values are new.
     fn add(&mut self, value: &str, weight: f64, room: usize) -> usize {
         let value = &value[..value.floor_char_boundary(VALUE_BYTES_MAX)];
-        if self.sieve.is_some_and(|sieve| !sieve.may_hold(value)) {
+        let hash = xxh3_64(value.as_bytes());
+        if self.sieve.is_some_and(|sieve| !sieve.may_hold(hash)) {
             self.others += weight;
             return 0;
         }
-        if let Some(count) = self.counts.get_mut(value) {
+        if self.hashes.len() < self.counts.len() {
+            self.hashes = self.counts.iter().map(|(text, _)| xxh3_64(text.as_bytes())).collect();
+        }
+        let mut known = self.hashes.iter().zip(&mut self.counts);
+        if let Some((_, (_, count))) = known.find(|(known, (text, _))| **known == hash && text == value) {
             *count += weight;
             return 0;
         }
         if self.counts.len() >= VALUES_PER_TOKEN_MAX {
-            self.sieve.get_or_insert_with(|| Sieve::of(self.counts.keys()));
+            self.sieve.get_or_insert_with(|| Sieve::of(&self.hashes));
         }
         if self.counts.len() >= VALUES_PER_TOKEN_MAX || room == 0 {
             self.others += weight;
             return 0;
         }
-        self.counts.insert(value.to_owned(), weight);
+        self.counts.push((value.to_owned(), weight));
+        self.hashes.push(hash);
         1
     }
 
@@ -350,27 +360,26 @@ impl Values {
     }
 }
 
-/// Some bits of each of a few texts: most others are told apart by them from all.
+/// Some bits of each of a few hashes: most others are told apart by them from all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sieve([u64; 8]);
 
 impl Sieve {
-    fn of<'a>(texts: impl Iterator<Item = &'a String>) -> Sieve {
+    fn of(hashes: &[u64]) -> Sieve {
         let mut sieve = Sieve::default();
-        for text in texts {
-            let (word, bit) = Sieve::place(text);
+        for hash in hashes {
+            let (word, bit) = Sieve::place(*hash);
             sieve.0[word] |= bit;
         }
         sieve
     }
 
-    fn may_hold(&self, text: &str) -> bool {
-        let (word, bit) = Sieve::place(text);
+    fn may_hold(&self, hash: u64) -> bool {
+        let (word, bit) = Sieve::place(hash);
         self.0[word] & bit != 0
     }
 
-    fn place(text: &str) -> (usize, u64) {
-        let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
+    fn place(hash: u64) -> (usize, u64) {
         ((hash >> 6) as usize % 8, 1 << (hash & 63))
     }
 }
@@ -391,7 +400,7 @@ impl Shape {
             Part::Text(_) => None,
         });
         let tokens = kinds.zip(self.tokens).enumerate().map(|(place, (kind, values))| {
-            let mut counts: Vec<(String, f64)> = values.counts.into_iter().collect();
+            let mut counts = values.counts;
             counts.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             PatternToken { name: format!("{}-{}", kind.as_str(), place + 1), kind, values: counts, others: values.others }
         });

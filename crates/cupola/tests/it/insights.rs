@@ -3,8 +3,8 @@
 //! Everything goes the way of a client: PutLogEvents, OTLP and StartQuery of the real binary, half of the events in parts and half
 //! in memory. A block `events <group>` has a line for each: its stream, its seconds past ten o'clock, and its message, in which
 //! `\n` is a new line. `spans` and `records` are what came by OpenTelemetry: service, seconds, and then kind, name, duration and
-//! attributes, or severity and body. `table <name>` is an uploaded table, `policy <group>` protects what it lists. A `query` is in
-//! Logs Insights' language, a `ppl` in OpenSearch's.
+//! attributes, or severity and body. `table <name>` is an uploaded table, `policy <group>` protects what it lists, `policy account` in every
+//! group. A `query` is in Logs Insights' language, a `ppl` in OpenSearch's.
 //! The day is yesterday, and told as 2026-01-02.
 
 use std::collections::HashMap;
@@ -182,10 +182,11 @@ async fn the_manual_is_true() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/queries/insights/events");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    let mut cases = 0;
+    let (mut cases, mut queries) = (0, String::new());
     for file in files {
         let found = std::fs::read_to_string(&file).unwrap();
         let expected = run(&found, &mut cases).await;
+        queries += &blocks_of(&found, "query");
         let update = std::env::var_os("UPDATE_EXPECT").is_some();
         if update && expected != found {
             std::fs::write(&file, &expected).unwrap();
@@ -195,6 +196,25 @@ async fn the_manual_is_true() {
     }
     println!("{cases} cases");
     assert!(cases >= 200, "{cases} cases");
+    let is_asked = |word: &&str| queries.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|part| part == *word);
+    let missing: Vec<&str> = WORDS.split_whitespace().filter(|word| !is_asked(word)).collect();
+    assert!(missing.is_empty(), "no query has {missing:?}");
+}
+
+/// Every command and function of the language: each is in a query that was asked.
+const WORDS: &str = "
+    SOURCE fields display filter filterIndex parse stats sort limit head tail dedup pattern diff unnest unmask anomaly lookup join
+    addtotals appendcols
+    avg count count_distinct max min pct stddev sum earliest latest sortsFirst sortsLast
+    abs ceil floor greatest least log sqrt
+    bin datefloor dateceil fromMillis toMillis now
+    isempty isblank concat ltrim rtrim trim strlen toupper tolower substr replace strcontains
+    ispresent coalesce if case jsonParse jsonStringify
+    isValidIp isValidIpV4 isValidIpV6 isIpInSubnet isIpv4InSubnet isIpv6InSubnet";
+
+/// What stands in all blocks of a kind.
+fn blocks_of(text: &str, tag: &str) -> String {
+    text.split(&format!("```{tag}\n")).skip(1).filter_map(|rest| rest.split_once("```")).map(|(body, _)| body).collect()
 }
 
 /// The file with the answers of the run.
@@ -234,8 +254,14 @@ async fn run(text: &str, cases: &mut usize) -> String {
                 let audit = statement(json!({ "Audit": { "FindingsDestination": {} } }));
                 let mask = statement(json!({ "Deidentify": { "MaskConfig": {} } }));
                 let policy = json!({ "Version": "2021-06-01", "Statement": [audit, mask] }).to_string();
-                let put = json!({ "logGroupIdentifier": name, "policyDocument": policy });
-                stage.logs("PutDataProtectionPolicy", put).await.unwrap();
+                let (operation, put) = match name {
+                    "account" => {
+                        let kind = "DATA_PROTECTION_POLICY";
+                        ("PutAccountPolicy", json!({ "policyName": "p", "policyType": kind, "policyDocument": policy }))
+                    }
+                    group => ("PutDataProtectionPolicy", json!({ "logGroupIdentifier": group, "policyDocument": policy })),
+                };
+                stage.logs(operation, put).await.unwrap();
             }
             "query" | "ppl" => {
                 *cases += 1;

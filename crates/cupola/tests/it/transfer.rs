@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -70,4 +71,36 @@ async fn a_folder_goes_out_and_comes_back_as_it_was() {
         let refused = cupola(arguments, &[&[("--data-dir", path("to").as_path())], to.as_slice()].concat());
         assert!(!refused.status.success() && said(&refused).contains(expected), "{}", said(&refused));
     }
+}
+
+#[tokio::test]
+async fn errors_that_were_imported_are_items() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = |name: &str| scratch.path().join(name);
+    let server = Server::start(&path("from"));
+    let item = json!({"data": {"environment": "test", "body": {"message": {"body": "no stock"}}}});
+    let sent = reqwest::Client::new().post(format!("{}/api/1/item/", server.http)).header("X-Rollbar-Access-Token", "t");
+    assert_eq!(sent.json(&item).send().await.unwrap().status(), 200);
+    assert!(server.terminate().success());
+    assert!(cupola(&["export"], &[("--data-dir", &path("from")), ("--to", &path("out"))]).status.success());
+    assert!(Server::start(&path("to")).terminate().success());
+    assert!(cupola(&["import"], &[("--data-dir", &path("to")), ("--from", &path("out"))]).status.success());
+
+    // The second start finds it counted.
+    for _ in 0..2 {
+        let server = Server::start(&path("to"));
+        let mut errors = errors_of(&server).await;
+        while errors.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            errors = errors_of(&server).await;
+        }
+        assert_eq!((errors.len(), errors[0]["item"]["occurrences"].as_f64()), (1, Some(1.0)), "{errors:?}");
+        assert!(server.terminate().success());
+    }
+}
+
+async fn errors_of(server: &Server) -> Vec<serde_json::Value> {
+    let answer = reqwest::get(format!("{}/api/errors?status=active", server.http)).await.unwrap();
+    let told: serde_json::Value = answer.json().await.unwrap();
+    told["errors"].as_array().unwrap().clone()
 }

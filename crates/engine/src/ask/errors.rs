@@ -60,6 +60,18 @@ pub struct ErrorSeries {
     pub counts: Vec<f64>,
 }
 
+impl ErrorSeries {
+    /// The steps of the trend over a range, with nothing in them.
+    pub fn over(range: TimeRange) -> ErrorSeries {
+        let steps = Steps::over(range, TREND_STEPS);
+        ErrorSeries {
+            step_seconds: steps.step_seconds,
+            start_unix_nano: UnixNano(steps.start_unix_nano),
+            counts: vec![0.0; steps.count],
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct ErrorFilter {
     pub q: String,
@@ -239,11 +251,7 @@ async fn add_series(
         .ask(&format!("SELECT {} AS g, {} AS step, sum(sample_rate) AS n FROM l GROUP BY 1, 2", item_sql(items), steps.sql()))
         .await?;
     for error in errors.iter_mut() {
-        error.series = ErrorSeries {
-            step_seconds: steps.step_seconds,
-            start_unix_nano: UnixNano(steps.start_unix_nano),
-            counts: vec![0.0; steps.count],
-        };
+        error.series = ErrorSeries::over(range);
     }
     for row in answer.iter() {
         let (Some(group), Some(place)) = (row.str("g"), steps.place(row.i64("step"))) else { continue };

@@ -20,6 +20,7 @@ pub mod log_patterns;
 pub mod logs;
 pub mod map;
 pub mod metrics;
+pub mod occurrence_hours;
 pub mod occurrences;
 pub mod rql;
 pub mod services;

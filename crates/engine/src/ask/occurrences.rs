@@ -12,7 +12,7 @@ use crate::engine::quote_text;
 use crate::error::EngineError;
 use crate::session::Session;
 
-const GROUP: &str = "error.group";
+pub(super) const GROUP: &str = "error.group";
 const UUID: &str = "rollbar.uuid";
 const ENVIRONMENT: &str = "deployment.environment.name";
 const VERSION: &str = "service.version";
@@ -38,6 +38,38 @@ pub struct OccurrenceFilter {
     pub environments: Vec<String>,
     /// Only those received before the one of this number.
     pub before_number: Option<i64>,
+}
+
+/// What an occurrence is asked to be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OccurrencePart {
+    /// The text of a column has this in it, whatever the case.
+    Has { column: String, text: String },
+    /// The files of its stack: a question of `stack_files`, and what it is asked with.
+    Files { question: &'static str, text: String },
+}
+
+impl OccurrencePart {
+    /// A column that not every row has.
+    fn column(&self) -> Option<&str> {
+        match self {
+            OccurrencePart::Has { column, .. } => Some(column),
+            OccurrencePart::Files { .. } => None,
+        }
+    }
+
+    fn sql(&self) -> String {
+        match self {
+            OccurrencePart::Has { column, text } => {
+                let told = format!("lower(CAST({} AS VARCHAR))", crate::engine::quote(column));
+                format!("strpos({told}, {}) > 0", quote_text(&text.to_lowercase()))
+            }
+            OccurrencePart::Files { question, text } => {
+                let told = r#"coalesce("exception.stacktrace", '')"#;
+                format!("{}({told}, {}, {})", crate::functions::stack_files::NAME, quote_text(question), quote_text(text))
+            }
+        }
+    }
 }
 
 /// A bucket of time and how many there were in it, weighted.
@@ -204,20 +236,15 @@ impl Asker {
         Ok(groups.collect())
     }
 
-    /// The groups of which any occurrence is of one of these columns' values: pairs of column and part of its text.
-    pub async fn groups_where(&self, range: TimeRange, parts: &[(String, String)]) -> Result<Vec<String>, EngineError> {
+    /// The groups of which one occurrence is like all of these.
+    pub async fn groups_where(&self, range: TimeRange, parts: &[OccurrencePart]) -> Result<Vec<String>, EngineError> {
         let session = self.session(range).await?;
-        let names = parts.iter().map(|(name, _)| name.clone());
-        session.admit(Signal::Logs, names).await?;
+        session.admit(Signal::Logs, parts.iter().filter_map(|part| Some(part.column()?.to_owned()))).await?;
         session.define("l", Signal::Logs, Some(column(GROUP).is_not_null())).await?;
-        let mut conditions = Vec::new();
-        for (name, part) in parts {
-            if !session.has(Signal::Logs, name) {
-                return Ok(Vec::new());
-            }
-            let text = format!("lower(CAST({} AS VARCHAR))", crate::engine::quote(name));
-            conditions.push(format!("strpos({text}, {}) > 0", quote_text(&part.to_lowercase())));
+        if parts.iter().filter_map(OccurrencePart::column).any(|name| !session.has(Signal::Logs, name)) {
+            return Ok(Vec::new());
         }
+        let conditions: Vec<String> = parts.iter().map(OccurrencePart::sql).collect();
         let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
         let limit = crate::limits::PAGE_ROWS_MAX;
         let answer = session
@@ -235,6 +262,11 @@ impl Asker {
         until_unix_nano: i64,
         limit: usize,
     ) -> Result<Vec<GroupReceived>, EngineError> {
+        let logs = self.engine.store().snapshot(&self.project, Signal::Logs, TimeRange::ALL).await?;
+        if logs.rows_total == 0 {
+            // Every first start asks this: no planner has to wake up for it.
+            return Ok(Vec::new());
+        }
         let session = self.session(TimeRange::ALL).await?;
         let condition = all_of([
             Some(column(GROUP).is_not_null()),
@@ -395,7 +427,7 @@ fn column(name: &str) -> Expr {
     Expr::Column(Column::from_name(name))
 }
 
-fn moment(unix_nano: i64) -> Expr {
+pub(super) fn moment(unix_nano: i64) -> Expr {
     lit(datafusion::common::ScalarValue::TimestampNanosecond(Some(unix_nano), Some("UTC".into())))
 }
 

@@ -11,6 +11,8 @@ pub(crate) mod log_buckets;
 pub(crate) mod log_patterns;
 pub(crate) mod place_in;
 pub(crate) mod rollbar;
+pub(crate) mod stack_files;
+pub(crate) mod time_step;
 
 use std::sync::Arc;
 
@@ -31,8 +33,8 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
     functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), attribute::items_udf()]);
-    functions.extend([bucket_items::udf(), id_text::udf(), place_in::udf()]);
-    functions.extend([rollbar::path_udf(), rollbar::number_udf()]);
+    functions.extend([bucket_items::udf(), id_text::udf(), place_in::udf(), time_step::udf()]);
+    functions.extend([rollbar::path_udf(), rollbar::number_udf(), stack_files::udf()]);
     state
         .with_analyzer_rule(Arc::new(log_buckets::SharePercentiles::new()))
         .with_query_planner(Arc::new(crate::bubble_up::Planner))

@@ -46,6 +46,10 @@ impl Groups {
     /// The group of every row.
     pub fn of_rows(&mut self, columns: &[ArrayRef], groups: &mut Vec<usize>) -> Result<()> {
         groups.clear();
+        if let Some(group) = self.of_all_rows(columns) {
+            groups.resize(columns.first().map_or(0, |column| column.len()), group);
+            return Ok(());
+        }
         let alone = self.keys.len() == 1;
         for (place, (key, column)) in self.keys.iter_mut().zip(columns).enumerate() {
             self.numbers.clear();
@@ -62,6 +66,16 @@ impl Groups {
         self.len = self.joins.last().map_or(0, |join| join.parts.len());
         groups.extend(self.joined.iter().map(|group| *group as usize));
         Ok(())
+    }
+
+    /// The group of all rows where a lone key is the same for them, as steps of rows in order of time often are.
+    fn of_all_rows(&mut self, columns: &[ArrayRef]) -> Option<usize> {
+        let ([Key::Numbers(key)], [column], [join]) = (&mut *self.keys, columns, &mut *self.joins) else { return None };
+        let number = key.number_of_all(column)?;
+        let mut joined = [0];
+        join.join(&mut joined, &[number], key.values.len() + 1);
+        self.len = join.parts.len();
+        Some(joined[0] as usize)
     }
 
     /// The keys of all groups, in their order.
@@ -322,6 +336,10 @@ impl Numbers {
     }
 
     fn numbers(&mut self, column: &ArrayRef, out: &mut Vec<u32>) -> Result<()> {
+        if let Some(number) = self.number_of_all(column) {
+            out.resize(out.len() + column.len(), number);
+            return Ok(());
+        }
         match column.data_type() {
             DataType::Int64 => self.extend(column.as_primitive::<Int64Type>(), |value| value as u64, out),
             DataType::Timestamp(TimeUnit::Nanosecond, _) => {
@@ -337,14 +355,20 @@ impl Numbers {
         Ok(())
     }
 
+    /// The number of every row of a column of whole numbers or times that are the same.
+    fn number_of_all(&mut self, column: &ArrayRef) -> Option<u32> {
+        let values: &[i64] = match column.data_type() {
+            DataType::Int64 => column.as_primitive::<Int64Type>().values(),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => column.as_primitive::<TimestampNanosecondType>().values(),
+            _ => return None,
+        };
+        let first = values.first().filter(|first| column.null_count() == 0 && values.iter().all(|value| value == *first));
+        first.map(|first| self.number(*first as u64))
+    }
+
     fn extend<T: ArrowPrimitiveType>(&mut self, column: &PrimitiveArray<T>, bits: impl Fn(T::Native) -> u64, out: &mut Vec<u32>) {
         let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
         let values: &[T::Native] = column.values();
-        // Steps of rows in order of time are the same for many rows.
-        if let Some(first) = values.first().filter(|first| nulls.is_none() && values.iter().all(|value| value == *first)) {
-            out.resize(out.len() + values.len(), self.number(bits(*first)));
-            return;
-        }
         for (row, value) in values.iter().enumerate() {
             let is_null = nulls.is_some_and(|nulls| nulls.is_null(row));
             out.push(if is_null { 0 } else { self.number(bits(*value)) });

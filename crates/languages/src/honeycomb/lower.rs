@@ -92,11 +92,6 @@ impl Times {
         Times { start: self.start - by, end: self.end - by, first_step: self.first_step - by, ..self }
     }
 
-    /// The number of the step that a moment, in nanoseconds, lies in.
-    fn step_of(&self, nanos: Expr) -> Expr {
-        (nanos - lit(self.first_step)) / lit(self.step)
-    }
-
     pub fn steps(&self) -> i64 {
         (self.end - self.first_step + self.step - 1) / self.step
     }
@@ -658,11 +653,11 @@ impl Lowered<'_> {
         if !has_concurrency(self.specification) {
             return self.each_in_its_step(rows, keys);
         }
-        let Times { end, step, first_step, .. } = self.times;
-        let nanos = || cast(ident(TIME), DataType::Int64);
-        let step_of = |nanos: Expr| self.times.step_of(nanos);
-        let mut columns: Vec<Expr> = self.row_columns(keys);
+        let Times { first_step, step, end, .. } = self.times;
         let function = |name: &str, arguments: Vec<Expr>| call(self.context.functions, name, arguments);
+        let mut columns: Vec<Expr> = self.row_columns(keys);
+        let nanos = || cast(ident(TIME), DataType::Int64);
+        let step_of = |nanos: Expr| (nanos - lit(first_step)) / lit(step);
         let span_end = function("least", vec![nanos() + ident(DURATION), lit(end)])?;
         // The last nanosecond that the span is running, or its beginning.
         let last = function("greatest", vec![span_end.clone() - lit(1_i64), nanos()])?;
@@ -685,7 +680,9 @@ impl Lowered<'_> {
     /// Each row once, in the step that it began in.
     fn each_in_its_step(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         let mut columns: Vec<Expr> = self.row_columns(keys);
-        columns.push(self.times.step_of(cast(ident(TIME), DataType::Int64)).alias(BUCKET));
+        let Times { first_step, step, .. } = self.times;
+        let steps = vec![ident(TIME), lit(first_step), lit(step)];
+        columns.push(call(self.context.functions, "time_step", steps)?.alias(BUCKET));
         columns.push(lit(true).alias(FIRST));
         Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)
     }

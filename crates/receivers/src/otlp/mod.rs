@@ -94,9 +94,9 @@ fn dataset<'a>(incoming: &Incoming<'a>) -> Option<&'a str> {
     incoming.headers.get(DATASET).map(str::trim).filter(|dataset| !dataset.is_empty())
 }
 
-/// Whether the request brings log records, and not those that are events of spans.
-pub fn brings_log_records(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> bool {
-    receiver.name() == Otlp.name() && matches!(signal(incoming), Ok(Signal::Logs))
+/// What a request of OpenTelemetry's protocol brings; `None` for others.
+pub fn signal_of(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> Option<Signal> {
+    (receiver.name() == Otlp.name()).then(|| signal(incoming).ok()).flatten()
 }
 
 /// Pushes an `ExportTraceServiceRequest` in protobuf, for protocols that carry one inside their own.

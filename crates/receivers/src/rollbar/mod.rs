@@ -18,6 +18,8 @@ mod translate;
 mod wire;
 
 #[cfg(test)]
+mod key_tests;
+#[cfg(test)]
 mod tests;
 
 use model::{Counted, RowSink};
@@ -135,7 +137,7 @@ impl Receiver for Rollbar {
 
 /// An item that has been read.
 struct Item<'i> {
-    payload: Payload,
+    payload: Payload<'i>,
     incoming: &'i Incoming<'i>,
 }
 

@@ -1,14 +1,14 @@
 //! Rollbar's items and deploys -> log records.
 
-use model::{
-    Attribute, Exception, LogRecord, Resource, RowSink, Scope, SpanId, TraceContext, TraceId, UNKNOWN_SERVICE, Value,
-    flatten_json,
-};
-use serde_json::Value as Json;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use model::{Attribute, Exception, LogRecord, Resource, RowSink, Scope, SpanId, TraceContext, TraceId, UNKNOWN_SERVICE, Value};
 
 use super::stacktrace::{headline, stacktrace};
 use super::wire::{Body, Deploy, Object, Payload};
 use crate::incoming::Incoming;
+use crate::json_tree::{Value as Json, flatten};
 use crate::receiver::Failure;
 
 /// Keys of `data` that have a column or an attribute of their own, or stay in `source` for their size.
@@ -39,7 +39,7 @@ const KNOWN_KEYS: &[&str] = &[
 ///
 /// Times: `data.timestamp` in seconds, else `client.timestamp`, else the arrival. Refuses what [`Payload`] and [`Body`]
 /// refuse, and an item without any token.
-pub fn push_item(payload: &Payload, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
+pub fn push_item(payload: &Payload<'_>, incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<(), Failure> {
     if !payload.has_token && incoming.headers.get("x-rollbar-access-token").unwrap_or_default().trim().is_empty() {
         return Err(Failure::Unauthenticated);
     }
@@ -57,7 +57,7 @@ pub fn push_item(payload: &Payload, incoming: &Incoming<'_>, sink: &mut dyn RowS
         severity_number,
         severity_text: severity_text.into(),
         event_name: if matches!(body, Body::Message(_)) { "message" } else { "exception" },
-        body: data.text("title").map_or_else(|| title(&body), str::to_owned).into(),
+        body: data.text("title").map_or_else(|| title(&body), Cow::Borrowed),
         exception: Some(exception(data, &body)),
         source: Some(&payload.source),
         attributes: &attributes,
@@ -70,7 +70,7 @@ pub fn push_item(payload: &Payload, incoming: &Incoming<'_>, sink: &mut dyn RowS
 /// that Rollbar's API prints.
 fn severity(data: Object<'_>, body: &Body<'_>) -> (i32, String) {
     let default = if matches!(body, Body::Message(_)) { "info" } else { "error" };
-    let level = data.text_or_number("level").unwrap_or_else(|| default.to_owned()).to_ascii_lowercase();
+    let level = data.text_or_number("level").unwrap_or(default.into()).to_ascii_lowercase();
     let number = match level.as_str() {
         "critical" | "fatal" | "50" => 21,
         "error" | "40" => 17,
@@ -92,11 +92,11 @@ fn time(data: Object<'_>) -> Option<i64> {
 }
 
 /// Rollbar's own title: `Class: message`, or the message.
-fn title(body: &Body<'_>) -> String {
+fn title<'a>(body: &Body<'a>) -> Cow<'a, str> {
     match body {
-        Body::Traces(traces) => traces.first().map(|trace| headline(*trace)).unwrap_or_default(),
+        Body::Traces(traces) => traces.first().map(|trace| headline(*trace)).unwrap_or_default().into(),
         Body::Message(message) => message.text_or_number("body").unwrap_or_default(),
-        Body::CrashReport { raw } => first_line(raw).to_owned(),
+        Body::CrashReport { raw } => first_line(raw).into(),
     }
 }
 
@@ -106,7 +106,7 @@ fn first_line(text: &str) -> &str {
 
 /// Every occurrence carries one, messages too: Rollbar groups both into items. A message has no type.
 fn exception<'a>(data: Object<'a>, body: &Body<'a>) -> Exception<'a> {
-    let fingerprint = data.text_or_number("fingerprint").map(Into::into);
+    let fingerprint = data.text_or_number("fingerprint");
     match body {
         Body::Traces(traces) => {
             let latest = traces.first().copied();
@@ -114,7 +114,7 @@ fn exception<'a>(data: Object<'a>, body: &Body<'a>) -> Exception<'a> {
             let stacktrace = stacktrace(traces, data.text("language").unwrap_or_default()).into();
             Exception { r#type: field("class"), message: field("message"), stacktrace, fingerprint, group: None }
         }
-        Body::Message(_) => Exception { message: title(body).into(), fingerprint, ..Exception::default() },
+        Body::Message(_) => Exception { message: title(body), fingerprint, ..Exception::default() },
         Body::CrashReport { raw } => {
             Exception { message: first_line(raw).into(), stacktrace: (*raw).into(), fingerprint, ..Exception::default() }
         }
@@ -136,7 +136,7 @@ fn trace_context(data: Object<'_>) -> Option<TraceContext> {
 }
 
 /// The pairs of `attributes[]`.
-fn listed_attributes(data: Object<'_>) -> impl Iterator<Item = (&str, &Json)> {
+fn listed_attributes(data: Object<'_>) -> impl Iterator<Item = (&str, &Json<'_>)> {
     data.list("attributes").iter().filter_map(|pair| Some((pair.get("key")?.as_str()?, pair.get("value")?)))
 }
 
@@ -149,7 +149,7 @@ fn request_header<'a>(data: Object<'a>, name: &str) -> Option<&'a str> {
     }
 }
 
-fn resource_attributes(data: Object<'_>) -> Vec<Attribute<'static>> {
+fn resource_attributes(data: Object<'_>) -> Vec<Attribute<'_>> {
     let server = data.object("server");
     let of_server = |key| server.and_then(|server| server.text_or_number(key));
     let notifier = |key| data.object("notifier").and_then(|notifier| notifier.text_or_number(key));
@@ -172,16 +172,16 @@ fn resource_attributes(data: Object<'_>) -> Vec<Attribute<'static>> {
 
 /// Rollbar has projects, not services. What a person set counts most: `custom`, then `data`; else the folder that the
 /// code runs in, which is what the same application is usually called elsewhere.
-fn service_name(data: Object<'_>) -> String {
+fn service_name(data: Object<'_>) -> &str {
     let custom = |key| data.object("custom").and_then(|custom| custom.text(key));
     let root = data.object("server").and_then(|server| server.text("root"));
     let folder = root.and_then(|root| root.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next());
     let named = custom("service.name").or_else(|| custom("service_name")).or_else(|| custom("service"));
     let named = named.or_else(|| data.text("service")).or(folder.filter(|folder| !folder.is_empty()));
-    named.unwrap_or(UNKNOWN_SERVICE).to_owned()
+    named.unwrap_or(UNKNOWN_SERVICE)
 }
 
-fn code_version(data: Object<'_>) -> Option<String> {
+fn code_version(data: Object<'_>) -> Option<Cow<'_, str>> {
     let server = data.object("server");
     let javascript = data.object("client").and_then(|client| client.object("javascript"));
     let places = [Some(data), server, javascript];
@@ -189,9 +189,9 @@ fn code_version(data: Object<'_>) -> Option<String> {
 }
 
 /// `python 3.11.7` is a language and the version of its runtime; JavaScript is `nodejs` or `webjs` to OpenTelemetry.
-fn language(data: Object<'_>) -> (Option<String>, Option<String>) {
+fn language(data: Object<'_>) -> (Option<String>, Option<&str>) {
     let Some(text) = data.text("language") else { return (None, None) };
-    let (name, version) = text.split_once(' ').map_or((text, None), |(name, version)| (name, Some(version.to_owned())));
+    let (name, version) = text.split_once(' ').map_or((text, None), |(name, version)| (name, Some(version)));
     let name = name.to_ascii_lowercase();
     let framework = data.text("framework").unwrap_or_default();
     let platform = data.text("platform").unwrap_or_default();
@@ -203,65 +203,75 @@ fn language(data: Object<'_>) -> (Option<String>, Option<String>) {
     (Some(name), version)
 }
 
-fn item_attributes(data: Object<'_>, body: &Body<'_>, incoming: &Incoming<'_>) -> Vec<Attribute<'static>> {
+fn item_attributes<'a>(data: Object<'a>, body: &Body<'a>, incoming: &Incoming<'_>) -> Vec<Attribute<'a>> {
     let mut out = Attributes::default();
     out.json("rollbar.uuid", data.get("uuid"));
-    for key in ["context", "framework", "platform", "level"] {
-        out.text(&format!("rollbar.{key}"), data.text_or_number(key));
-    }
+    out.text("rollbar.context", data.text_or_number("context"));
+    out.text("rollbar.framework", data.text_or_number("framework"));
+    out.text("rollbar.platform", data.text_or_number("platform"));
+    out.text("rollbar.level", data.text_or_number("level"));
     // Flask's context is the pattern of the route, letter by letter what OpenTelemetry calls so.
-    out.text("http.route", data.text("context").filter(|_| data.text("framework") == Some("flask")).map(str::to_owned));
+    out.text("http.route", data.text("context").filter(|_| data.text("framework") == Some("flask")));
     push_request(data, incoming, &mut out);
     push_person(data, &mut out);
     out.json("rollbar.custom", data.get("custom"));
     for (key, value) in listed_attributes(data).filter(|(key, _)| !matches!(*key, "trace_id" | "span_id")) {
-        out.json(&format!("rollbar.{key}"), Some(value));
+        out.json(format!("rollbar.{key}"), Some(value));
     }
     push_extras(data, body, &mut out);
     out.0
 }
 
-fn push_request(data: Object<'_>, incoming: &Incoming<'_>, out: &mut Attributes) {
+fn push_request<'a>(data: Object<'a>, incoming: &Incoming<'_>, out: &mut Attributes<'a>) {
     let browser = data.object("client").and_then(|client| client.object("javascript")?.text_or_number("browser"));
-    let agent = request_header(data, "user-agent").map(str::to_owned).or(browser);
+    let agent = request_header(data, "user-agent").map(Cow::Borrowed).or(browser);
     out.text("user_agent.original", agent);
     let Some(request) = data.object("request") else { return };
     out.text("http.request.method", request.text("method").map(str::to_ascii_uppercase));
-    out.text("url.full", request.text("url").map(str::to_owned));
+    out.text("url.full", request.text("url"));
     let address = match request.text("user_ip") {
-        Some("$remote_ip" | "$remote_ip_anonymize") => incoming.remote_addr.map(|address| address.to_string()),
-        address => address.map(str::to_owned),
+        Some("$remote_ip") => incoming.remote_addr.map(|address| address.to_string().into()),
+        Some("$remote_ip_anonymize") => incoming.remote_addr.map(|address| anonymized(address).to_string().into()),
+        address => address.map(Cow::Borrowed),
     };
     out.text("client.address", address);
 }
 
-fn push_person(data: Object<'_>, out: &mut Attributes) {
+/// An address that still tells the network, not the machine: without its last 8 bits, or the last 80 of IPv6.
+fn anonymized(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0xff).into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 80 << 80).into(),
+    }
+}
+
+fn push_person<'a>(data: Object<'a>, out: &mut Attributes<'a>) {
     let Some(person) = data.object("person") else { return };
-    for (key, value) in person.0 {
-        match key.as_str() {
+    for (key, value) in person.0.iter() {
+        match key {
             "id" => out.text("user.id", person.text_or_number("id")),
             "username" => out.text("user.name", person.text_or_number("username")),
             "email" => out.text("user.email", person.text_or_number("email")),
-            _ => out.json(&format!("rollbar.person.{key}"), Some(value)),
+            _ => out.json(format!("rollbar.person.{key}"), Some(value)),
         }
     }
 }
 
 /// What clients put beside the documented keys; several of them put it into `custom` as well, where it is kept already.
-fn push_extras(data: Object<'_>, body: &Body<'_>, out: &mut Attributes) {
+fn push_extras<'a>(data: Object<'a>, body: &Body<'a>, out: &mut Attributes<'a>) {
     let custom = data.object("custom");
-    let is_new = |key: &str, value: &Json| custom.and_then(|custom| custom.get(key)) != Some(value);
-    for (key, value) in data.0.iter().filter(|(key, value)| !KNOWN_KEYS.contains(&key.as_str()) && is_new(key, value)) {
-        out.json(&format!("rollbar.{key}"), Some(value));
+    let is_new = |key: &str, value: &Json<'_>| custom.and_then(|custom| custom.get(key)) != Some(value);
+    for (key, value) in data.0.iter().filter(|(key, value)| !KNOWN_KEYS.contains(key) && is_new(key, value)) {
+        out.json(format!("rollbar.{key}"), Some(value));
     }
     match body {
         Body::Message(message) => {
             for (key, value) in message.0.iter().filter(|(key, value)| *key != "body" && is_new(key, value)) {
-                out.json(&format!("rollbar.message.{key}"), Some(value));
+                out.json(format!("rollbar.message.{key}"), Some(value));
             }
         }
         Body::Traces(traces) => {
-            let description = traces.first().map(|trace| trace.exception("description").to_owned());
+            let description = traces.first().map(|trace| trace.exception("description"));
             out.text("rollbar.exception.description", description.filter(|text| !text.is_empty()));
         }
         Body::CrashReport { .. } => {}
@@ -290,7 +300,7 @@ pub fn push_deploy(incoming: &Incoming<'_>, sink: &mut dyn RowSink) -> Result<()
     out.text("service.version", Some(revision.clone()));
     out.text("user.name", field("local_username").or_else(|| field("rollbar_username")).or_else(|| field("rollbar_name")));
     for name in ["rollbar_username", "local_username", "status"] {
-        out.text(&format!("rollbar.deploy.{name}"), field(name));
+        out.text(format!("rollbar.deploy.{name}"), field(name));
     }
     out.0.push(Attribute::new("rollbar.deploy.id", Value::Int(deploy_id(incoming))));
     let service = field("service").unwrap_or_else(|| UNKNOWN_SERVICE.to_owned());
@@ -316,18 +326,18 @@ pub fn deploy_id(incoming: &Incoming<'_>) -> i64 {
 
 /// Attributes being collected; what is absent is not pushed.
 #[derive(Default)]
-struct Attributes(Vec<Attribute<'static>>);
+struct Attributes<'a>(Vec<Attribute<'a>>);
 
-impl Attributes {
-    fn text(&mut self, key: &str, value: Option<String>) {
+impl<'a> Attributes<'a> {
+    fn text(&mut self, key: impl Into<Cow<'a, str>>, value: Option<impl Into<Cow<'a, str>>>) {
         if let Some(value) = value {
-            self.0.push(Attribute::new(key.to_owned(), Value::Str(value.into())));
+            self.0.push(Attribute::new(key, Value::Str(value.into())));
         }
     }
 
-    fn json(&mut self, key: &str, value: Option<&Json>) {
+    fn json(&mut self, key: impl Into<Cow<'a, str>>, value: Option<&'a Json<'a>>) {
         if let Some(value) = value {
-            flatten_json(key.to_owned().into(), value, &mut self.0);
+            flatten(key.into(), value.clone(), &mut self.0);
         }
     }
 }

@@ -5,16 +5,17 @@
 //!
 //! Spec: docs.rollbar.com/reference/create-item, docs.rollbar.com/reference/post-deploy
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::form;
 use crate::incoming::Incoming;
 use crate::json::sound_text;
+use crate::json_tree::{Map, Value};
 use crate::receiver::Failure;
 
 /// Bytes of one item. Rollbar documents 512 KB; locals of deep stacks go beyond, and pyrollbar answers a 413 with a
@@ -38,23 +39,23 @@ const TOKEN_CHARS_MIN: usize = 16;
 
 /// A request for one item: the data, and the text that may be kept.
 #[derive(Debug)]
-pub struct Payload {
-    pub data: Map<String, Value>,
+pub struct Payload<'a> {
+    pub data: Map<'a>,
     /// The payload word for word, but without its access token.
     pub source: String,
     pub has_token: bool,
 }
 
-impl Payload {
+impl<'a> Payload<'a> {
     /// Reads the body of `POST /api/1/item/`: JSON, or a form with the JSON in `payload`.
-    pub fn from_incoming(incoming: &Incoming<'_>) -> Result<Payload, Failure> {
+    pub fn from_incoming(incoming: &Incoming<'a>) -> Result<Payload<'a>, Failure> {
         if is_json(incoming.body) {
             return Payload::from_json(incoming.body);
         }
         let fields = form::urlencoded(incoming.body);
         let field = |name| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let Some(payload) = field("payload") else { return Payload::from_json(incoming.body) };
-        let payload = Payload::from_json(payload.as_bytes())?;
+        let payload = Payload::from_json(payload.as_bytes())?.into_owned();
         let has_token = payload.has_token || field("access_token").is_some_and(|token| !token.is_empty());
         Ok(Payload { has_token, ..payload })
     }
@@ -65,16 +66,20 @@ impl Payload {
     }
 
     /// Nearly all bodies are sound; one that is not is made so and read again.
-    fn from_json(body: &[u8]) -> Result<Payload, Failure> {
+    fn from_json(body: &'a [u8]) -> Result<Payload<'a>, Failure> {
         match std::str::from_utf8(body).map(Payload::from_text) {
             Ok(Ok(payload)) => Ok(payload),
-            _ => Payload::from_text(&sound_text(body)),
+            _ => Payload::from_text(&sound_text(body)).map(Payload::into_owned),
         }
     }
 
-    fn from_text(text: &str) -> Result<Payload, Failure> {
+    fn into_owned<'any>(self) -> Payload<'any> {
+        Payload { data: self.data.into_owned(), source: self.source, has_token: self.has_token }
+    }
+
+    fn from_text(text: &'a str) -> Result<Payload<'a>, Failure> {
         let members = members_of(text)?;
-        let data: Value = match members.iter().rev().find(|(key, _)| key == "data") {
+        let data: Value<'a> = match members.iter().rev().find(|(key, _)| key == "data") {
             None => return Err(Failure::Invalid("missing required field \"data\"".to_owned())),
             Some((_, data)) => serde_json::from_str(data.get()).map_err(|error| Failure::Malformed(error.to_string()))?,
         };
@@ -185,10 +190,10 @@ fn is_json(body: &[u8]) -> bool {
 
 /// An object of an item, read by its keys.
 #[derive(Clone, Copy, Debug)]
-pub struct Object<'a>(pub &'a Map<String, Value>);
+pub struct Object<'a>(pub &'a Map<'a>);
 
 impl<'a> Object<'a> {
-    pub fn get(self, key: &str) -> Option<&'a Value> {
+    pub fn get(self, key: &str) -> Option<&'a Value<'a>> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
@@ -198,10 +203,10 @@ impl<'a> Object<'a> {
     }
 
     /// A string, or a number in its text form: ids are sent as either.
-    pub fn text_or_number(self, key: &str) -> Option<String> {
+    pub fn text_or_number(self, key: &str) -> Option<Cow<'a, str>> {
         match self.get(key)? {
-            Value::Number(number) => Some(number.to_string()),
-            Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(Cow::Owned(number.to_string())),
+            Value::String(text) if !text.trim().is_empty() => Some(Cow::Borrowed(text)),
             _ => None,
         }
     }
@@ -219,7 +224,7 @@ impl<'a> Object<'a> {
         self.get(key)?.as_object().map(Object)
     }
 
-    pub fn list(self, key: &str) -> &'a [Value] {
+    pub fn list(self, key: &str) -> &'a [Value<'a>] {
         self.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 }
@@ -355,12 +360,13 @@ impl Deploy {
 }
 
 fn json_fields(body: &[u8]) -> Result<Vec<(String, String)>, Failure> {
-    let fields: Result<Map<String, Value>, serde_json::Error> = serde_json::from_str(&sound_text(body));
+    let sound = sound_text(body);
+    let fields: Result<Map<'_>, serde_json::Error> = serde_json::from_str(&sound);
     let fields = fields.map_err(|error| Failure::Malformed(error.to_string()))?;
-    let text = |value: Value| match value {
+    let text = |value: Value<'_>| match value {
         Value::Null => String::new(),
-        Value::String(text) => text,
+        Value::String(text) => text.into_owned(),
         other => other.to_string(),
     };
-    Ok(fields.into_iter().map(|(key, value)| (key, text(value))).collect())
+    Ok(fields.into_iter().map(|(key, value)| (key.into_owned(), text(value))).collect())
 }

@@ -27,5 +27,7 @@ pub fn evaluators() -> Vec<Arc<dyn Evaluator>> {
         Arc::new(crate::api::honeycomb::Triggers),
         Arc::new(crate::api::honeycomb::Slos),
         Arc::new(crate::api::rollbar::Notifier),
+        Arc::new(crate::api::errors::OccurrenceHours),
+        Arc::new(crate::api::errors::IdleItems),
     ]
 }

@@ -8,7 +8,7 @@ pub mod aws;
 mod bubble_up;
 mod deletions;
 mod error_rules;
-mod errors;
+pub mod errors;
 mod explore;
 mod explore_selection;
 mod filters;
@@ -83,6 +83,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/errors/change", post(errors::change))
         .route("/api/errors/merge", post(errors::merge))
         .route("/api/errors/{group}", get(errors::one))
+        .route("/api/error-settings", get(errors::idle::settings).put(errors::idle::put))
         .route("/api/error-rules", get(error_rules::list).put(error_rules::put))
         .route("/api/error-rules/try", post(error_rules::try_out))
         .route("/api/error-items/merge", post(error_rules::merge))
@@ -92,6 +93,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/errors/{group}/occurrences", get(errors::occurrences))
         .route("/api/errors/{group}/occurrences/{id}", get(errors::occurrence))
         .route("/api/errors/{group}/comments", post(errors::comment))
+        .route("/api/errors/{group}/issue", put(errors::issue))
         .route("/api/people", get(errors::people))
         .route("/api/errors/{group}/suspects", get(errors::suspects))
         .route("/api/errors/{group}/occurrences/{id}/frames", get(source_maps::frames))

@@ -18,6 +18,9 @@ use crate::limits::{ITEMS_CAUGHT_UP_MAX, ITEMS_COUNTED_AGAIN_MAX, ITEMS_PENDING_
 /// Up to when, by arrival, every occurrence is known to have reached its item.
 const WRITTEN_UNTIL: &str = "error_items.written_until";
 
+/// Said instead when nothing came after it: there is nothing to look for.
+const ALL_WRITTEN: &str = "all";
+
 /// How often that is noted: what came since is looked at again after a crash, which is cheap and changes nothing.
 const NOTED_EVERY_NS: i64 = 10 * 1_000_000_000;
 
@@ -51,6 +54,11 @@ pub enum ItemsError {
     Metastore(#[from] MetastoreError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// Rows came by another way than ingest: the next start looks at all there are.
+pub async fn look_at_all_rows(metastore: &Metastore, project: &str, now_unix_nano: i64) -> Result<(), MetastoreError> {
+    metastore.put_project_setting(project, WRITTEN_UNTIL, "", now_unix_nano).await
 }
 
 impl Items {
@@ -101,8 +109,17 @@ impl Items {
     /// is not looked at: it waits in memory.
     pub async fn catch_up(&self, metastore: &Metastore, asker: &Asker, now_unix_nano: i64) -> Result<(), ItemsError> {
         let _writing = self.writing.lock().await;
-        catch_up(metastore, asker, now_unix_nano).await?;
+        let written = metastore.project_setting(&asker.project, WRITTEN_UNTIL).await?;
+        if written.is_none_or(|written| written.value != ALL_WRITTEN) {
+            catch_up(metastore, asker, now_unix_nano).await?;
+        }
         note(metastore, &asker.project, now_unix_nano).await
+    }
+
+    /// Writes what is pending when nothing comes in any more, so that the next start need not look.
+    pub async fn finish(&self, metastore: &Metastore, asker: &Asker, now_unix_nano: i64) -> Result<(), ItemsError> {
+        self.write(metastore, asker, now_unix_nano).await?;
+        Ok(metastore.put_project_setting(&asker.project, WRITTEN_UNTIL, ALL_WRITTEN, now_unix_nano).await?)
     }
 }
 

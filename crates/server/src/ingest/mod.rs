@@ -16,7 +16,8 @@ mod to_the_end;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use metastore::OccurrencesSeen;
+use engine::ask::Asker;
+use metastore::{Metastore, OccurrencesSeen};
 use model::{Counted, DataPoint, LogRecord, Refusal, Resource, RowSink, Scope, Signal, Span};
 use receivers::{Decoded, Envelope, Failure, Incoming, Receiver, Reply};
 use store::{Payload, RowBuffer, RowContext, Store, StoreError};
@@ -24,7 +25,7 @@ use tokio::sync::watch;
 
 pub use activity::{Activity, DatagramCounts, FeedbackLoop, ReceiverActivity, RefusalSeen, ServiceSeen};
 pub use body_bytes::{BodyBytes, Held};
-pub use items::{Items, ItemsError};
+pub use items::{Items, ItemsError, look_at_all_rows};
 pub use log_stream_activity::StreamActivity;
 pub use occurrence::{level as item_level, level_name as item_level_name};
 pub use pipeline::{Grouping, Pipeline};
@@ -163,6 +164,13 @@ impl Ingest {
         let bytes = readable.iter().map(|envelope| envelope.incoming.body.len()).sum();
         self.activity.kept(receiver.name(), first, readable.len(), bytes, &seen);
         readable.len()
+    }
+
+    /// Brings items up to date when nothing comes in any more.
+    pub async fn finish(&self, metastore: &Metastore, asker: &Asker, now_unix_nano: i64) -> Result<(), ItemsError> {
+        // Rows of a client that hung up may still be on their way; the next start will look for their errors.
+        let is_idle = Arc::strong_count(&self.items) == 1;
+        if is_idle { self.items.finish(metastore, asker, now_unix_nano).await } else { Ok(()) }
     }
 
     /// The rows of all datagrams, and those that could be read.

@@ -68,8 +68,10 @@ async fn take(
         body: b"",
     };
     let mut held = services.ingest.hold();
-    let admission = services.rate_limits.admit(receiver.name(), &parts.headers, incoming.received_at_unix_nano);
-    let mut reply = match read_held_body(&mut held, &parts.headers, body, route.body_bytes_max).await {
+    let read = read_held_body(&mut held, &parts.headers, body, route.body_bytes_max).await;
+    let body = read.as_deref().unwrap_or_default();
+    let admission = services.rate_limits.admit(receiver.name(), &parts.headers, body, incoming.received_at_unix_nano);
+    let mut reply = match read {
         Ok(_) if admission.is_some_and(Admission::is_refused) => {
             let retry_after_seconds = admission.map_or(1, |admission| admission.seconds_left);
             services.ingest.fail(receiver, &incoming, &Failure::Busy { retry_after_seconds })
@@ -81,7 +83,7 @@ async fn take(
         Err(failure) => services.ingest.fail(receiver, &incoming, &failure),
     };
     if let Some(admission) = admission {
-        admission.stamp(&mut reply);
+        admission.stamp(&mut reply.headers);
     }
     respond(reply, route.cors, &parts.headers)
 }

@@ -118,11 +118,15 @@ pub async fn serve(listeners: Listeners, services: Services, stop: CancellationT
     for evaluator in alerting::evaluators() {
         tracker.spawn(alerting::clock::run(evaluator, services.clone(), stop.clone()));
     }
-    tracker.spawn(write_counters(services, began_at_unix_nano, stop.clone()));
+    tracker.spawn(write_counters(services.clone(), began_at_unix_nano, stop.clone()));
     tracker.close();
     stop.cancelled().await;
     if tokio::time::timeout(DRAIN_TIME_MAX, tracker.wait()).await.is_err() {
         tracing::info!("open requests were cut off at shutdown");
+        return;
+    }
+    if let Err(error) = services.ingest.finish(&services.metastore, &services.asker, now_unix_nano()).await {
+        tracing::warn!(%error, "error items were not written");
     }
 }
 

@@ -23,6 +23,7 @@ import { useSetSearch, useValueActions } from '../common/search';
 import { useSuggest } from '../common/suggest';
 import { Breakdowns, Messages, Versions } from './Aside';
 import { History } from './History';
+import { Issue } from './Issue';
 import { Parts, Suspects } from './Parts';
 import { OccurrenceView, Raw } from './OccurrenceView';
 import { Occurrences } from './Occurrences';
@@ -185,6 +186,7 @@ export function ErrorPage() {
         </div>
         <aside className={styles.side} aria-label="Who and where">
           <Suspects group={group} />
+          <Issue data={data} group={group} />
           <Breakdowns data={data} />
           <Versions data={data} />
           <Parts data={data} onDone={(text) => setDone({ text })} />

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import * as api from '../../api/errors';
 import { members } from '../../api/errorSettings';
 import type { ErrorEvent, ErrorPageAnswer } from '../../api/errors';
+import { plural } from '../../lib/units';
 import { Button, Input } from '../../ui/Control';
 import { Ago, Time } from '../../ui/Time';
 import { myName, rememberMyName } from '../common/errorActions';
@@ -59,7 +60,7 @@ export function sentence(event: ErrorEvent, named: (id: unknown) => string): str
     case 'reopened':
       return `Reopened${told('from') ? `, it was ${told('from')}` : ''}`;
     case 'resolved':
-      return `Resolved${told('version') ? ` in version ${told('version')}` : ''}`;
+      return `Resolved${told('version') ? ` in version ${told('version')}` : ''}${told('unseen_days') ? `, not seen for ${plural(Number(details.unseen_days), 'day')}` : ''}`;
     case 'muted':
       return 'Muted';
     case 'archived':
@@ -76,6 +77,8 @@ export function sentence(event: ErrorEvent, named: (id: unknown) => string): str
       return told('until') ? `Snoozed until ${new Date(Number(details.until) * 1000).toLocaleString()}` : 'Woken';
     case 'created':
       return `Made of ${Array.isArray(details.merged) ? details.merged.length : 'several'} errors`;
+    case 'issue':
+      return told('to') ? `Linked to ${told('to')}` : `No longer linked to ${told('from')}`;
     case 'merged':
       return `${named(details.member)} became part of it`;
     case 'unmerged':

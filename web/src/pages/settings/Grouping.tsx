@@ -10,6 +10,7 @@ import { Split } from '../../ui/Split';
 import { Failure, Loading } from '../../ui/State';
 import { Ago } from '../../ui/Time';
 import { Field, SaveError } from './Form';
+import { Idle } from './Idle';
 import styles from './Settings.module.css';
 import own from './ErrorSettings.module.css';
 
@@ -131,6 +132,7 @@ function Rules({ kept, since }: { kept: ErrorRule[]; since: string }) {
             In force since <Ago nano={since} />.
           </p>
         )}
+        <Idle />
         {tried.data && <Tried occurrences={tried.data.occurrences} rules={rules} />}
       </div>
     </Split>

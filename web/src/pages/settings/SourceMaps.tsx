@@ -35,7 +35,7 @@ export function SourceMaps() {
   return (
     <div className={styles.page}>
       <header className={styles.intro}>
-        <p>Frames of minified JavaScript are mapped when they are read: a map that is uploaded late mends what came before it. The version is the one that occurrences tell as their code version; scheme and query of the address do not matter.</p>
+        <p>Frames of minified JavaScript are mapped when they are read: a map that is uploaded late mends what came before it. The version is the one that occurrences tell as their code version; scheme and query of the address do not matter. A map with a debug id is found by it, whatever the version.</p>
       </header>
       <form
         className={own.row}
@@ -92,8 +92,8 @@ export function SourceMaps() {
                       {one.minified_url}
                     </span>
                   </td>
-                  <td className="mono" title={one.version}>
-                    {one.version.length > 20 ? `${one.version.slice(0, 12)}…` : one.version}
+                  <td className="mono" title={[one.version, one.debug_id && `debug id ${one.debug_id}`].filter(Boolean).join('\n')}>
+                    {one.version === '' ? `id ${one.debug_id.slice(0, 8)}…` : one.version.length > 20 ? `${one.version.slice(0, 12)}…` : one.version}
                   </td>
                   <td className="num">{one.sources}</td>
                   <td className="num">{bytes(one.bytes)}</td>

@@ -1,19 +1,18 @@
-//! Functions over rows of this question alone: spans told as documents, and texts without what is protected.
+//! Spans told as documents.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
-use datafusion::common::DFSchemaRef;
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::{DFSchemaRef, DataFusionError};
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use model::Signal;
 use serde_json::{Map, Value, json};
 
-use super::events::GroupMasks;
 use crate::answer::cell_json;
+use crate::error::EngineError;
 
 /// A span as the document that log events of spans are.
 pub(super) fn span_document(schema: &DFSchemaRef) -> Expr {
@@ -23,11 +22,24 @@ pub(super) fn span_document(schema: &DFSchemaRef) -> Expr {
     ScalarUDF::from(function).call(columns.into_iter().map(Expr::Column).collect())
 }
 
-/// The text with what its group protects masked.
-pub(super) fn masked(text: Expr, group: Expr, masks: &Arc<GroupMasks>) -> Expr {
-    let function = Masked { masks: Arc::clone(masks), signature: Signature::any(2, Volatility::Immutable) };
-    ScalarUDF::from(function).call(vec![text, group])
+/// Spans that are not kept yet as the log events that they will be: when each began, in milliseconds, and its document.
+pub fn span_events(spans: &RecordBatch) -> Result<Vec<(i64, String)>, EngineError> {
+    let schema = spans.schema();
+    let names = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let function = SpanDocument { names, signature: Signature::variadic_any(Volatility::Immutable) };
+    let plain = |array: &ArrayRef| match array.data_type() {
+        DataType::Dictionary(_, value) => cast(array, value),
+        _ => Ok(Arc::clone(array)),
+    };
+    let arrays = spans.columns().iter().map(plain).collect::<Result<Vec<_>, _>>().map_err(DataFusionError::from)?;
+    let Some(times) = spans.column_by_name("time") else { return Ok(Vec::new()) };
+    let times = cast(times, &DataType::Int64).map_err(DataFusionError::from)?;
+    let times = times.as_primitive::<Int64Type>();
+    let event = |row| (times.value(row).div_euclid(NANOS_PER_MS), function.document(&arrays, row).to_string());
+    Ok((0..spans.num_rows()).map(event).collect())
 }
+
+const NANOS_PER_MS: i64 = 1_000_000;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct SpanDocument {
@@ -103,56 +115,5 @@ fn without_nulls(value: Value) -> Value {
             Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect())
         }
         other => other,
-    }
-}
-
-#[derive(Debug)]
-struct Masked {
-    masks: Arc<GroupMasks>,
-    signature: Signature,
-}
-
-impl PartialEq for Masked {
-    fn eq(&self, other: &Masked) -> bool {
-        Arc::ptr_eq(&self.masks, &other.masks)
-    }
-}
-
-impl Eq for Masked {}
-
-impl Hash for Masked {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.masks).hash(state);
-    }
-}
-
-impl ScalarUDFImpl for Masked {
-    fn name(&self) -> &str {
-        "masked"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let [texts, groups] = arrays.as_slice() else {
-            return datafusion::common::exec_err!("masked takes a text and a group");
-        };
-        let (texts, groups) = (cast(texts, &DataType::Utf8)?, cast(groups, &DataType::Utf8)?);
-        let (texts, groups) = (texts.as_string::<i32>(), groups.as_string::<i32>());
-        let told = (0..texts.len()).map(|row| {
-            if texts.is_null(row) {
-                return None;
-            }
-            let masks = groups.is_valid(row).then(|| self.masks.get(groups.value(row))).flatten();
-            Some(masks.map_or(texts.value(row).into(), |masks| masks.mask(texts.value(row))))
-        });
-        Ok(ColumnarValue::Array(Arc::new(told.collect::<StringArray>())))
     }
 }

@@ -1,24 +1,21 @@
 //! The log events of a query as a table: those of log groups, and spans and OpenTelemetry's log records that are told as if they
 //! were in groups.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use analysis::sensitive::Masks;
 use datafusion::common::{Column, DataFusionError, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, col, lit, when};
 use datafusion::prelude::ident;
-use languages::insights::RAW_PREFIX;
 use model::Signal;
 use store::TimeRange;
 
-use super::documents::{masked, span_document};
+use super::documents::span_document;
+use super::event_ids::event_id;
+use super::protection::{GroupMasks, protected};
 use crate::error::EngineError;
 use crate::session::Session;
 
-pub(super) const GROUP: &str = "aws.log.group.name";
-pub(super) const STREAM: &str = "aws.log.stream.name";
-pub(super) const EVENT_ID: &str = "aws.log.event.id";
+pub(in crate::ask) const GROUP: &str = "aws.log.group.name";
+pub(in crate::ask) const STREAM: &str = "aws.log.stream.name";
+pub(in crate::ask) const EVENT_ID: &str = "aws.log.event.id";
 
 /// Fields of log events and their columns.
 pub(super) const NAMES: [(&str, &str); 6] = [
@@ -36,9 +33,8 @@ pub const SPANS_GROUP: &str = "aws/spans";
 /// What the log records of a service are found under that came by OpenTelemetry's protocol: this and its name.
 pub const SERVICE_GROUP_PREFIX: &str = "otel/";
 
-/// Columns whose values say where an event comes from, and are no one's secret.
-const OPEN_COLUMNS: [&str; 9] =
-    [GROUP, STREAM, EVENT_ID, "receiver", "service.name", "severity_text", "error.group", "exception.type", "event_name"];
+/// The one stream of groups that nobody made.
+pub const SERVICE_STREAM: &str = "default";
 
 /// Where log events are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,20 +59,29 @@ pub struct EventSources {
 }
 
 impl EventSources {
-    pub(super) fn range(&self) -> TimeRange {
+    pub(in crate::ask) fn range(&self) -> TimeRange {
         TimeRange { start_unix_nano: self.start_unix_nano, end_unix_nano: self.end_unix_nano }
     }
 
     pub(super) fn has_spans(&self) -> bool {
         self.of.contains(&EventSource::Spans)
     }
+
+    /// Whether events of this group are among them.
+    pub fn includes(&self, group: &str) -> bool {
+        self.of.iter().any(|source| match source {
+            EventSource::Group { name, .. } => name == group,
+            EventSource::Spans => group == SPANS_GROUP,
+            EventSource::Service(name) => group.strip_prefix(SERVICE_GROUP_PREFIX) == Some(name),
+            EventSource::Services(prefix) => {
+                group.strip_prefix(SERVICE_GROUP_PREFIX).is_some_and(|name| name.starts_with(prefix.as_str()))
+            }
+        })
+    }
 }
 
-/// What is protected in which group.
-pub type GroupMasks = HashMap<String, Arc<Masks>>;
-
 /// The tables that events are in.
-pub(super) struct Tables {
+pub(in crate::ask) struct Tables {
     logs: LogicalPlan,
     spans: LogicalPlan,
     has_groups: bool,
@@ -87,7 +92,7 @@ impl Tables {
         Ok(Tables {
             logs: session.plan(Signal::Logs, None).await?,
             spans: session.plan(Signal::Spans, None).await?,
-            has_groups: session.has(Signal::Logs, GROUP),
+            has_groups: [GROUP, STREAM, EVENT_ID].iter().all(|column| session.has(Signal::Logs, column)),
         })
     }
 
@@ -100,43 +105,52 @@ impl Tables {
     }
 
     /// The events of some groups within a time.
-    pub fn events(
-        &self,
-        sources: &EventSources,
-        masks: &Arc<GroupMasks>,
-        may_unmask: bool,
-    ) -> Result<LogicalPlan, DataFusionError> {
+    pub fn events(&self, sources: &EventSources, masks: &GroupMasks, may_unmask: bool) -> Result<LogicalPlan, DataFusionError> {
         let times = within(sources.range());
-        let of_logs = self.of_logs(sources, &times)?;
-        let is_protected = sources.of.iter().any(|source| match source {
-            EventSource::Group { name, .. } => masks.contains_key(name),
-            _ => false,
-        });
-        let logs = if is_protected { protected(of_logs, masks, may_unmask)? } else { of_logs };
+        let logs = protected(self.of_logs(sources, &times)?, Signal::Logs, masks, may_unmask)?;
         if !sources.has_spans() {
             return Ok(logs);
         }
-        let spans = self.of_spans(&times)?;
+        let spans = protected(self.of_spans(&times)?, Signal::Spans, masks, may_unmask)?;
         if sources.of.len() == 1 {
             return Ok(spans);
         }
         LogicalPlanBuilder::from(logs).union_by_name(spans)?.build()
     }
 
+    /// Every event of a time, whichever its group.
+    pub fn all_events(&self, range: TimeRange) -> Result<LogicalPlan, DataFusionError> {
+        let times = within(range);
+        let named = |plan: LogicalPlan| {
+            let names = ["time", "received_at", "body", GROUP, STREAM, EVENT_ID];
+            LogicalPlanBuilder::from(plan).project(names.map(ident))?.build()
+        };
+        let is_event = ident("receiver").eq(lit("cloudwatch")).or(ident("receiver").eq(lit("otlp")));
+        let logs = LogicalPlanBuilder::from(self.logs.clone()).filter(times.clone())?.filter(is_event)?.build()?;
+        let spans = named(self.of_spans(&times)?)?;
+        LogicalPlanBuilder::from(named(self.with_groups(logs)?)?).union_by_name(spans)?.build()
+    }
+
     fn of_logs(&self, sources: &EventSources, times: &Expr) -> Result<LogicalPlan, DataFusionError> {
         let condition = self.condition_of_logs(sources);
         let plan = LogicalPlanBuilder::from(self.logs.clone()).filter(times.clone())?.filter(condition)?.build()?;
         let has_services = sources.of.iter().any(|source| matches!(source, EventSource::Service(_) | EventSource::Services(_)));
-        if !has_services {
-            return Ok(plan);
-        }
-        // What came otherwise is in the group of its service.
+        if has_services { self.with_groups(plan) } else { Ok(plan) }
+    }
+
+    /// What came otherwise than by CloudWatch's API is in the group of its service.
+    fn with_groups(&self, plan: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
         let service = datafusion::functions::string::concat().call(vec![lit(SERVICE_GROUP_PREFIX), ident("service.name")]);
-        let group = match self.has_groups {
-            true => when(ident("receiver").eq(lit("cloudwatch")), ident(GROUP)).otherwise(service)?,
-            false => service,
-        };
-        with_columns(plan, vec![(GROUP, group)])
+        let id = event_id(ident("body"));
+        let told = [(GROUP, service), (STREAM, lit(SERVICE_STREAM)), (EVENT_ID, id)].map(|(name, of_service)| {
+            let was_sent = ident("receiver").eq(lit("cloudwatch"));
+            let column = match self.has_groups {
+                true => when(was_sent, ident(name)).otherwise(of_service)?,
+                false => of_service,
+            };
+            Ok::<_, DataFusionError>((name, column))
+        });
+        with_columns(plan, told.into_iter().collect::<Result<_, _>>()?)
     }
 
     fn condition_of_logs(&self, sources: &EventSources) -> Expr {
@@ -171,7 +185,8 @@ impl Tables {
         let columns = vec![
             ("body", message),
             (GROUP, lit(SPANS_GROUP)),
-            (STREAM, lit("default")),
+            (STREAM, lit(SERVICE_STREAM)),
+            (EVENT_ID, event_id(ident("span_id"))),
             ("traceId", ident("trace_id")),
             ("spanId", ident("span_id")),
             ("parentSpanId", ident("parent_span_id")),
@@ -195,23 +210,5 @@ fn with_columns(plan: LogicalPlan, columns: Vec<(&str, Expr)>) -> Result<Logical
     let is_replaced = |column: &Column| columns.iter().any(|(name, _)| *name == column.name);
     let kept = plan.schema().columns().into_iter().filter(|column| !is_replaced(column)).map(Expr::Column);
     let exprs: Vec<Expr> = kept.chain(columns.iter().map(|(name, expr)| expr.clone().alias(*name))).collect();
-    LogicalPlanBuilder::from(plan).project(exprs)?.build()
-}
-
-/// Texts with what is protected in their group masked; beside them what was sent, for who may see it.
-fn protected(plan: LogicalPlan, masks: &Arc<GroupMasks>, may_unmask: bool) -> Result<LogicalPlan, DataFusionError> {
-    let mut exprs = Vec::new();
-    for (column, field) in plan.schema().columns().into_iter().zip(plan.schema().fields()) {
-        let name = column.name.clone();
-        let is_text = matches!(field.data_type(), arrow::datatypes::DataType::Utf8 | arrow::datatypes::DataType::Utf8View);
-        if !is_text || OPEN_COLUMNS.contains(&name.as_str()) {
-            exprs.push(Expr::Column(column));
-            continue;
-        }
-        if may_unmask {
-            exprs.push(Expr::Column(column.clone()).alias(format!("{RAW_PREFIX}{name}")));
-        }
-        exprs.push(masked(Expr::Column(column), ident(GROUP), masks).alias(name));
-    }
     LogicalPlanBuilder::from(plan).project(exprs)?.build()
 }

@@ -6,15 +6,16 @@
 
 mod captures;
 mod documents;
+mod event_ids;
 mod events;
 mod fields;
 mod functions;
+mod protection;
 mod stages;
 mod tables;
 mod unusual;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use datafusion::common::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::count;
@@ -24,10 +25,13 @@ use languages::ppl;
 use model::Signal;
 use store::TimeRange;
 
-pub use self::events::{EventSource, EventSources, GroupMasks, SERVICE_GROUP_PREFIX, SPANS_GROUP};
+pub use self::documents::span_events;
+pub use self::events::{EventSource, EventSources, SERVICE_GROUP_PREFIX, SERVICE_STREAM, SPANS_GROUP};
+pub use self::protection::GroupMasks;
 pub use self::tables::LookupTables;
 
-use self::events::{NAMES, Tables};
+use self::events::NAMES;
+pub(super) use self::events::{EVENT_ID, GROUP, STREAM, Tables};
 use self::functions::Functions;
 use self::stages::shift;
 use super::Asker;
@@ -53,7 +57,7 @@ pub struct InsightsQuestion {
     pub sources: HashMap<String, EventSources>,
     pub tables: LookupTables,
     /// What is protected.
-    pub masks: Arc<GroupMasks>,
+    pub masks: GroupMasks,
     /// Whether who asks may see what is protected.
     pub may_unmask: bool,
     /// What is told where the query has no limit.

@@ -2,14 +2,13 @@
 //!
 //! Quirks:  a filter pattern of documents or of fields that stand in order leaves in what only its matcher could leave out
 
-use std::sync::Arc;
-
 use analysis::log_patterns::{LogPattern, STEPS_MAX, Unusual, unusual};
 use datafusion::logical_expr::{LogicalPlanBuilder, lit};
 use datafusion::prelude::ident;
 use languages::filter_pattern::{self, Pattern};
 
-use super::events::{EventSources, GroupMasks, Tables};
+use super::events::{EventSources, Tables};
+use super::protection::GroupMasks;
 use super::stages::{columns, nanos};
 use crate::ask::Asker;
 use crate::ask::log_patterns::mined;
@@ -20,7 +19,7 @@ impl Asker {
     pub async fn unusual_patterns(
         &self,
         sources: &EventSources,
-        masks: &Arc<GroupMasks>,
+        masks: &GroupMasks,
         filter: Option<&Pattern>,
         step_nanos: i64,
     ) -> Result<Vec<(LogPattern, Unusual)>, EngineError> {

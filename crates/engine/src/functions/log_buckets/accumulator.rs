@@ -88,6 +88,9 @@ impl LogBuckets {
 
     fn update(&mut self, numbers: impl Fn(usize) -> f64, seen: Option<&NullBuffer>, weights: Option<&[f64]>, groups: &[usize]) {
         let weights = weights.filter(|weights| weights.iter().any(|weight| *weight != 1.0));
+        if let Some(group) = groups.first().filter(|first| groups.iter().all(|group| group == *first)) {
+            return self.update_one(*group, groups.len(), numbers, seen, weights);
+        }
         for (row, group) in groups.iter().enumerate() {
             if seen.is_some_and(|seen| seen.is_null(row)) {
                 continue;
@@ -102,6 +105,23 @@ impl LogBuckets {
                 }
             }
         }
+    }
+
+    /// The same where all rows are of one group.
+    fn update_one(
+        &mut self,
+        group: usize,
+        rows: usize,
+        numbers: impl Fn(usize) -> f64,
+        seen: Option<&NullBuffer>,
+        weights: Option<&[f64]>,
+    ) {
+        let is_seen = |row: &usize| seen.is_none_or(|seen| seen.is_valid(*row));
+        self.change(group, |counts| match (weights, seen) {
+            (None, None) => counts.add_all((0..rows).map(numbers)),
+            (None, Some(_)) => counts.add_all((0..rows).filter(is_seen).map(numbers)),
+            (Some(weights), _) => (0..rows).filter(is_seen).for_each(|row| counts.add(numbers(row), weights[row])),
+        });
     }
 
     fn take(&mut self, emit_to: EmitTo) -> Vec<Counts> {

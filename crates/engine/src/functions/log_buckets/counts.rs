@@ -41,17 +41,26 @@ impl Counts {
     /// The way of nearly all rows: a positive number whose bucket lies in an array that is there.
     #[inline]
     pub fn add_if_room(&mut self, number: f64) -> bool {
-        let Side::Whole { first, counts } = &mut self.positive else { return false };
-        let bucket = scheme::bucket_of_size(number).unwrap_or(0);
-        match counts.get_mut(bucket.wrapping_sub(*first) as u32 as usize) {
-            Some(count) if *count < u32::MAX => {
-                *count += 1;
-                self.min = self.min.min(number);
-                self.max = self.max.max(number);
-                true
-            }
-            _ => false,
+        let has_room = self.positive.count_if_room(number);
+        if has_room {
+            self.min = self.min.min(number);
+            self.max = self.max.max(number);
         }
+        has_room
+    }
+
+    /// Counts each of the numbers once.
+    pub fn add_all(&mut self, numbers: impl Iterator<Item = f64>) {
+        let (mut min, mut max) = (self.min, self.max);
+        for number in numbers {
+            if self.positive.count_if_room(number) {
+                min = if number < min { number } else { min };
+                max = if number > max { number } else { max };
+            } else {
+                self.add(number, 1.0);
+            }
+        }
+        self.reach(min, max);
     }
 
     /// Counts a number `weight` times. NaN is no number, and nothing is counted less than not at all.
@@ -128,6 +137,19 @@ impl Counts {
 }
 
 impl Side {
+    #[inline]
+    fn count_if_room(&mut self, number: f64) -> bool {
+        let Side::Whole { first, counts } = self else { return false };
+        let bucket = scheme::bucket_of_size(number).unwrap_or(0);
+        match counts.get_mut(bucket.wrapping_sub(*first) as u32 as usize) {
+            Some(count) if *count < u32::MAX => {
+                *count += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn add(&mut self, bucket: i32, weight: f64) {
         loop {
             match self {

@@ -1,4 +1,4 @@
-//! What people change of items: one or many at once, merging, comments.
+//! What people change of items: one or many at once, merging, comments, the issue they are worked on in.
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -10,7 +10,9 @@ use super::item::{CommentTold, comment_told, found};
 use super::{ErrorItemTold, level_number, told, up_to_date};
 use crate::api::refusal::Refusal;
 use crate::api::retention::read;
-use crate::limits::{ERRORS_CHANGED_AT_ONCE_MAX, ITEM_TITLE_CHARS_MAX, PERSON_NAME_CHARS_MAX, ROLLBAR_COMMENT_BYTES_MAX};
+use crate::limits::{
+    ERRORS_CHANGED_AT_ONCE_MAX, ISSUE_URL_BYTES_MAX, ITEM_TITLE_CHARS_MAX, PERSON_NAME_CHARS_MAX, ROLLBAR_COMMENT_BYTES_MAX,
+};
 use crate::{Services, now_unix_nano};
 
 /// What is left out stays.
@@ -51,6 +53,13 @@ pub struct ErrorsMerge {
     into: i64,
     /// Those that become part of it.
     counters: Vec<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkedIssue {
+    /// Of http or https.
+    url: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -131,6 +140,31 @@ pub async fn comment(
         metastore.person_named(project, author, now).await?;
     }
     Ok(Json(comment_told(metastore.add_error_item_comment(project, item.id, author, body, now).await?)))
+}
+
+/// Links an item to the issue of a tracker in which it is worked on; null takes the link away.
+#[utoipa::path(put, tag = "Errors", operation_id = "errors_issue", path = "/api/errors/{group}/issue", params(("group" = String, Path, description = "one of the item's groups, or its number")), request_body = LinkedIssue, responses((status = 200, body = LinkedIssue), (status = 400, body = Refusal), (status = 404, body = Refusal)))]
+pub async fn issue(
+    State(services): State<Services>,
+    Path(group): Path<String>,
+    request: Request,
+) -> Result<Json<LinkedIssue>, Refusal> {
+    let asked: LinkedIssue = read(request, "{\"url\": \"https://…\"}").await?;
+    let url = asked.url.as_deref().map(str::trim).filter(|url| !url.is_empty());
+    let is_address = |url: &str| {
+        let names_host = ["https://", "http://"].iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme));
+        names_host
+            && url.len() <= ISSUE_URL_BYTES_MAX
+            && !url.contains(|character: char| character.is_control() || character == ' ')
+    };
+    if url.is_some_and(|url| !is_address(url)) {
+        return Err(Refusal::parameter(format!(
+            "url: expected an address of http or https, at most {ISSUE_URL_BYTES_MAX} bytes"
+        )));
+    }
+    let (item, _) = found(&services, &group).await?;
+    services.metastore.link_error_item_issue(&services.settings.project, item.id, url, now_unix_nano()).await?;
+    Ok(Json(LinkedIssue { url: url.map(str::to_owned) }))
 }
 
 /// Who can be given an item.

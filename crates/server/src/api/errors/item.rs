@@ -5,12 +5,15 @@ use axum::extract::{Path, State};
 use engine::ask::Stats;
 use engine::ask::UnixNano;
 use engine::ask::error_page::{Breakdown, Occurrences, Variant};
-use engine::ask::errors::{ErrorFilter, ErrorGroup};
+use engine::ask::errors::{ErrorFilter, ErrorGroup, ErrorSeries};
 use engine::ask::logs::Log;
+use engine::ask::occurrences::OccurrenceFilter;
 use metastore::{ErrorItem, ItemComment, ItemEvent, ItemVersion};
 use serde::{Deserialize, Serialize};
+use store::TimeRange;
 use utoipa::{IntoParams, ToSchema};
 
+use super::hours::{HOUR_SECONDS, hourly};
 use super::list::placed;
 use super::search::Search;
 use super::{ErrorItemTold, level_name, told, up_to_date};
@@ -63,6 +66,8 @@ pub struct ErrorAnswer {
     pub history: Vec<EventTold>,
     /// Oldest first.
     pub comments: Vec<CommentTold>,
+    /// Where people work on it.
+    pub issue: Option<String>,
     pub stats: Stats,
 }
 
@@ -79,7 +84,7 @@ pub struct VersionTold {
 pub struct EventTold {
     pub at_unix_nano: UnixNano,
     /// `new`, `reactivated`, `reopened`, `resolved`, `muted`, `archived`, `level`, `title`, `assigned`, `snoozed`, `merged`,
-    /// `commented`.
+    /// `unmerged`, `commented`, `issue`.
     pub kind: &'static str,
     /// What was before, what is now.
     #[schema(value_type = Object)]
@@ -122,11 +127,20 @@ pub async fn one(
     name_people(&mut history, &people);
     let mut comments: Vec<CommentTold> = metastore.error_item_comments(item.id).await?.into_iter().map(comment_told).collect();
     comments.sort_by_key(|comment| (comment.at_unix_nano, comment.id));
-    let none = ErrorGroup { group: groups[0].clone(), level: level_name(item.level).to_owned(), ..ErrorGroup::default() };
+    let none = || ErrorGroup {
+        group: groups[0].clone(),
+        level: level_name(item.level).to_owned(),
+        series: ErrorSeries::over(range),
+        ..ErrorGroup::default()
+    };
+    let mut error = page.figures.unwrap_or_else(none);
+    if filter.q.trim().is_empty() {
+        add_noted(&services, range, &groups, &mut error).await?;
+    }
     Ok(Json(ErrorAnswer {
         item: told(&item, &people),
         groups,
-        error: page.figures.unwrap_or(none),
+        error,
         latest,
         occurrences,
         breakdowns: page.breakdowns,
@@ -135,8 +149,30 @@ pub async fn one(
         versions: metastore.error_item_versions(item.id).await?.into_iter().map(version_told).collect(),
         history,
         comments,
+        issue: metastore.error_item_issue(item.id).await?,
         stats: page.stats,
     }))
+}
+
+/// Puts what was noted of hours whose rows are gone into the trend and the count; a trend of shorter steps is that of its rows.
+async fn add_noted(services: &Services, range: TimeRange, groups: &[String], error: &mut ErrorGroup) -> Result<(), Refusal> {
+    let series = &mut error.series;
+    if series.step_seconds % HOUR_SECONDS != 0 || series.step_seconds == 0 {
+        return Ok(());
+    }
+    let filter = OccurrenceFilter { groups: Some(groups.to_vec()), ..OccurrenceFilter::default() };
+    let hours = hourly(services, range, &filter).await?;
+    let start = series.start_unix_nano.0 / 1_000_000_000;
+    let mut counts = vec![0.0; series.counts.len()];
+    for (hour, count) in &hours {
+        let place = usize::try_from((hour - start).div_euclid(series.step_seconds)).ok();
+        if let Some(step) = place.and_then(|place| counts.get_mut(place)) {
+            *step += count;
+        }
+    }
+    series.counts = counts;
+    error.count = hours.values().sum();
+    Ok(())
 }
 
 /// Occurrences told with the vendor's document.

@@ -107,6 +107,9 @@ pub async fn list(State(services): State<Services>, Params(params): Params<Error
         return Err(Refusal::parameter(format!("cannot read sort from {sort:?}: expected {}", SORTS.join(", "))));
     }
     let search = Search::read(&params.q);
+    if let Some(reason) = &search.items.wrong {
+        return Err(Refusal::parameter(reason.clone()));
+    }
     let wanted = wanted(&params, &search.items)?;
     let filter = ErrorFilter { q: search.rest.clone(), service: params.service, receiver: params.receiver };
     up_to_date(&services).await?;
@@ -119,6 +122,11 @@ pub async fn list(State(services): State<Services>, Params(params): Params<Error
     let people = metastore.people(project).await?;
     let mut rows = rows(&seen.groups, &known, &people);
     rows.retain(|row| let_pass.as_ref().is_none_or(|ids| ids.contains(&row.item.id)));
+    if !search.items.files.is_empty() {
+        let found = services.asker.groups_where(range, &search.items.files).await?;
+        let found: HashSet<&str> = found.iter().map(String::as_str).collect();
+        rows.retain(|row| row.groups.iter().any(|group| found.contains(group.as_str())));
+    }
 
     let facets = facets(&rows, &wanted);
     rows.retain(|row| wanted.passes(row, None));
@@ -172,7 +180,8 @@ fn wanted(params: &ErrorParams, words: &ItemWords) -> Result<Wanted, Refusal> {
 
 /// The items that the words of a search let pass; `None` is all of them.
 async fn passing(services: &Services, words: &ItemWords) -> Result<Option<HashSet<i64>>, Refusal> {
-    if words.counters.is_empty() && words.versions.is_empty() && words.fingerprints.is_empty() && words.has_comments.is_none() {
+    let asks = words.has_comments.is_some() || words.has_issue.is_some();
+    if words.counters.is_empty() && words.versions.is_empty() && words.fingerprints.is_empty() && !asks {
         return Ok(None);
     }
     let filter = ErrorItemFilter {
@@ -180,6 +189,7 @@ async fn passing(services: &Services, words: &ItemWords) -> Result<Option<HashSe
         versions: words.versions.clone(),
         fingerprints: (!words.fingerprints.is_empty()).then(|| words.fingerprints.clone()),
         has_comments: words.has_comments,
+        has_issue: words.has_issue,
         ..ErrorItemFilter::default()
     };
     let most = engine::limits::ERROR_GROUPS_MAX as u64;

@@ -4,12 +4,17 @@
 //! happened is asked of the rows.
 
 pub mod change;
+mod hours;
+pub mod idle;
 pub mod item;
 pub mod list;
 mod search;
 pub mod suspects;
 
-pub use change::{change, comment, merge, people};
+pub use change::{change, comment, issue, merge, people};
+pub use hours::OccurrenceHours;
+pub(super) use hours::hourly;
+pub use idle::IdleItems;
 pub(super) use item::occurrence_of;
 pub use item::{occurrence, occurrences, one};
 pub use list::list;

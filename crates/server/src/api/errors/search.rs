@@ -3,6 +3,10 @@
 //! `#12 is:snoozed has:comments host:web1 "connection refused"`. Short words for attributes are written out. The text for
 //! the language keeps its length where words are taken out of it, and knows where each of its bytes came from.
 
+use engine::ask::occurrences::OccurrencePart;
+
+use crate::api::rollbar::file_word;
+
 /// Words of a search about items.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ItemWords {
@@ -15,6 +19,11 @@ pub(super) struct ItemWords {
     pub assigned: Vec<String>,
     pub fingerprints: Vec<String>,
     pub has_comments: Option<bool>,
+    pub has_issue: Option<bool>,
+    /// About the files of a stack.
+    pub files: Vec<OccurrencePart>,
+    /// Why a word cannot be read.
+    pub wrong: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +110,13 @@ impl ItemWords {
                 self.has_comments = Some(true);
                 return true;
             }
+            ("has", "issue") => {
+                self.has_issue = Some(true);
+                return true;
+            }
+            // This one is asked of the text, which can be negated and joined with others.
+            ("file", _) => return false,
+            (key, value) if key.ends_with("file") || key.ends_with("files") => return self.take_files(key, value),
             ("is", "assigned" | "unassigned") => &mut self.assigned,
             ("is", "active" | "resolved" | "muted" | "archived" | "snoozed") => &mut self.statuses,
             ("status", _) => &mut self.statuses,
@@ -114,6 +130,22 @@ impl ItemWords {
         };
         list.push(value.to_owned());
         true
+    }
+}
+
+impl ItemWords {
+    fn take_files(&mut self, key: &str, value: &str) -> bool {
+        match file_word(key, value) {
+            Ok(part) => {
+                let is_known = part.is_some();
+                self.files.extend(part);
+                is_known
+            }
+            Err(reason) => {
+                self.wrong = Some(reason);
+                true
+            }
+        }
     }
 }
 
@@ -154,6 +186,9 @@ mod tests {
         assert_eq!(search.items.environments, ["production"]);
         let words: Vec<&str> = search.rest.split_whitespace().collect();
         assert_eq!(words.join(" "), r#"host.name:"web 1" (timeout OR -client.address:10.0) can't"#);
+        let files = Search::read("topfile:cart.py minfiles:few file:main.py has:issue").items;
+        assert_eq!(files.files, [OccurrencePart::Files { question: "top", text: "cart.py".into() }]);
+        assert_eq!((files.has_issue, files.wrong.is_some()), (Some(true), true));
         assert_eq!(Search::read("plain words").rest, "plain words");
         assert_eq!(Search::read("is: x").rest, "is: x");
     }

@@ -2,42 +2,18 @@
 
 use std::path::Path;
 
-use metastore::Metastore;
 use model::{Attribute, Resource, RowSink, Span, SpanId, SpanKind, StatusCode, TraceId};
 use serde_json::{Value, json};
-use store::{RowBuffer, RowContext, Store, StoreOptions};
+use store::{RowBuffer, RowContext};
 
 use super::evaluation::{self, BURN_ALERTS, Slos, TRIGGERS, Triggers};
+use crate::Services;
 use crate::alerting::Evaluator;
-use crate::{Addresses, Services, Settings};
+use crate::testing::open;
 
 /// 2026-11-21T04:00:00Z.
 const START: i64 = 1_795_233_600_000_000_000;
 const MINUTE: i64 = 60_000_000_000;
-
-async fn open(folder: &Path) -> Services {
-    let metastore = Metastore::open(folder).await.unwrap();
-    let options = StoreOptions { fsync: false, ..StoreOptions::new(folder) };
-    let store = Store::open(options, metastore.clone(), |_| None).await.unwrap();
-    let engine = engine::Engine::new(store.clone(), engine::EngineOptions::default()).unwrap();
-    let settings = Settings {
-        version: "test",
-        data_dir: folder.display().to_string(),
-        project: "default".into(),
-        region: "us-east-1".into(),
-        account_id: "000000000000".into(),
-        aws_keys: Default::default(),
-        aws_unmask_keys: None,
-        web_dir: None,
-        buckets_dir: None,
-        s3: None,
-        mail: None,
-        body_bytes_max: 1 << 20,
-    };
-    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let addresses = Addresses { http: nowhere, otlp_grpc: nowhere, otlp_http: nowhere, xray: nowhere };
-    Services::new(settings, store, engine, metastore, addresses, crate::ingest::Remembered::default()).unwrap()
-}
 
 async fn restart(services: Services, folder: &Path) -> Services {
     services.store.flush().await.unwrap();

@@ -10,6 +10,7 @@ use metastore::MetastoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::rate_limits::Admission;
 use crate::api::refusal::Refusal;
 use crate::ingest::ItemsError;
 use crate::limits::API_BODY_BYTES_MAX;
@@ -45,11 +46,19 @@ pub(super) fn told(result: &impl Serialize) -> Told {
 pub struct Wrong {
     status: StatusCode,
     message: String,
+    /// Of a token that called too often.
+    limit: Option<Admission>,
 }
 
 impl Wrong {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Wrong {
-        Wrong { status, message: message.into() }
+        Wrong { status, message: message.into(), limit: None }
+    }
+
+    fn too_often(limit: Admission) -> Wrong {
+        let message =
+            format!("Rate limit of this access token is reached: {} seconds are left of its window", limit.seconds_left);
+        Wrong { limit: Some(limit), ..Wrong::new(StatusCode::TOO_MANY_REQUESTS, message) }
     }
 
     pub fn with_status(self, status: StatusCode) -> Wrong {
@@ -68,7 +77,11 @@ impl Wrong {
 
 impl IntoResponse for Wrong {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({ "err": 1, "message": self.message }))).into_response()
+        let mut response = (self.status, Json(json!({ "err": 1, "message": self.message }))).into_response();
+        if let Some(limit) = self.limit {
+            limit.stamp(response.headers_mut());
+        }
+        response
     }
 }
 
@@ -125,8 +138,12 @@ impl FromRequest<Services> for Call {
             headers: parts.headers,
             body,
         };
-        call.check_token()?;
-        Ok(call)
+        let token = call.token()?;
+        let limit = token.and_then(|token| services.rate_limits.admit_token(token.as_bytes(), now_unix_nano()));
+        match limit.filter(|limit| limit.is_refused()) {
+            Some(limit) => Err(Wrong::too_often(limit)),
+            None => Ok(call),
+        }
     }
 }
 
@@ -224,15 +241,17 @@ impl Call {
         self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    fn check_token(&self) -> Result<(), Wrong> {
-        let in_header = self.headers.get(TOKEN_HEADER).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
-        let named = || self.members().ok().and_then(|mut members| members.remove("access_token"));
-        let in_body = || named().is_some_and(|token| token.as_str().is_some_and(|token| !token.is_empty()));
-        if in_header || self.param("access_token").is_some() || in_body() || self.path.starts_with("/api/1/status/") {
-            return Ok(());
+    /// Who calls; nobody has to say so to learn whether we are there.
+    fn token(&self) -> Result<Option<String>, Wrong> {
+        let in_header = self.headers.get(TOKEN_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+        let in_body = || Some(self.members().ok()?.remove("access_token")?.as_str()?.to_owned());
+        let told = in_header.filter(|token| !token.is_empty()).or_else(|| self.param("access_token").map(str::to_owned));
+        let token = told.or_else(in_body).filter(|token| !token.is_empty());
+        if token.is_none() && !self.path.starts_with("/api/1/status/") {
+            let message = "Missing access token: expected the header X-Rollbar-Access-Token or the parameter access_token";
+            return Err(Wrong::new(StatusCode::UNAUTHORIZED, message));
         }
-        let message = "Missing access token: expected the header X-Rollbar-Access-Token or the parameter access_token";
-        Err(Wrong::new(StatusCode::UNAUTHORIZED, message))
+        Ok(token)
     }
 }
 

@@ -107,6 +107,9 @@ async fn whole(call: &Call, item: Option<ErrorItem>) -> Told {
     let range = TimeRange { start_unix_nano: item.last_activated_at_unix_nano, end_unix_nano: i64::MAX };
     let top = call.services.asker.top_groups(range, &filter, usize::from(u8::MAX)).await?;
     json["unique_occurrences"] = top.iter().map(|group| group.people).sum::<u64>().into();
+    if let Some(url) = call.services.metastore.error_item_issue(item.id).await? {
+        json["integrations_data"] = json!({ "issue": { "url": url } });
+    }
     told(&json)
 }
 

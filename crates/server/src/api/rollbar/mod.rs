@@ -10,6 +10,7 @@ mod comments;
 mod deploys;
 mod instances;
 mod items;
+mod metrics;
 pub mod notifications;
 mod payload;
 mod people;
@@ -30,6 +31,7 @@ use call::{Call, Told, Wrong};
 
 pub use notifications::Notifier;
 pub(super) use payload::payload as occurrence_payload;
+pub(super) use query::file_word;
 pub use rate_limits::{Admission, RateLimits};
 pub use rql::RqlJobs;
 
@@ -37,7 +39,7 @@ pub use rql::RqlJobs;
 const PROJECT_ID: i64 = 1;
 
 pub fn router() -> Router<Services> {
-    let paths: [(&str, MethodRouter<Services>); 46] = [
+    let paths: [(&str, MethodRouter<Services>); 49] = [
         ("/api/1/status/ping", get(project::ping)),
         ("/api/1/items", get(items::list)),
         ("/api/1/item", get(items::by_counter_parameter)),
@@ -62,6 +64,9 @@ pub fn router() -> Router<Services> {
         ("/api/1/reports/top_active_items", get(reports::top_active_items)),
         ("/api/1/reports/occurrence_counts", get(reports::occurrence_counts)),
         ("/api/1/reports/activated_counts", get(reports::activated_counts)),
+        ("/api/1/metrics/occurrences", post(metrics::occurrences)),
+        ("/api/1/metrics/items", post(metrics::items)),
+        ("/api/1/metrics/ttr", post(metrics::time_to_resolution)),
         ("/api/1/rql/jobs", get(rql::list).post(rql::create)),
         ("/api/1/rql/job/{id}", get(rql::one)),
         ("/api/1/rql/job/{id}/result", get(rql::result)),

@@ -1,6 +1,7 @@
 //! The payload of an occurrence: as Rollbar's client sent it, or written in Rollbar's words for those of other senders.
 
 use analysis::stacktrace::{self, Frame, Link};
+use engine::ask::logs::Log;
 use engine::ask::occurrences::Occurrence;
 use serde_json::{Map, Value, json};
 
@@ -76,9 +77,18 @@ fn written(occurrence: &Occurrence) -> Value {
     if !named.is_empty() {
         data["attributes"] = named.into();
     }
+    if let Some(images) = debug_meta(log) {
+        data["debug_meta"] = images;
+    }
     data["custom"] = log.attributes.clone().into();
     data["custom"]["service.name"] = log.service.as_str().into();
     data
+}
+
+/// Which scripts were loaded, as Sentry's SDKs tell it: source maps are found by it.
+fn debug_meta(log: &Log) -> Option<Value> {
+    let source = log.source.as_ref().filter(|_| log.receiver == "sentry")?;
+    serde_json::from_str::<Value>(source.get()).ok()?.get_mut("debug_meta").map(Value::take)
 }
 
 fn body(occurrence: &Occurrence, language: &str) -> Value {
@@ -121,7 +131,7 @@ fn frame(frame: &Frame<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use engine::ask::UnixNano;
-    use engine::ask::logs::{ExceptionTold, Log};
+    use engine::ask::logs::ExceptionTold;
 
     use super::*;
 

@@ -1,5 +1,6 @@
 //! The words of Rollbar's item search: `level:error host:web1 "connection refused" #12 has:comments`.
 
+use engine::ask::occurrences::OccurrencePart;
 use metastore::{ErrorItemFilter, ItemStatus};
 
 use super::call::{Wrong, number};
@@ -9,8 +10,8 @@ use super::items::level_number;
 #[derive(Debug, Default)]
 pub(super) struct Query {
     pub filter: ErrorItemFilter,
-    /// Attributes of occurrences, and the text that has to be in them.
-    pub occurrence_parts: Vec<(String, String)>,
+    /// What one occurrence has to be like.
+    pub occurrence_parts: Vec<OccurrencePart>,
     pub wants_snoozed: bool,
 }
 
@@ -23,10 +24,6 @@ const OCCURRENCE_WORDS: &[(&str, &str)] = &[
     ("person", "user.id"),
     ("username", "user.name"),
     ("email", "user.email"),
-    ("file", "exception.stacktrace"),
-    ("allfiles", "exception.stacktrace"),
-    ("topfile", "exception.stacktrace"),
-    ("bottomfile", "exception.stacktrace"),
     ("method", "http.request.method"),
     ("url", "url.full"),
     ("path", "url.path"),
@@ -38,6 +35,17 @@ const OCCURRENCE_WORDS: &[(&str, &str)] = &[
     ("trace", "exception.stacktrace"),
     ("server", "host.name"),
     ("branch", "vcs.ref.head.name"),
+];
+
+/// Words about the files of a stack, and the questions that they are.
+const FILE_WORDS: &[(&str, &str)] = &[
+    ("file", "any"),
+    ("topfile", "top"),
+    ("bottomfile", "bottom"),
+    ("allfiles", "all"),
+    ("nofiles", "no"),
+    ("minfiles", "min"),
+    ("maxfiles", "max"),
 ];
 
 /// Reads a search. A word with a colon that is no known key is looked for in titles as it stands, as Rollbar does.
@@ -54,13 +62,31 @@ pub(super) fn parse(text: &str) -> Result<Query, Wrong> {
         };
         let (key, value) = (key.to_ascii_lowercase(), value.to_owned());
         if !item_word(&mut query, &key, &value)? {
-            match OCCURRENCE_WORDS.iter().find(|(known, _)| *known == key) {
-                Some((_, column)) => query.occurrence_parts.push(((*column).to_owned(), value)),
+            match occurrence_word(&key, value)? {
+                Some(part) => query.occurrence_parts.push(part),
                 None => query.filter.title_words.push(word),
             }
         }
     }
     Ok(query)
+}
+
+/// A word about the files of a stack.
+pub(in crate::api) fn file_word(key: &str, value: &str) -> Result<Option<OccurrencePart>, String> {
+    let Some((_, question)) = FILE_WORDS.iter().find(|(known, _)| *known == key) else { return Ok(None) };
+    if matches!(*question, "min" | "max") && value.parse::<u32>().is_err() {
+        return Err(format!("cannot read {key} from {value:?}: expected a whole number"));
+    }
+    Ok(Some(OccurrencePart::Files { question, text: value.to_owned() }))
+}
+
+/// A word that occurrences answer.
+fn occurrence_word(key: &str, value: String) -> Result<Option<OccurrencePart>, Wrong> {
+    if let Some(part) = file_word(key, &value).map_err(Wrong::invalid)? {
+        return Ok(Some(part));
+    }
+    let known = OCCURRENCE_WORDS.iter().find(|(known, _)| *known == key);
+    Ok(known.map(|(_, column)| OccurrencePart::Has { column: (*column).to_owned(), text: value }))
 }
 
 /// A word that items themselves answer. Tells whether it was one.
@@ -79,6 +105,7 @@ fn item_word(query: &mut Query, key: &str, value: &str) -> Result<bool, Wrong> {
             filter.assigned_user_ids.push(number("assigned", value)?);
         }
         ("has", "comments") => filter.has_comments = Some(true),
+        ("has", "issue") => filter.has_issue = Some(true),
         ("is", "group") => filter.is_group = Some(true),
         ("is", "member") => filter.is_member = Some(true),
         ("is", "assigned") => filter.is_assigned = Some(true),
@@ -136,7 +163,14 @@ mod tests {
         assert_eq!(query.filter.statuses, [ItemStatus::Muted]);
         assert_eq!(query.filter.title_words, ["connection refused", "std::io", "can't"]);
         assert_eq!(query.filter.has_comments, Some(true));
-        assert_eq!(query.occurrence_parts, [("host.name".to_owned(), "web 1".to_owned())]);
+        assert_eq!(query.occurrence_parts, [OccurrencePart::Has { column: "host.name".into(), text: "web 1".into() }]);
+        let files = parse("topfile:cart.py minfiles:2 has:issue").unwrap();
+        let asked = |question, text: &str| OccurrencePart::Files { question, text: text.into() };
+        assert_eq!(
+            (files.occurrence_parts, files.filter.has_issue),
+            (vec![asked("top", "cart.py"), asked("min", "2")], Some(true))
+        );
+        assert!(parse("maxfiles:few").is_err());
         assert!(parse("level:loud").is_err());
         assert!(parse("status:gone").is_err());
         assert!(parse("\"never closed").unwrap().filter.title_words == ["never closed"]);

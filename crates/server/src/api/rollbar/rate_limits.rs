@@ -1,17 +1,19 @@
 //! Limits of how much one access token may send, and what notifiers are told of them.
 //!
-//! `PATCH /project/{id}/access_token/{token}` sets one: so many calls in a minute, an hour or a day. Tokens are kept as hashes.
-//! Without a limit nothing is counted.
+//! `PATCH /project/{id}/access_token/{token}` sets one: so many calls in a minute, an hour or a day, sending and reading alike.
+//! Tokens are kept as hashes. Without a limit nothing is counted.
 //!
-//! Missing: tokens that are in the body alone are not limited; counts begin anew with the server
+//! Missing: tokens in multipart bodies are not limited; what is left is told in answers to notifiers, and of the API only where it
+//!          refuses; counts begin anew with the server
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use axum::extract::Path;
 use http::{HeaderMap, HeaderValue, Method};
 use metastore::{Metastore, MetastoreError};
 use parking_lot::Mutex;
-use receivers::Reply;
+use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
@@ -20,6 +22,10 @@ use super::call::{Call, TOKEN_HEADER, Told, Wrong, told};
 use super::project::is_ours;
 use crate::limits::RATE_LIMITS_MAX;
 use crate::now_unix_nano;
+
+/// Where clients that send no header put their token: the first member of the JSON that is called so, or a field of a form.
+static TOKEN_IN_BODY: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#""access_token"\s*:\s*"([^"\\]+)"|(?:^|&)access_token=([^&\s]+)"#).ok());
 
 const SETTING: &str = "rollbar.rate_limits";
 const SECOND: i64 = 1_000_000_000;
@@ -51,6 +57,8 @@ pub struct Admission {
     /// After this call; nothing where it is too much.
     remaining: Option<u64>,
     pub seconds_left: u32,
+    /// When the count begins anew.
+    resets_at_unix: u64,
 }
 
 impl Admission {
@@ -59,14 +67,15 @@ impl Admission {
     }
 
     /// Tells in the answer what there is left.
-    pub fn stamp(self, reply: &mut Reply) {
+    pub fn stamp(self, headers: &mut HeaderMap) {
         let numbers = [
             ("x-rate-limit-limit", self.limit),
             ("x-rate-limit-remaining", self.remaining.unwrap_or(0)),
             ("x-rate-limit-remaining-seconds", u64::from(self.seconds_left)),
+            ("x-rate-limit-reset", self.resets_at_unix),
         ];
         for (name, number) in numbers {
-            reply.headers.insert(name, HeaderValue::from(number));
+            headers.insert(name, HeaderValue::from(number));
         }
     }
 }
@@ -79,13 +88,21 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Counts a call; nothing of tokens without a limit, and of other receivers.
-    pub fn admit(&self, receiver: &str, headers: &HeaderMap, now_unix_nano: i64) -> Option<Admission> {
+    /// Counts what a notifier sends; nothing of tokens without a limit, and of other receivers.
+    pub fn admit(&self, receiver: &str, headers: &HeaderMap, body: &[u8], now_unix_nano: i64) -> Option<Admission> {
         if receiver != "rollbar" || self.0.lock().is_empty() {
             return None;
         }
-        let token = headers.get(TOKEN_HEADER)?.as_bytes().trim_ascii();
-        self.count(&hash(token), now_unix_nano)
+        let token = headers.get(TOKEN_HEADER).map(HeaderValue::as_bytes).or_else(|| token_in(body))?;
+        self.admit_token(token, now_unix_nano)
+    }
+
+    /// Counts a call of this token; nothing of one without a limit.
+    pub fn admit_token(&self, token: &[u8], now_unix_nano: i64) -> Option<Admission> {
+        if self.0.lock().is_empty() {
+            return None;
+        }
+        self.count(&hash(token.trim_ascii()), now_unix_nano)
     }
 
     fn count(&self, token: &str, now_unix_nano: i64) -> Option<Admission> {
@@ -96,12 +113,14 @@ impl RateLimits {
         if counted.window != window {
             (counted.window, counted.used) = (window, 0);
         }
-        let seconds_left = u32::try_from(length - now.rem_euclid(length)).unwrap_or(u32::MAX);
+        let left = length - now.rem_euclid(length);
+        let seconds_left = u32::try_from(left).unwrap_or(u32::MAX);
+        let resets_at_unix = now.saturating_add(left).unsigned_abs();
         let remaining = counted.limit.count.checked_sub(counted.used + 1);
         if remaining.is_some() {
             counted.used += 1;
         }
-        Some(Admission { limit: counted.limit.count, remaining, seconds_left })
+        Some(Admission { limit: counted.limit.count, remaining, seconds_left, resets_at_unix })
     }
 
     fn of(&self, token: &str) -> Option<Limit> {
@@ -160,14 +179,17 @@ pub(super) async fn access_token(Path((project, token)): Path<(String, String)>,
     }))
 }
 
+fn token_in(body: &[u8]) -> Option<&[u8]> {
+    let found = TOKEN_IN_BODY.as_ref()?.captures(body)?;
+    found.get(1).or_else(|| found.get(2)).map(|token| token.as_bytes())
+}
+
 fn hash(token: &[u8]) -> String {
     format!("{:032x}", xxh3_128(token))
 }
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-
     use super::*;
 
     #[test]
@@ -183,11 +205,17 @@ mod tests {
         assert_eq!(limits.count(&hash(b"other"), 0), None);
         let headers: HeaderMap =
             [(http::HeaderName::from_static(TOKEN_HEADER), HeaderValue::from_static(" t "))].into_iter().collect();
-        assert!(limits.admit("rollbar", &headers, 661 * SECOND).is_some_and(|found| !found.is_refused()));
-        assert_eq!(limits.admit("sentry", &headers, 661 * SECOND), None);
-        let mut reply = Reply::new(StatusCode::OK, "text/plain", "x".to_owned()).with_header("x-rate-limit-remaining", "5000");
-        Admission { limit: 2, remaining: Some(1), seconds_left: 60 }.stamp(&mut reply);
-        assert_eq!(reply.headers["x-rate-limit-remaining"], "1");
-        assert_eq!(reply.headers["x-rate-limit-remaining-seconds"], "60");
+        assert!(limits.admit("rollbar", &headers, b"", 661 * SECOND).is_some_and(|found| !found.is_refused()));
+        assert_eq!(limits.admit("sentry", &headers, b"", 661 * SECOND), None);
+        let in_body = |body: &[u8]| limits.admit("rollbar", &HeaderMap::new(), body, 662 * SECOND);
+        assert!(in_body(br#"{"data": {}, "access_token" : "t"}"#).is_some_and(Admission::is_refused));
+        assert!(in_body(b"environment=test&access_token=t&revision=1").is_some());
+        assert_eq!(in_body(br#"{"access_token": "other", "note": "access_token=t"}"#), None);
+        let mut told = HeaderMap::new();
+        told.insert("x-rate-limit-remaining", HeaderValue::from_static("5000"));
+        Admission { limit: 2, remaining: Some(1), seconds_left: 60, resets_at_unix: 720 }.stamp(&mut told);
+        let numbers =
+            ["limit", "remaining", "remaining-seconds", "reset"].map(|name| told[&format!("x-rate-limit-{name}")].clone());
+        assert_eq!(numbers, ["2", "1", "60", "720"]);
     }
 }

@@ -7,6 +7,7 @@ use store::TimeRange;
 
 use super::call::{Call, Told, Wrong, seconds, told};
 use super::items::item_json;
+use crate::api::errors::hourly;
 use crate::limits::ROLLBAR_BUCKETS_MAX;
 use crate::now_unix_nano;
 
@@ -102,8 +103,12 @@ pub(super) async fn occurrence_counts(call: Call) -> Told {
         Some(item) => Some(call.services.metastore.error_item_fingerprints(item).await?),
     };
     let filter = OccurrenceFilter { groups, environments: environments(&call), before_number: None };
-    let counts = call.services.asker.occurrence_counts(buckets.range(), buckets.size, &filter, false).await?;
-    told(&buckets.fill(counts.iter().map(|count| (count.start_unix_nano, count.count))))
+    if buckets.size < 3_600 {
+        let counts = call.services.asker.occurrence_counts(buckets.range(), buckets.size, &filter, false).await?;
+        return told(&buckets.fill(counts.iter().map(|count| (count.start_unix_nano, count.count))));
+    }
+    let hours = hourly(&call.services, buckets.range(), &filter).await?;
+    told(&buckets.fill(hours.into_iter().map(|(hour, count)| (hour * SECOND, count))))
 }
 
 /// `GET /reports/activated_counts`: how many items became active, new ones and old ones.

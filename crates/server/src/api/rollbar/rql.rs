@@ -91,7 +91,8 @@ pub(super) async fn create(call: Call) -> Told {
     one_of(&call, job, |job| told(&job.json()))
 }
 
-async fn run(services: &Services, query: &str) -> Result<RqlAnswer, engine::EngineError> {
+/// The rows of a query, once everything that was taken in before it is written.
+pub(super) async fn run(services: &Services, query: &str) -> Result<RqlAnswer, engine::EngineError> {
     let now = now_unix_nano();
     let items = services.ingest.items();
     if let Err(error) = items.write(&services.metastore, &services.asker, now).await {

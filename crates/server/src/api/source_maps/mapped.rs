@@ -138,6 +138,10 @@ struct Mapper<'s> {
     version: Option<String>,
     /// Of this version.
     kept: Vec<SourceMapKept>,
+    /// Scripts, by their addresses, with the debug ids that they say to have.
+    debug_ids: HashMap<String, String>,
+    /// Of these.
+    kept_by_debug_id: Vec<SourceMapKept>,
     /// Of which there are source maps, asked for when a reason names them.
     versions: Option<Vec<String>>,
     maps: HashMap<i64, Result<Arc<SourceMap>, String>>,
@@ -158,7 +162,15 @@ impl<'s> Mapper<'s> {
             Some(version) => services.metastore.source_maps(&services.settings.project, Some(version)).await?,
             None => Vec::new(),
         };
-        Ok(Mapper { services, version, kept, versions: None, maps: HashMap::new(), left: FRAMES_MAPPED_MAX })
+        let debug_ids = debug_ids(payload);
+        let kept_by_debug_id = if debug_ids.is_empty() {
+            Vec::new()
+        } else {
+            let ids: Vec<String> = debug_ids.values().cloned().collect();
+            services.metastore.source_maps_by_debug_id(&services.settings.project, &ids).await?
+        };
+        let (versions, maps, left) = (None, HashMap::new(), FRAMES_MAPPED_MAX);
+        Ok(Mapper { services, version, kept, debug_ids, kept_by_debug_id, versions, maps, left })
     }
 
     async fn frames(&mut self, trace: &Value) -> Result<Vec<Found>, Refusal> {
@@ -191,11 +203,8 @@ impl<'s> Mapper<'s> {
             return Ok(Found::Other);
         }
         let because = |reason: String| if is_page { Found::Because(reason) } else { Found::Other };
-        let Some(version) = self.version.clone() else {
-            return Ok(because(format!("the occurrence names no version, by which a source map of {wanted} would be found")));
-        };
-        let Some(kept) = self.kept.iter().find(|kept| is_of(&kept.minified_url, &wanted)) else {
-            return Ok(because(self.nothing_uploaded(&wanted, &version).await?));
+        let Some(kept) = self.kept_for(&wanted) else {
+            return Ok(because(self.nothing_uploaded(&wanted).await?));
         };
         let (id, url) = (kept.id, kept.minified_url.clone());
         let number = |key: &str| frame.get(key).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
@@ -220,8 +229,23 @@ impl<'s> Mapper<'s> {
         })
     }
 
+    /// The map with the script's debug id, else the one of its address in the occurrence's version.
+    fn kept_for(&self, wanted: &str) -> Option<&SourceMapKept> {
+        let by_id = self.debug_ids.get(wanted).and_then(|id| self.kept_by_debug_id.iter().find(|kept| kept.debug_id == *id));
+        by_id.or_else(|| self.kept.iter().find(|kept| is_of(&kept.minified_url, wanted)))
+    }
+
     /// What was looked for, and what there is.
-    async fn nothing_uploaded(&mut self, wanted: &str, version: &str) -> Result<String, Refusal> {
+    async fn nothing_uploaded(&mut self, wanted: &str) -> Result<String, Refusal> {
+        let by_id = self.debug_ids.get(wanted).map(|id| format!("no source map with the debug id {id} was uploaded; "));
+        let by_version = self.nothing_of_version(wanted).await?;
+        Ok(by_id.unwrap_or_default() + &by_version)
+    }
+
+    async fn nothing_of_version(&mut self, wanted: &str) -> Result<String, Refusal> {
+        let Some(version) = self.version.clone() else {
+            return Ok(format!("the occurrence names no version, by which a source map of {wanted} would be found"));
+        };
         if !self.kept.is_empty() {
             let uploaded = named(self.kept.iter().map(|kept| kept.minified_url.as_str()));
             return Ok(format!("no source map of {wanted} was uploaded for version {version}; there are {uploaded}"));
@@ -244,6 +268,17 @@ impl<'s> Mapper<'s> {
             }
         })
     }
+}
+
+/// What Sentry's SDKs say of the scripts that were loaded: `debug_meta.images` of the type `sourcemap`.
+fn debug_ids(payload: &Value) -> HashMap<String, String> {
+    let images = payload.pointer("/debug_meta/images").and_then(Value::as_array);
+    let scripts = images.into_iter().flatten().filter_map(|image| {
+        let text = |name: &str| image.get(name).and_then(Value::as_str);
+        let id = analysis::source_map::debug_id(text("debug_id")?)?;
+        Some((bare_url(text("code_file")?), id))
+    });
+    scripts.take(FRAMES_MAPPED_MAX).collect()
 }
 
 fn named<'n>(names: impl Iterator<Item = &'n str>) -> String {
@@ -308,6 +343,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn scripts_say_their_debug_ids() {
+        let id = "85314830-023f-4cf1-a267-02d94cb6d5d1";
+        let image = |file: Value| json!({"type": "sourcemap", "code_file": file, "debug_id": id});
+        let images =
+            [image(json!("https://x.example/a.js?v=1")), image(json!(null)), json!({"debug_id": "?", "code_file": "b.js"})];
+        let found = debug_ids(&json!({"debug_meta": {"images": images}}));
+        assert_eq!(found, HashMap::from([("//x.example/a.js".to_owned(), id.replace('-', ""))]));
+    }
 
     #[test]
     fn hosts_may_be_left_open() {

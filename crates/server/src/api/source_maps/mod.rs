@@ -36,6 +36,8 @@ pub struct SourceMapTold {
     pub version: String,
     /// Without scheme and query: `//shop.example/app.min.js`.
     pub minified_url: String,
+    /// That the map and its script share: it finds the map whatever the version. Empty where the map has none.
+    pub debug_id: String,
     pub bytes: u64,
     pub sources: u64,
     pub uploaded_at_unix_nano: UnixNano,
@@ -104,7 +106,7 @@ pub async fn frames(
 
 /// Keeps a source map. `extra` are sources that the map names and does not hold.
 ///
-/// Refuses: no version, no address, a text that is no source map.
+/// Refuses: no address, neither version nor debug id, a text that is no source map.
 pub async fn keep(
     services: &Services,
     version: &str,
@@ -113,22 +115,32 @@ pub async fn keep(
     extra: Vec<(String, String)>,
 ) -> Result<SourceMapKept, Refusal> {
     let (version, url) = (version.trim(), bare_url(minified_url));
-    if version.is_empty() || url.is_empty() {
-        return Err(Refusal::parameter("expected version and minified_url"));
-    }
     let packed = tokio::task::spawn_blocking(move || pack(text, &extra)).await;
     let packed = packed.map_err(|error| Refusal::parameter(format!("cannot read the source map: {error}")))?;
-    let (content, bytes, sources) = packed.map_err(Refusal::parameter)?;
-    let new = NewSourceMap { version, minified_url: &url, content: &content, bytes, sources };
+    let Packed { content, bytes, sources, debug_id } = packed.map_err(Refusal::parameter)?;
+    if url.is_empty() || (version.is_empty() && debug_id.is_empty()) {
+        return Err(Refusal::parameter("expected minified_url, and version where the source map has no debug id"));
+    }
+    let new = NewSourceMap { version, minified_url: &url, debug_id: &debug_id, content: &content, bytes, sources };
     Ok(services.metastore.put_source_map(&services.settings.project, &new, SOURCE_MAPS_MAX, now_unix_nano()).await?)
 }
 
-/// A map that can be read, compressed; its bytes in the clear, and how many sources it has.
-fn pack(text: Vec<u8>, extra: &[(String, String)]) -> Result<(Vec<u8>, u64, u64), String> {
+/// A map that can be read.
+struct Packed {
+    /// Compressed.
+    content: Vec<u8>,
+    /// In the clear.
+    bytes: u64,
+    sources: u64,
+    debug_id: String,
+}
+
+fn pack(text: Vec<u8>, extra: &[(String, String)]) -> Result<Packed, String> {
     let text = if extra.is_empty() { text } else { with_sources(&text, extra).unwrap_or(text) };
     let map = analysis::source_map::SourceMap::parse(&text).map_err(|error| error.to_string())?;
     let content = zstd::bulk::compress(&text, 3).map_err(|error| error.to_string())?;
-    Ok((content, text.len() as u64, map.sources().len() as u64))
+    let debug_id = map.debug_id().unwrap_or_default().to_owned();
+    Ok(Packed { content, bytes: text.len() as u64, sources: map.sources().len() as u64, debug_id })
 }
 
 /// The map with the sources that were uploaded beside it, where it does not have them itself.
@@ -167,6 +179,7 @@ fn told(kept: SourceMapKept) -> SourceMapTold {
         id: kept.id,
         version: kept.version,
         minified_url: kept.minified_url,
+        debug_id: kept.debug_id,
         bytes: kept.bytes,
         sources: kept.sources,
         uploaded_at_unix_nano: UnixNano(kept.uploaded_at_unix_nano),
@@ -184,8 +197,8 @@ mod tests {
         let extra = [("src/a.ts".to_owned(), "sent".to_owned()), ("b.ts".to_owned(), "other".to_owned())];
         let merged: Value = serde_json::from_slice(&with_sources(map.as_bytes(), &extra).unwrap()).unwrap();
         assert_eq!(merged["sourcesContent"], serde_json::json!(["sent", "held", null]));
-        let (content, bytes, sources) = pack(map.into(), &extra).unwrap();
-        assert_eq!((zstd::bulk::decompress(&content, 1000).unwrap().len() as u64, sources), (bytes, 3));
+        let packed = pack(map.into(), &extra).unwrap();
+        assert_eq!((zstd::bulk::decompress(&packed.content, 1000).unwrap().len() as u64, packed.sources), (packed.bytes, 3));
         assert!(pack(b"no".to_vec(), &[]).is_err());
     }
 

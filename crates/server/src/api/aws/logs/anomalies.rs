@@ -30,7 +30,7 @@ impl LogsApi<'_> {
             if !arn.starts_with("arn:") {
                 return Err(self.invalid(format!("Invalid log group ARN: {arn}")));
             }
-            self.group(wire::log_group_name_from_identifier("logGroupArnList", arn)?).await?;
+            self.source(wire::log_group_name_from_identifier("logGroupArnList", arn)?).await?;
         }
         self.pattern(self.input.text("filterPattern"))?;
         let mut document = self.input.only(&MEMBERS);

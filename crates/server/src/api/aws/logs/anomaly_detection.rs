@@ -4,12 +4,11 @@
 //! Quirks:  a detector looks at the last 288 of its periods, a day for the usual five minutes; nothing is known before four periods
 //!          have passed since a group's first line in that time
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use analysis::log_patterns::{LogPattern, Unusual, UnusualKind};
 use async_trait::async_trait;
-use engine::ask::insights::{EventSource, EventSources, GroupMasks};
+use engine::ask::insights::EventSources;
 use languages::filter_pattern;
 use metastore::{Evaluation, ResourceKind};
 use receivers::aws::AwsError;
@@ -17,7 +16,8 @@ use receivers::cloudwatch::wire;
 use serde_json::{Map, Value, json};
 
 use super::anomalies::DETECTOR;
-use super::data_protection::masks_of;
+use super::data_protection::masks_of_sources;
+use super::query_sources::source_named;
 use super::resources::{OF_KIND_MAX, Stored};
 use super::{NANOS_PER_MS, aws_error, unavailable};
 use crate::Services;
@@ -111,17 +111,13 @@ async fn find(services: &Services, detector: &Stored, now: i64) -> Result<(), Aw
     // Whole periods, the last of which is still open.
     let end = (now.div_euclid(period) + 1) * period;
     let mut sources = EventSources { of: Vec::new(), start_unix_nano: end - PERIODS * period, end_unix_nano: end };
-    let mut masks = GroupMasks::new();
     for arn in detector.document.get("logGroupArnList").and_then(Value::as_array).into_iter().flatten() {
         let name = wire::log_group_name_from_identifier("logGroupArnList", arn.as_str().unwrap_or_default())?;
-        let Some(group) = metastore.log_group(project, name).await.map_err(aws_error)? else { continue };
-        if let Some(own) = masks_of(services, name).await? {
-            masks.insert(name.to_owned(), own);
-        }
-        sources.of.push(EventSource::Group { name: group.name, since_unix_nano: group.created_at_unix_nano });
+        sources.of.extend(source_named(services, name).await?);
     }
+    let masks = masks_of_sources(services, std::iter::once(&sources)).await?;
     let filter = filter_pattern::parse(detector.text("filterPattern")).ok();
-    let found = services.asker.unusual_patterns(&sources, &Arc::new(masks), filter.as_ref(), period).await;
+    let found = services.asker.unusual_patterns(&sources, &masks, filter.as_ref(), period).await;
     let found = found.map_err(unavailable)?;
     let known = metastore.resources(project, ANOMALY, Some(&detector.name)).await.map_err(aws_error)?;
     let known = known.into_iter().map(Stored::read).collect::<Result<Vec<Stored>, AwsError>>()?;

@@ -9,14 +9,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use analysis::sensitive::{Masks, Sensitive};
+use engine::ask::insights::{EventSources, GroupMasks};
 use http::StatusCode;
-use metastore::ResourceKind;
+use metastore::{Resource, ResourceKind};
 use parking_lot::Mutex;
 use receivers::aws::AwsError;
 use serde_json::{Value, json};
 
 use super::account_policies::ACCOUNT_POLICY;
-use super::resources::{OF_KIND_MAX, Stored, of_group};
+use super::resources::{OF_KIND_MAX, Stored, group_of, of_group};
 use super::{Answer, LogsApi, aws_error, unavailable};
 use crate::Services;
 
@@ -80,14 +81,14 @@ impl CompiledPolicies {
 
 impl LogsApi<'_> {
     pub(super) async fn put_data_protection_policy(&self) -> Answer {
-        let group = self.group_named_by("logGroupIdentifier").await?;
+        let group = self.readable_group_named_by("logGroupIdentifier").await?;
         self.checked_policy(self.input.required("policyDocument"))?;
         self.put(DATA_PROTECTION, &of_group(&group), POLICY, &self.input.only(&["policyDocument"]), OF_KIND_MAX).await?;
         self.get_data_protection_policy().await
     }
 
     pub(super) async fn get_data_protection_policy(&self) -> Answer {
-        let group = self.group_named_by("logGroupIdentifier").await?;
+        let group = self.readable_group_named_by("logGroupIdentifier").await?;
         let identifier = self.input.required("logGroupIdentifier");
         Ok(match self.stored(DATA_PROTECTION, &of_group(&group), POLICY).await? {
             Some(stored) => json!({
@@ -100,7 +101,7 @@ impl LogsApi<'_> {
     }
 
     pub(super) async fn delete_data_protection_policy(&self) -> Answer {
-        let group = self.group_named_by("logGroupIdentifier").await?;
+        let group = self.readable_group_named_by("logGroupIdentifier").await?;
         self.forget(DATA_PROTECTION, &of_group(&group), POLICY).await?;
         Ok(json!({}))
     }
@@ -139,18 +140,46 @@ impl LogsApi<'_> {
 pub(super) async fn masks_of(services: &Services, group: &str) -> Result<Option<Arc<Masks>>, AwsError> {
     let (metastore, project) = (&services.metastore, &services.settings.project);
     let own = metastore.resource(project, DATA_PROTECTION, &of_group(group), POLICY).await.map_err(aws_error)?;
-    let mut policies: Vec<_> = own.into_iter().collect();
-    policies.extend(metastore.resources(project, ACCOUNT_POLICY, Some(ACCOUNT_POLICY_TYPE)).await.map_err(aws_error)?);
-    let mut all: Option<Arc<Masks>> = None;
-    for policy in policies {
-        let policy = Stored::read(policy)?;
-        let masks = services.logs.policies.masks(policy.text("policyDocument")).map_err(unavailable)?;
-        all = Some(match all {
-            None => masks,
-            Some(others) => Arc::new(others.as_ref().clone().and(masks.as_ref().clone())),
-        });
+    let of_account = masks_of_account(services).await?;
+    own.into_iter().try_fold(of_account, |masks, policy| masks_and(services, masks, policy))
+}
+
+/// What is masked in every group's events.
+async fn masks_of_account(services: &Services) -> Result<Option<Arc<Masks>>, AwsError> {
+    let (metastore, project) = (&services.metastore, &services.settings.project);
+    let policies = metastore.resources(project, ACCOUNT_POLICY, Some(ACCOUNT_POLICY_TYPE)).await.map_err(aws_error)?;
+    policies.into_iter().try_fold(None, |masks, policy| masks_and(services, masks, policy))
+}
+
+/// What is masked in the events that a query may read.
+pub(super) async fn masks_of_sources<'s>(
+    services: &Services,
+    sources: impl Iterator<Item = &'s EventSources>,
+) -> Result<GroupMasks, AwsError> {
+    let (metastore, project) = (&services.metastore, &services.settings.project);
+    let everywhere = masks_of_account(services).await?;
+    let sources: Vec<&EventSources> = sources.collect();
+    let mut of_groups = HashMap::new();
+    for policy in metastore.resources(project, DATA_PROTECTION, None).await.map_err(aws_error)? {
+        let group = group_of(&policy.owner).to_owned();
+        if sources.iter().any(|sources| sources.includes(&group))
+            && let Some(masks) = masks_and(services, everywhere.clone(), policy)?
+        {
+            of_groups.insert(group, masks);
+        }
     }
-    Ok(all.filter(|masks| !masks.is_empty()))
+    Ok(GroupMasks::new(everywhere, of_groups))
+}
+
+/// These, and what a policy masks.
+fn masks_and(services: &Services, others: Option<Arc<Masks>>, policy: Resource) -> Result<Option<Arc<Masks>>, AwsError> {
+    let policy = Stored::read(policy)?;
+    let masks = services.logs.policies.masks(policy.text("policyDocument")).map_err(unavailable)?;
+    let all = match others {
+        None => masks,
+        Some(others) => Arc::new(others.as_ref().clone().and(masks.as_ref().clone())),
+    };
+    Ok(Some(all).filter(|masks| !masks.is_empty()))
 }
 
 /// What a policy masks.

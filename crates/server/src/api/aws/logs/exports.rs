@@ -8,6 +8,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::ask::insights::EventSource;
 use engine::ask::log_events::{LogEvent, LogEventFilter};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -17,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::buckets::{Bucket, check_key, key};
 use super::read::mask;
-use super::resources::{OF_KIND_MAX, Stored};
+use super::resources::{self, OF_KIND_MAX, Stored};
 use super::{Answer, LogsApi, NANOS_PER_MS, not_found};
 use crate::alerting::{EvaluationError, Evaluator};
 use crate::api::aws::Call;
@@ -162,13 +163,12 @@ fn is_active(task: &Stored) -> bool {
 fn filter_of(task: &Stored, stream: &LogStream) -> LogEventFilter {
     let time = |member: &str| task.document.get(member).and_then(Value::as_i64);
     LogEventFilter {
-        log_group_name: stream.log_group.clone(),
         log_stream_names: vec![stream.name.clone()],
         start_unix_ms: time("from"),
         // Inclusive there, exclusive here.
         end_unix_ms: time("to").map(|to| to.saturating_add(1)),
         received_from_unix_ms: stream.created_at_unix_nano / NANOS_PER_MS,
-        ..LogEventFilter::default()
+        ..LogEventFilter::of(EventSource::Group { name: stream.log_group.clone(), since_unix_nano: 0 })
     }
 }
 
@@ -228,9 +228,10 @@ impl Evaluator for ExportTasks {
     }
 
     async fn evaluate(&self, services: &Services, _: i64) -> Result<(), EvaluationError> {
-        let call = Call::own(services, &Value::Object(Map::new()));
-        let Some(logs) = LogsApi::own(services, &call, "DescribeExportTasks") else { return Ok(()) };
-        for task in logs.all(EXPORT_TASK, None).await.map_err(failed)?.iter().filter(|task| is_active(task)) {
+        let tasks = resources::all(services, EXPORT_TASK, None).await.map_err(failed)?;
+        for task in tasks.iter().filter(|task| is_active(task)) {
+            let call = Call::own(services, &Value::Object(Map::new()));
+            let Some(logs) = LogsApi::own(services, &call, "DescribeExportTasks") else { return Ok(()) };
             if code_of(task) != "PENDING_CANCEL" {
                 logs.note_export(task, "RUNNING", "The task is running.").await.map_err(failed)?;
             }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use metastore::{LogGroup, LogGroupFilter, LogStreamFilter, LogStreamOrder, ResourceKind};
+use engine::ask::insights::{EventSource, SERVICE_STREAM};
+use metastore::{LogGroup, LogGroupFilter, LogStream, LogStreamFilter, LogStreamOrder, Page, ResourceKind};
 use receivers::aws::AwsError;
 use receivers::cloudwatch::event_id::EventId;
 use receivers::cloudwatch::limits::{DESCRIBE_LIMIT_MAX, TAGS_MAX};
@@ -114,7 +115,10 @@ impl LogsApi<'_> {
             after: page_after(request.next_token.as_deref(), &question)?,
             limit: request.limit.unwrap_or(DESCRIBE_LIMIT_MAX) as usize,
         };
-        let page = self.metastore().log_streams(self.project, group, &filter).await.map_err(aws_error)?;
+        let page = match self.source(group).await? {
+            EventSource::Group { .. } => self.metastore().log_streams(self.project, group, &filter).await.map_err(aws_error)?,
+            _ => only_stream(group, &filter),
+        };
         let ms = |nanos: Option<i64>| nanos.map(|nanos| nanos.div_euclid(NANOS_PER_MS));
         let log_streams = page
             .items
@@ -256,6 +260,13 @@ impl LogsApi<'_> {
         }
         Ok(object(told))
     }
+}
+
+/// The stream of a group that spans or a service are told in.
+fn only_stream(group: &str, filter: &LogStreamFilter) -> Page<LogStream> {
+    let is_asked = filter.after.is_none() && filter.prefix.as_deref().is_none_or(|prefix| SERVICE_STREAM.starts_with(prefix));
+    let stream = LogStream { log_group: group.to_owned(), name: SERVICE_STREAM.to_owned(), ..LogStream::default() };
+    Page { items: if is_asked { vec![stream] } else { Vec::new() }, next: None }
 }
 
 pub const STANDARD_CLASS: &str = "STANDARD";

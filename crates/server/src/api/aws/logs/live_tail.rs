@@ -11,6 +11,7 @@ use analysis::sensitive::Masks;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use engine::ask::insights::EventSource;
 use engine::ask::log_events::{LogEvent, LogEventFilter};
 use http::header::CONTENT_TYPE;
 use languages::filter_pattern::Pattern;
@@ -44,14 +45,20 @@ impl Default for Sessions {
 
 /// What a session listens to.
 struct Session {
-    /// Name, since when there is a group of that name, and what is protected in it.
-    groups: Vec<(String, i64, Option<Arc<Masks>>)>,
+    groups: Vec<Listened>,
     stream_names: Vec<String>,
     stream_prefixes: Vec<String>,
     pattern: Option<Pattern>,
     /// What stands before a group's name where an event says where it comes from.
     account_id: String,
     _room: OwnedSemaphorePermit,
+}
+
+/// A group that a session listens to, and what is protected in it.
+struct Listened {
+    name: String,
+    source: EventSource,
+    masks: Option<Arc<Masks>>,
 }
 
 impl LogsApi<'_> {
@@ -68,8 +75,8 @@ impl LogsApi<'_> {
         let mut groups = Vec::with_capacity(identifiers.len());
         for identifier in &identifiers {
             let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier)?;
-            let since_ms = self.group(name).await?.created_at_unix_nano / NANOS_PER_MS;
-            groups.push((name.to_owned(), since_ms, self.masks_of(name).await?));
+            let (source, masks) = (self.source(name).await?, self.masks_of(name).await?);
+            groups.push(Listened { name: name.to_owned(), source, masks });
         }
         let room = Arc::clone(&self.services.logs.sessions.0).try_acquire_owned();
         let room = room.map_err(|_| {
@@ -171,17 +178,16 @@ async fn look_for(services: &Services, session: &Session, seen: &mut Seen) -> Re
     let now_ms = now_unix_nano() / NANOS_PER_MS;
     let age_ms = TAIL_AGE_MAX.as_millis() as i64;
     let mut found = Vec::new();
-    for (group, since_ms, masks) in &session.groups {
+    for Listened { name, source, masks } in &session.groups {
         let filter = LogEventFilter {
-            log_group_name: group.clone(),
             log_stream_names: session.stream_names.clone(),
             start_unix_ms: Some(now_ms - age_ms),
             // As far ahead as PutLogEvents takes them.
             end_unix_ms: Some(now_ms + 2 * 3_600_000),
-            received_from_unix_ms: (seen.from_ms - OVERLAP_MS).max(seen.begun_ms).max(*since_ms),
+            received_from_unix_ms: (seen.from_ms - OVERLAP_MS).max(seen.begun_ms),
             newest_first: true,
             pattern: session.pattern.clone().filter(|_| masks.is_none()),
-            ..LogEventFilter::default()
+            ..LogEventFilter::of(source.clone())
         };
         let mut events = services.asker.log_events(&filter, LIVE_TAIL_EVENTS_LOOKED_AT).await?;
         super::read::mask(&mut events, masks.as_deref());
@@ -190,7 +196,7 @@ async fn look_for(services: &Services, session: &Session, seen: &mut Seen) -> Re
                 || session.stream_prefixes.iter().any(|prefix| event.log_stream_name.starts_with(prefix));
             let matches = || session.pattern.as_ref().is_none_or(|pattern| pattern.matches(&event.message).is_some());
             if listened && matches() && seen.is_new(&event.event_id) {
-                found.push((event.event_id.clone(), told(session, group, event)));
+                found.push((event.event_id.clone(), told(session, name, event)));
             }
         }
     }

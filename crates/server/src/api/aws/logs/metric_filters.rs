@@ -27,7 +27,7 @@ impl LogsApi<'_> {
             self.check_transformation(transformation)?;
         }
         let group = self.input.required("logGroupName");
-        self.group_with_filters(group).await?;
+        self.source(group).await?;
         let document = self.input.only(&MEMBERS);
         let name = self.input.required("filterName");
         self.put(METRIC_FILTER, &of_group(group), name, &document, ResourcesMax::OfOwner(FILTERS_MAX)).await?;
@@ -60,7 +60,7 @@ impl LogsApi<'_> {
         }
         let group = self.input.text("logGroupName");
         if let Some(group) = group {
-            self.group_with_filters(group).await?;
+            self.source(group).await?;
         }
         let prefix = self.input.text("filterNamePrefix").unwrap_or_default();
         let mut all = self.all(METRIC_FILTER, group.map(of_group).as_deref()).await?;
@@ -85,7 +85,7 @@ impl LogsApi<'_> {
 
     pub(super) async fn delete_metric_filter(&self) -> Answer {
         let group = self.input.required("logGroupName");
-        self.group_with_filters(group).await?;
+        self.source(group).await?;
         self.forget(METRIC_FILTER, &of_group(group), self.input.required("filterName")).await?;
         self.services.logs.service_groups.changed();
         Ok(json!({}))

@@ -298,15 +298,17 @@ impl LogsApi<'_> {
         found.ok_or_else(wire::log_group_not_found)
     }
 
-    /// Refuses: what is neither a group nor what the log records of a service are in.
-    async fn group_with_filters(&self, name: &str) -> Result<(), AwsError> {
-        if service_groups::service_of(name).is_some() { Ok(()) } else { self.group(name).await.map(|_| ()) }
-    }
-
     /// The name of a group that is there, by a member that holds a name or an ARN.
     async fn group_named_by(&self, member: &str) -> Result<String, AwsError> {
         let name = wire::log_group_name_from_identifier(member, self.input.required(member))?.to_owned();
         self.group(&name).await?;
+        Ok(name)
+    }
+
+    /// The same of a group that may also be one that spans or a service are told in.
+    async fn readable_group_named_by(&self, member: &str) -> Result<String, AwsError> {
+        let name = wire::log_group_name_from_identifier(member, self.input.required(member))?.to_owned();
+        self.source(&name).await?;
         Ok(name)
     }
 

@@ -1,16 +1,16 @@
 //! What the page of logs asks of the same things: which events a query is over, and what is protected in them.
 
-use bytes::Bytes;
 use engine::ask::insights::{EventSource, EventSources, InsightsQuestion, PipeLanguage};
-use http::HeaderMap;
 use languages::insights::{Query, Selection};
 use receivers::aws::AwsError;
+use serde_json::Value;
 
+use super::data_protection::masks_of_sources;
 use super::definitions::QUERY_DEFINITION;
 use super::{LogsApi, model};
+use crate::Services;
 use crate::api::aws::Call;
 use crate::api::aws::input::Input;
-use crate::{Services, now_unix_nano};
 
 /// Where people's saved queries are, also those that CloudWatch's clients saved.
 pub(in crate::api) const SAVED_QUERIES: metastore::ResourceKind = QUERY_DEFINITION;
@@ -25,16 +25,7 @@ pub(in crate::api) async fn insights_question(
     rows_max: usize,
 ) -> Result<InsightsQuestion, AwsError> {
     let operation = model::operation("StartQuery").ok_or_else(|| AwsError::new("InternalFailure", "StartQuery is not known"))?;
-    let call = Call {
-        headers: HeaderMap::new(),
-        body: Bytes::new(),
-        _held: services.ingest.hold(),
-        request_id: String::new(),
-        region: services.settings.region.clone(),
-        received_at_unix_nano: now_unix_nano(),
-        remote_addr: None,
-        trace_context: None,
-    };
+    let call = Call::own(services, &Value::Null);
     let logs = LogsApi { services, call: &call, project: &services.settings.project, operation, input: Input::default() };
     let mut log_groups =
         EventSources { of: Vec::new(), start_unix_nano: range.start_unix_nano, end_unix_nano: range.end_unix_nano };
@@ -49,7 +40,7 @@ pub(in crate::api) async fn insights_question(
     Ok(InsightsQuestion {
         language,
         tables: logs.tables_of(query).await?,
-        masks: logs.masks_of_sources(sources.values().chain([&log_groups])).await?,
+        masks: masks_of_sources(services, sources.values().chain([&log_groups])).await?,
         may_unmask: logs.may_unmask(),
         sources,
         log_groups,

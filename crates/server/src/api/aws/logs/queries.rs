@@ -10,6 +10,7 @@ use receivers::cloudwatch::sts;
 use receivers::cloudwatch::tokens::PageToken;
 use serde_json::{Value, json};
 
+use super::data_protection::masks_of_sources;
 use super::query_jobs::{Asked, Found, Job, Status};
 use super::query_sources::NANOS_PER_SECOND;
 use super::{Answer, LogsApi, NANOS_PER_MS, not_found, page_after};
@@ -45,7 +46,7 @@ impl LogsApi<'_> {
         if let Some(query) = &query {
             question.sources = self.written_sources(query, &question.log_groups).await?;
             question.tables = self.tables_of(query).await?;
-            question.masks = self.masks_of_sources(question.sources.values().chain([&question.log_groups])).await?;
+            question.masks = masks_of_sources(self.services, question.sources.values().chain([&question.log_groups])).await?;
             question.may_unmask = self.may_unmask();
         }
         let asked = Asked {

@@ -4,9 +4,8 @@
 //!          neither is listed among log groups, and a group of that name goes first
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use engine::ask::insights::{EventSource, EventSources, GroupMasks, LookupTables, SERVICE_GROUP_PREFIX, SPANS_GROUP};
+use engine::ask::insights::{EventSource, EventSources, LookupTables, SERVICE_GROUP_PREFIX, SERVICE_STREAM, SPANS_GROUP};
 use languages::insights::{Criterion, Query, Selection, Source};
 use metastore::LogGroupFilter;
 use receivers::aws::AwsError;
@@ -15,7 +14,9 @@ use serde_json::Value;
 
 use super::groups::STANDARD_CLASS;
 use super::lookup_tables::LOOKUP_TABLE;
+use super::service_groups::service_of;
 use super::{LogsApi, aws_error, not_found};
+use crate::Services;
 
 /// Groups that a query can name.
 const GROUPS_MAX: usize = 50;
@@ -79,23 +80,6 @@ impl LogsApi<'_> {
         Ok(sources)
     }
 
-    /// What is protected in the groups of a query.
-    pub(super) async fn masks_of_sources<'s>(
-        &self,
-        sources: impl Iterator<Item = &'s EventSources>,
-    ) -> Result<Arc<GroupMasks>, AwsError> {
-        let mut masks = GroupMasks::new();
-        for source in sources.flat_map(|sources| &sources.of) {
-            let EventSource::Group { name, .. } = source else { continue };
-            if !masks.contains_key(name)
-                && let Some(own) = self.masks_of(name).await?
-            {
-                masks.insert(name.clone(), own);
-            }
-        }
-        Ok(Arc::new(masks))
-    }
-
     /// The tables that a query joins with; one that is not there is missing here too.
     pub(super) async fn tables_of(&self, query: &Query) -> Result<LookupTables, AwsError> {
         let mut tables = LookupTables::new();
@@ -109,17 +93,23 @@ impl LogsApi<'_> {
 
     pub(super) async fn source_of(&self, identifier: &str) -> Result<EventSource, AwsError> {
         let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier)?;
-        if let Some(group) = self.metastore().log_group(self.project, name).await.map_err(aws_error)? {
-            return Ok(EventSource::Group { name: group.name, since_unix_nano: group.created_at_unix_nano });
-        }
-        if name == SPANS_GROUP {
-            return Ok(EventSource::Spans);
-        }
-        if let Some(service) = name.strip_prefix(SERVICE_GROUP_PREFIX).filter(|service| !service.is_empty()) {
-            return Ok(EventSource::Service(service.to_owned()));
-        }
         let account = &self.services.settings.account_id;
-        Err(not_found(format!("Log group '{name}' does not exist for account ID '{account}'")))
+        let missing = || not_found(format!("Log group '{name}' does not exist for account ID '{account}'"));
+        source_named(self.services, name).await?.ok_or_else(missing)
+    }
+
+    /// Where the events of a group are, in the words of operations that read one group.
+    pub(super) async fn source(&self, name: &str) -> Result<EventSource, AwsError> {
+        source_named(self.services, name).await?.ok_or_else(wire::log_group_not_found)
+    }
+
+    /// Since when there is a stream of that name.
+    pub(super) async fn stream_since(&self, source: &EventSource, stream: &str) -> Result<i64, AwsError> {
+        match source {
+            EventSource::Group { name, .. } => self.stream(name, stream).await,
+            _ if stream == SERVICE_STREAM => Ok(0),
+            _ => Err(wire::log_stream_not_found()),
+        }
     }
 
     pub(super) async fn choose(&self, selection: &Selection, chosen: &mut Vec<EventSource>) -> Result<(), AwsError> {
@@ -193,6 +183,16 @@ impl LogsApi<'_> {
             self.invalid(format!("cannot read the time {text} of SOURCE: expected -3600s, now, seconds or 2026-01-02T03:04:05Z"))
         })
     }
+}
+
+/// Where the events of a group are: of one that was made, or of one that spans or a service are told in.
+pub(super) async fn source_named(services: &Services, name: &str) -> Result<Option<EventSource>, AwsError> {
+    let group = services.metastore.log_group(&services.settings.project, name).await.map_err(aws_error)?;
+    Ok(match group {
+        Some(group) => Some(EventSource::Group { name: group.name, since_unix_nano: group.created_at_unix_nano }),
+        None if name == SPANS_GROUP => Some(EventSource::Spans),
+        None => service_of(name).map(|service| EventSource::Service(service.to_owned())),
+    })
 }
 
 fn time_within(text: &str, now_unix_nano: i64) -> Option<i64> {

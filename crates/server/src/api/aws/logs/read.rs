@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use analysis::sensitive::Masks;
+use engine::ask::insights::EventSource;
 use engine::ask::log_events::{LogEvent, LogEventFilter};
 use languages::filter_pattern::{self, Pattern};
 use receivers::aws::AwsError;
@@ -22,8 +23,8 @@ impl LogsApi<'_> {
         let request: wire::GetLogEvents = wire::read(&self.call.body)?;
         let group = request.log_group_name()?;
         let stream = request.log_stream_name.as_deref().unwrap_or_default();
-        self.group(group).await?;
-        let stream_since = self.stream(group, stream).await?;
+        let source = self.source(group).await?;
+        let stream_since = self.stream_since(&source, stream).await?;
         let token = request.next_token.as_deref().map(EventsToken::decode).transpose()?;
         let newest_first = match token {
             Some(token) => token.direction == Direction::Backward,
@@ -31,14 +32,13 @@ impl LogsApi<'_> {
         };
         let limit = request.limit.unwrap_or(EVENTS_LIMIT_MAX) as usize;
         let filter = LogEventFilter {
-            log_group_name: group.to_owned(),
             log_stream_names: vec![stream.to_owned()],
             start_unix_ms: request.start_time,
             end_unix_ms: request.end_time,
             received_from_unix_ms: stream_since / NANOS_PER_MS,
             beyond_event_id: token.map(|token| token.event.to_string()),
             newest_first,
-            ..LogEventFilter::default()
+            ..LogEventFilter::of(source)
         };
         let masks = self.masks_asked(group).await?;
         let mut events = self.events(&filter, limit).await?.0;
@@ -68,7 +68,7 @@ impl LogsApi<'_> {
         let request: wire::FilterLogEvents = wire::read(&self.call.body)?;
         let pattern = self.pattern(request.filter_pattern.as_deref())?;
         let group = request.log_group_name()?;
-        let since = self.group(group).await?.created_at_unix_nano;
+        let source = self.source(group).await?;
         let newest_first = request.start_from_head == Some(false);
         let times = format!("{:?} {:?} {newest_first}", request.start_time, request.end_time);
         let streams = request.log_stream_names.join("\n");
@@ -77,23 +77,22 @@ impl LogsApi<'_> {
         let question = ["FilterLogEvents", group, &times, &streams, prefix, text];
         let token = request.next_token.as_deref().map(|token| PageToken::decode(token, &question)).transpose()?;
         let filter = LogEventFilter {
-            log_group_name: group.to_owned(),
             log_stream_names: request.log_stream_names.clone(),
             log_stream_name_prefix: request.log_stream_name_prefix.clone(),
             start_unix_ms: request.start_time,
             // Inclusive there, exclusive here.
             end_unix_ms: request.end_time.map(|end| end.saturating_add(1)),
-            received_from_unix_ms: since / NANOS_PER_MS,
             beyond_event_id: token.map(|token| token.event()).transpose()?.map(|event| event.to_string()),
             newest_first,
             pattern,
+            ..LogEventFilter::of(source.clone())
         };
         let limit = request.limit.unwrap_or(EVENTS_LIMIT_MAX) as usize;
         let masks = self.masks_asked(group).await?;
         let (events, next) = self.matching_events(filter, limit, masks.as_deref()).await?;
         let next_token = next.map(|event_id| PageToken::new(event_id, &question).encode());
         let events = self
-            .of_living_streams(group, events)
+            .of_living_streams(&source, events)
             .await?
             .into_iter()
             .map(|event| wire::FilteredLogEvent {
@@ -169,7 +168,8 @@ impl LogsApi<'_> {
     }
 
     /// Without events of streams that were deleted since.
-    async fn of_living_streams(&self, group: &str, events: Vec<LogEvent>) -> Result<Vec<LogEvent>, AwsError> {
+    async fn of_living_streams(&self, source: &EventSource, events: Vec<LogEvent>) -> Result<Vec<LogEvent>, AwsError> {
+        let EventSource::Group { name: group, .. } = source else { return Ok(events) };
         let mut since = HashMap::new();
         let mut living = Vec::with_capacity(events.len());
         for event in events {

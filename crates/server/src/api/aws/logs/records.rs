@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use engine::ask::insights::EventSource;
 use engine::ask::log_events::{LogEvent, LogEventFilter};
 use http::header::CONTENT_TYPE;
 use receivers::aws::AwsError;
@@ -55,13 +56,15 @@ impl LogsApi<'_> {
         let (group, mut event) = found.ok_or_else(gone)?;
         let masks = self.masks_asked(&group).await?;
         super::read::mask(std::slice::from_mut(&mut event), masks.as_deref());
-        let since = self.group(&group).await?.created_at_unix_nano / NANOS_PER_MS;
-        if event.received_at_ms < since { Err(gone()) } else { Ok((group, event)) }
+        match self.source(&group).await? {
+            EventSource::Group { since_unix_nano, .. } if event.received_at_ms < since_unix_nano / NANOS_PER_MS => Err(gone()),
+            _ => Ok((group, event)),
+        }
     }
 
     pub(super) async fn get_log_group_fields(&self) -> Answer {
         let group = log_group_name(self.input.text("logGroupName"), self.input.text("logGroupIdentifier"))?;
-        let since = self.group(group).await?.created_at_unix_nano / NANOS_PER_MS;
+        let source = self.source(group).await?;
         let (start, end) = match self.input.integer("time") {
             Some(seconds) => {
                 let middle = seconds.saturating_mul(1_000);
@@ -70,12 +73,10 @@ impl LogsApi<'_> {
             None => (self.now_ms() - RECENT_MS, self.now_ms()),
         };
         let filter = LogEventFilter {
-            log_group_name: group.to_owned(),
             start_unix_ms: Some(start),
             end_unix_ms: Some(end.saturating_add(1)),
-            received_from_unix_ms: since,
             newest_first: true,
-            ..LogEventFilter::default()
+            ..LogEventFilter::of(source)
         };
         let events = self.services.asker.log_events(&filter, EVENTS_SAMPLED).await.map_err(unavailable)?;
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();

@@ -6,6 +6,7 @@ use receivers::cloudwatch::tokens::PageToken;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, LogsApi, NANOS_PER_MS, aws_error, page_after, unavailable};
+use crate::Services;
 
 /// Of one kind, where the service has no limit of its own: a list of them is read whole.
 pub const OF_KIND_MAX: ResourcesMax = ResourcesMax::OfKind(5_000);
@@ -50,6 +51,12 @@ pub fn group_of(owner: &str) -> &str {
     owner.strip_prefix("log-group/").unwrap_or(owner)
 }
 
+/// What is kept of a kind, in the order of names.
+pub(super) async fn all(services: &Services, kind: ResourceKind, owner: Option<&str>) -> Result<Vec<Stored>, AwsError> {
+    let found = services.metastore.resources(&services.settings.project, kind, owner).await.map_err(aws_error)?;
+    found.into_iter().map(Stored::read).collect()
+}
+
 impl LogsApi<'_> {
     pub(super) async fn put(
         &self,
@@ -77,8 +84,7 @@ impl LogsApi<'_> {
 
     /// In the order of names.
     pub(super) async fn all(&self, kind: ResourceKind, owner: Option<&str>) -> Result<Vec<Stored>, AwsError> {
-        let found = self.metastore().resources(self.project, kind, owner).await.map_err(aws_error)?;
-        found.into_iter().map(Stored::read).collect()
+        all(self.services, kind, owner).await
     }
 
     /// Refuses: one that is not there.

@@ -16,7 +16,7 @@ use super::LogsApi;
 use super::buckets::{Bucket, key};
 use super::lookup_tables::LOOKUP_TABLE;
 use super::query_jobs::{Found, Job, Status};
-use super::resources::{OF_KIND_MAX, Stored};
+use super::resources::{self, OF_KIND_MAX, Stored};
 use super::scheduled_queries::SCHEDULED_QUERY;
 use super::subscribed::is_address;
 use crate::Services;
@@ -55,12 +55,11 @@ impl Evaluator for ScheduledQueries {
     }
 
     async fn evaluate(&self, services: &Services, now_unix_nano: i64) -> Result<(), EvaluationError> {
-        let call = Call::own(services, &Value::Object(Map::new()));
-        let Some(logs) = LogsApi::own(services, &call, "GetScheduledQuery") else { return Ok(()) };
-        for query in logs.all(SCHEDULED_QUERY, None).await.map_err(failed)? {
-            if query.text("state") == "ENABLED" {
-                logs.run_if_due(&query, now_unix_nano / 1_000_000_000).await?;
-            }
+        let queries = resources::all(services, SCHEDULED_QUERY, None).await.map_err(failed)?;
+        for query in queries.iter().filter(|query| query.text("state") == "ENABLED") {
+            let call = Call::own(services, &Value::Object(Map::new()));
+            let Some(logs) = LogsApi::own(services, &call, "GetScheduledQuery") else { return Ok(()) };
+            logs.run_if_due(query, now_unix_nano / 1_000_000_000).await?;
         }
         Ok(())
     }

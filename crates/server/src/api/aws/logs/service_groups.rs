@@ -1,36 +1,36 @@
-//! Groups of services: log records that come by OpenTelemetry's protocol, as if they were in `otel/<service>`.
+//! Groups that nobody made: what comes by OpenTelemetry's protocol, log records as if they were in `otel/<service>`, spans as if
+//! they were in `aws/spans`.
 //!
 //! Metric and subscription filters can be put on such a group without making it, and the account's subscriptions are for it
-//! too. What filters find is looked for before a request is kept, and its metrics are kept in one write with the records.
+//! too. What filters find is looked for before a request is kept, and its metrics are kept in one write with what it brings.
 //!
-//! Quirks:  the stream is `default`; records are given to subscribers in batches as large as those of PutLogEvents; events of
-//!          spans are in the group where it is asked about, and are not looked at here
+//! Missing: spans of other protocols are in `aws/spans` where it is read, and are not looked at here
+//! Quirks:  the stream is `default`; events are given to subscribers in batches as large as those of PutLogEvents; log records
+//!          that are events of spans are not looked at
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::ask::insights::SERVICE_GROUP_PREFIX;
-use model::{DataPoint, LogRecord, Refusal, Resource, RowSink, Scope, Span};
+use engine::ask::insights::{SERVICE_GROUP_PREFIX, SERVICE_STREAM, SPANS_GROUP, span_events};
+use model::{DataPoint, LogRecord, Refusal, Resource, RowSink, Scope, Signal, Span};
 use parking_lot::Mutex;
 use receivers::aws::AwsError;
 use receivers::cloudwatch::made_metrics::{SERVICES_HEADER, ServiceMetrics};
 use receivers::cloudwatch::put_log_events::{BATCH_BYTES_MAX, EVENT_OVERHEAD_BYTES};
-use receivers::{Failure, Incoming, Receiver, Reply, brings_log_records};
+use receivers::{Failure, Incoming, Receiver, Reply, signal_of};
 use serde_json::{Map, Value};
+use store::{RowBuffer, RowContext};
 
 use super::account_policies::{ACCOUNT_POLICY, SUBSCRIPTION_POLICY_TYPE};
 use super::listeners::{Batch, Heard};
 use super::metric_filters::METRIC_FILTER;
-use super::resources::group_of;
+use super::resources::{self, group_of};
 use super::subscriptions::SUBSCRIPTION_FILTER;
 use super::{Call, LogsApi, NANOS_PER_MS, unavailable};
 use crate::Services;
 
-/// The one stream of such a group.
-const STREAM: &str = "default";
-
-/// Which groups of services have filters, so that the records of others are not looked at.
+/// Which of these groups have filters, so that what others are told is not looked at.
 #[derive(Default)]
 pub struct ServiceGroups(Mutex<Known>);
 
@@ -43,18 +43,18 @@ struct Known {
 
 #[derive(Debug, Default, PartialEq)]
 struct Filtered {
-    services: HashSet<String>,
+    groups: HashSet<String>,
     /// A subscription of the account is for all groups.
     all: bool,
 }
 
 impl Filtered {
     fn is_empty(&self) -> bool {
-        !self.all && self.services.is_empty()
+        !self.all && self.groups.is_empty()
     }
 
-    fn includes(&self, service: &str) -> bool {
-        self.all || self.services.contains(service)
+    fn includes(&self, group: &str) -> bool {
+        self.all || self.groups.contains(group)
     }
 }
 
@@ -84,14 +84,17 @@ pub fn service_of(group: &str) -> Option<&str> {
     group.strip_prefix(SERVICE_GROUP_PREFIX).filter(|service| !service.is_empty())
 }
 
-/// Takes a request in as [`crate::ingest::Ingest::take`] does; of one with log records, filters are told as well.
+/// Takes a request in as [`crate::ingest::Ingest::take`] does; of one with log records or spans, filters are told as well.
 pub async fn take(services: &Services, receiver: &'static dyn Receiver, incoming: &Incoming<'_>, body: &Bytes) -> Reply {
-    if !brings_log_records(receiver, incoming) {
-        return services.ingest.take(receiver, incoming, body).await;
-    }
+    let signal = match signal_of(receiver, incoming) {
+        Some(signal @ (Signal::Logs | Signal::Spans)) => signal,
+        _ => return services.ingest.take(receiver, incoming, body).await,
+    };
     match filtered(services).await {
-        Ok(filtered) if filtered.is_empty() => services.ingest.take(receiver, incoming, body).await,
-        Ok(filtered) => take_filtered(services, receiver, incoming, body, &filtered).await,
+        Ok(filtered) if filtered.is_empty() || (signal == Signal::Spans && !filtered.includes(SPANS_GROUP)) => {
+            services.ingest.take(receiver, incoming, body).await
+        }
+        Ok(filtered) => take_filtered(services, receiver, signal, incoming, body, &filtered).await,
         Err(error) => services.ingest.fail(receiver, incoming, &Failure::Unavailable(error.message)),
     }
 }
@@ -102,14 +105,14 @@ async fn filtered(services: &Services) -> Result<Arc<Filtered>, AwsError> {
     if let Some(known) = known {
         return Ok(known);
     }
-    let call = Call::own(services, &Value::Object(Map::new()));
-    let logs = logs_api(services, &call)?;
     let mut filtered = Filtered::default();
     for kind in [METRIC_FILTER, SUBSCRIPTION_FILTER] {
-        let stored = logs.all(kind, None).await?;
-        filtered.services.extend(stored.iter().filter_map(|each| Some(service_of(group_of(&each.owner))?.to_owned())));
+        let stored = resources::all(services, kind, None).await?;
+        let groups = stored.iter().map(|each| group_of(&each.owner));
+        let untold = groups.filter(|group| *group == SPANS_GROUP || service_of(group).is_some());
+        filtered.groups.extend(untold.map(str::to_owned));
     }
-    filtered.all = !logs.all(ACCOUNT_POLICY, Some(SUBSCRIPTION_POLICY_TYPE)).await?.is_empty();
+    filtered.all = !resources::all(services, ACCOUNT_POLICY, Some(SUBSCRIPTION_POLICY_TYPE)).await?.is_empty();
     let filtered = Arc::new(filtered);
     groups.note(&filtered, changes);
     Ok(filtered)
@@ -122,6 +125,7 @@ fn logs_api<'a>(services: &'a Services, call: &'a Call) -> Result<LogsApi<'a>, A
 async fn take_filtered(
     services: &Services,
     receiver: &'static dyn Receiver,
+    signal: Signal,
     incoming: &Incoming<'_>,
     body: &Bytes,
     filtered: &Filtered,
@@ -129,14 +133,18 @@ async fn take_filtered(
     let scrubbed = services.ingest.scrubber().scrub(receiver.name(), body, incoming.received_at_unix_nano).map(Bytes::from);
     let body = scrubbed.as_ref().unwrap_or(body);
     let mut incoming = Incoming { body, ..incoming.clone() };
-    let mut records = Records { filtered, of: Vec::new(), is_heard: false };
-    if let Err(failure) = receiver.translate(&incoming, &mut records) {
-        return services.ingest.fail(receiver, &incoming, &failure);
-    }
+    let told = match signal {
+        Signal::Spans => spans(receiver, &incoming),
+        _ => log_records(receiver, &incoming, filtered),
+    };
+    let told = match told {
+        Ok(told) => told,
+        Err(failure) => return services.ingest.fail(receiver, &incoming, &failure),
+    };
     let call = Call::own(services, &Value::Object(Map::new()));
     let request = receiver.identity(&incoming).map(|identity| identity.0);
     let heard = match logs_api(services, &call) {
-        Ok(logs) => heard(&logs, &records.of, incoming.received_at_unix_nano, request).await.map(|heard| (logs, heard)),
+        Ok(logs) => heard(&logs, &told, incoming.received_at_unix_nano, request).await.map(|heard| (logs, heard)),
         Err(error) => Err(error),
     };
     let (logs, heard) = match heard {
@@ -157,7 +165,29 @@ async fn take_filtered(
     reply
 }
 
-/// What filters found in the records of all services of a request.
+/// The log records of a request by the groups of their services, where these have filters.
+fn log_records(receiver: &dyn Receiver, incoming: &Incoming<'_>, filtered: &Filtered) -> Result<Vec<OfGroup>, Failure> {
+    let mut records = Records { filtered, of: Vec::new(), is_heard: false };
+    receiver.translate(incoming, &mut records)?;
+    Ok(records.of)
+}
+
+/// The spans of a request as the events that they will be read as.
+fn spans(receiver: &dyn Receiver, incoming: &Incoming<'_>) -> Result<Vec<OfGroup>, Failure> {
+    let context = RowContext { receiver: receiver.name(), received_at_unix_nano: incoming.received_at_unix_nano, request: None };
+    let mut rows = RowBuffer::new(context);
+    receiver.translate(incoming, &mut rows)?;
+    let unavailable = |error: &dyn std::fmt::Display| Failure::Unavailable(error.to_string());
+    let mut events = Vec::new();
+    for (signal, batch) in rows.finish().map_err(|error| unavailable(&error))? {
+        if signal == Signal::Spans {
+            events.extend(span_events(&batch).map_err(|error| unavailable(&error))?);
+        }
+    }
+    Ok(vec![OfGroup { group: SPANS_GROUP.to_owned(), service: SPANS_GROUP.to_owned(), events }])
+}
+
+/// What filters found in the events of all groups of a request.
 #[derive(Default)]
 struct AllHeard {
     metrics: Vec<ServiceMetrics>,
@@ -166,19 +196,18 @@ struct AllHeard {
 
 async fn heard(
     logs: &LogsApi<'_>,
-    records: &[OfService],
+    told: &[OfGroup],
     received_at_unix_nano: i64,
     request: Option<u128>,
 ) -> Result<AllHeard, AwsError> {
     let mut all = AllHeard::default();
-    for of_service in records {
-        let group = format!("{SERVICE_GROUP_PREFIX}{}", of_service.service);
-        for (first, events) in batches(&of_service.records) {
-            let batch = Batch { group: &group, stream: STREAM, received_at_unix_nano, first, request, events };
+    for OfGroup { group, service, events } in told {
+        for (first, events) in batches(events) {
+            let batch = Batch { group, stream: SERVICE_STREAM, received_at_unix_nano, first, request, events };
             let mut heard = logs.heard(&batch).await?;
             let metrics = std::mem::take(&mut heard.found.metrics);
             if !metrics.is_empty() {
-                all.metrics.push(ServiceMetrics { service: of_service.service.clone(), metrics });
+                all.metrics.push(ServiceMetrics { service: service.clone(), metrics });
             }
             all.of_groups.push((group.clone(), heard));
         }
@@ -186,11 +215,11 @@ async fn heard(
     Ok(all)
 }
 
-/// As much together as a call of PutLogEvents brings, each with the index of its first record.
-fn batches(records: &[(i64, String)]) -> Vec<(usize, Vec<(i64, &str)>)> {
+/// As much together as a call of PutLogEvents brings, each with the index of its first event.
+fn batches(events: &[(i64, String)]) -> Vec<(usize, Vec<(i64, &str)>)> {
     let mut out: Vec<(usize, Vec<(i64, &str)>)> = Vec::new();
     let mut bytes = 0;
-    for (index, (timestamp_ms, body)) in records.iter().enumerate() {
+    for (index, (timestamp_ms, body)) in events.iter().enumerate() {
         let own = body.len() + EVENT_OVERHEAD_BYTES;
         bytes += own;
         match out.last_mut() {
@@ -204,16 +233,17 @@ fn batches(records: &[(i64, String)]) -> Vec<(usize, Vec<(i64, &str)>)> {
     out
 }
 
-/// The log records of a service, each with its time in milliseconds.
-struct OfService {
+/// The events of a group, each with its time in milliseconds, and the service that their metrics are of.
+struct OfGroup {
+    group: String,
     service: String,
-    records: Vec<(i64, String)>,
+    events: Vec<(i64, String)>,
 }
 
 /// A sink that keeps the log records of services with filters.
 struct Records<'f> {
     filtered: &'f Filtered,
-    of: Vec<OfService>,
+    of: Vec<OfGroup>,
     /// Whether the last of them is of the current resource.
     is_heard: bool,
 }
@@ -221,7 +251,8 @@ struct Records<'f> {
 impl RowSink for Records<'_> {
     fn resource(&mut self, resource: &Resource<'_>) {
         let service = resource.service_name();
-        self.is_heard = self.filtered.includes(service);
+        let group = format!("{SERVICE_GROUP_PREFIX}{service}");
+        self.is_heard = self.filtered.includes(&group);
         if !self.is_heard {
             return;
         }
@@ -230,13 +261,13 @@ impl RowSink for Records<'_> {
                 let last = self.of.len() - 1;
                 self.of.swap(place, last);
             }
-            None => self.of.push(OfService { service: service.to_owned(), records: Vec::new() }),
+            None => self.of.push(OfGroup { group, service: service.to_owned(), events: Vec::new() }),
         }
     }
 
     fn log(&mut self, record: &LogRecord<'_>) {
-        if let Some(of_service) = self.of.last_mut().filter(|_| self.is_heard) {
-            of_service.records.push((record.time_unix_nano.div_euclid(NANOS_PER_MS), record.body.to_string()));
+        if let Some(of_group) = self.of.last_mut().filter(|_| self.is_heard) {
+            of_group.events.push((record.time_unix_nano.div_euclid(NANOS_PER_MS), record.body.to_string()));
         }
     }
 
@@ -254,7 +285,7 @@ mod tests {
 
     #[test]
     fn records_of_services_with_filters_are_kept_by_service() {
-        let filtered = Filtered { services: HashSet::from(["shop".to_owned(), "till".to_owned()]), all: false };
+        let filtered = Filtered { groups: HashSet::from(["otel/shop".to_owned(), "otel/till".to_owned()]), all: false };
         let mut records = Records { filtered: &filtered, of: Vec::new(), is_heard: false };
         for (service, body) in [("shop", "a"), ("other", "b"), ("till", "c"), ("shop", "d")] {
             let attributes = [Attribute::str("service.name", service)];
@@ -264,9 +295,9 @@ mod tests {
         let kept = records
             .of
             .iter()
-            .map(|of| (of.service.as_str(), of.records.iter().map(|(_, body)| body.as_str()).collect::<String>()));
+            .map(|of| (of.service.as_str(), of.events.iter().map(|(_, body)| body.as_str()).collect::<String>()));
         assert_eq!(kept.collect::<Vec<_>>(), [("till", "c".to_owned()), ("shop", "ad".to_owned())]);
-        assert_eq!(records.of[0].records[0].0, 5);
+        assert_eq!(records.of[0].events[0].0, 5);
     }
 
     #[test]

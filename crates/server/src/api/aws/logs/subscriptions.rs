@@ -31,7 +31,7 @@ impl LogsApi<'_> {
     pub(super) async fn put_subscription_filter(&self) -> Answer {
         self.pattern(self.input.text("filterPattern"))?;
         let group = self.input.required("logGroupName");
-        self.group_with_filters(group).await?;
+        self.source(group).await?;
         self.checked_destination(self.input.required("destinationArn")).await?;
         let mut document = self.input.only(&MEMBERS);
         document.entry("distribution").or_insert_with(|| "ByLogStream".into());
@@ -58,7 +58,7 @@ impl LogsApi<'_> {
 
     pub(super) async fn describe_subscription_filters(&self) -> Answer {
         let group = self.input.required("logGroupName");
-        self.group_with_filters(group).await?;
+        self.source(group).await?;
         let prefix = self.input.text("filterNamePrefix").unwrap_or_default();
         let mut all = self.all(SUBSCRIPTION_FILTER, Some(&of_group(group))).await?;
         all.retain(|each| each.name.starts_with(prefix));
@@ -73,7 +73,7 @@ impl LogsApi<'_> {
 
     pub(super) async fn delete_subscription_filter(&self) -> Answer {
         let group = self.input.required("logGroupName");
-        self.group_with_filters(group).await?;
+        self.source(group).await?;
         self.forget(SUBSCRIPTION_FILTER, &of_group(group), self.input.required("filterName")).await?;
         self.services.logs.service_groups.changed();
         Ok(json!({}))

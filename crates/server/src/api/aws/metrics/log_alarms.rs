@@ -1,11 +1,11 @@
 //! Alarms on what a Logs Insights query finds: asked on a schedule, judged like values of a metric.
 //!
-//! Missing: log lines in notifications, contributors; lookup tables; what a policy protects counts as it is
+//! Missing: log lines in notifications, contributors
 //! Quirks:  the aggregation is put behind the query as its last `stats`; of several rows the one that breaches most counts
 
-use engine::ask::insights::{self, EventSource, EventSources, InsightsQuestion, PipeLanguage};
-use receivers::cloudwatch::wire;
+use engine::ask::insights::{self, InsightsQuestion, PipeLanguage};
 use serde_json::Value;
+use store::TimeRange;
 
 use super::alarm_evaluator::judge;
 use super::alarm_judge::Condition;
@@ -14,6 +14,7 @@ use super::alarms::{Alarm, AlarmKind, MEMBERS};
 use super::{Answer, MetricsApi, validation};
 use crate::Services;
 use crate::alerting::EvaluationError;
+use crate::api::aws::logs_page::insights_question;
 use crate::api::aws::schedule::Schedule;
 
 /// Rows of one answer that are looked at.
@@ -62,23 +63,14 @@ pub async fn look(alarm: &Alarm, services: &Services, now_unix_nano: i64) -> Res
     let condition = Condition::read(&alarm.document).map_err(|error| failed(&error))?;
     let from = schedule["StartTimeOffset"].as_i64().unwrap_or(SPAN_DEFAULT_SECONDS);
     let to = schedule["EndTimeOffset"].as_i64().unwrap_or(0);
-    let mut log_groups = Vec::new();
-    for identifier in query["LogGroupIdentifiers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        let name = wire::log_group_name_from_identifier("logGroupIdentifiers", identifier).map_err(|error| failed(&error))?;
-        if let Some(group) = services.metastore.log_group(&services.settings.project, name).await? {
-            log_groups.push(EventSource::Group { name: group.name, since_unix_nano: group.created_at_unix_nano });
-        }
-    }
-    let question = InsightsQuestion {
-        log_groups: EventSources {
-            of: log_groups,
-            start_unix_nano: (due - from) * 1_000_000_000,
-            end_unix_nano: (due - to) * 1_000_000_000,
-        },
-        rows_max: ROWS_MAX,
-        ..InsightsQuestion::default()
-    };
-    let answer = services.asker.insights(&query_text(query), &question).await.map_err(|error| failed(&error))?;
+    let range = TimeRange { start_unix_nano: (due - from) * 1_000_000_000, end_unix_nano: (due - to) * 1_000_000_000 };
+    let text = query_text(query);
+    let read = insights::check(PipeLanguage::Insights, &text).map_err(|error| failed(&error.message))?;
+    let groups: Vec<String> =
+        query["LogGroupIdentifiers"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let question = insights_question(services, PipeLanguage::Insights, &groups, &read, range, ROWS_MAX).await;
+    let question = InsightsQuestion { may_unmask: false, ..question.map_err(|error| failed(&error.message))? };
+    let answer = services.asker.insights(&text, &question).await.map_err(|error| failed(&error))?;
     let rows = answer.answer.json_rows()?;
     let values = rows.iter().filter_map(|row| row.iter().rev().find_map(Value::as_f64));
     let is_low = condition.sign().starts_with('<');

@@ -47,7 +47,9 @@ function Library({ frames, opened }: { frames: CodeFrame[]; opened: boolean }) {
 
 function Frame({ frame, opened }: { frame: CodeFrame; opened: boolean }) {
   const foldable = frame.code !== null || frame.locals !== null || frame.reason !== undefined;
-  const [open, setOpen] = useState(opened && foldable);
+  // Code may come later, from a source map: until somebody folds the frame, it is as it should be.
+  const [chosen, setOpen] = useState<boolean | null>(null);
+  const open = foldable && (chosen ?? opened);
   const firstLine = frame.line === null ? null : frame.line - frame.before.length;
   return (
     <div className={styles.frame} data-library={frame.library}>

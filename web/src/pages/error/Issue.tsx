@@ -47,7 +47,7 @@ export function Issue({ data, group }: { data: ErrorPageAnswer; group: string })
           }}
         >
           <div>
-            <Input autoFocus value={draft} placeholder="https://tracker.example/issues/7" aria-label="Address of the issue" data-testid="issue-url" onChange={(event) => setDraft(event.target.value)} />
+            <Input autoFocus value={draft} placeholder="https://…" aria-label="Address of the issue" data-testid="issue-url" onChange={(event) => setDraft(event.target.value)} />
             <Button primary type="submit" disabled={draft.trim() === '' || link.isPending} data-testid="issue-save">
               Link
             </Button>

@@ -1,5 +1,5 @@
 // Notifications: where errors are told of, and of which; each rule can be tried.
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import * as alerts from '../../api/alerts';
@@ -22,6 +22,10 @@ const CHANNELS: readonly { name: ChannelName; label: string; hint: string; place
 
 export function Notifications() {
   const sent = useQuery(alerts.deliveries('rollbar.rule:', 20));
+  // Where none can be read, once is enough to say so.
+  const asked = useQueries({ queries: CHANNELS.map((one) => api.channel(one.name)) });
+  const failed = asked.every((one) => one.error && !one.data) ? asked[0]?.error : null;
+  if (failed) return <Failure error={failed} onRetry={() => asked.forEach((one) => void one.refetch())} title="The channels could not be read" />;
   return (
     <div className={styles.page}>
       <header className={styles.intro}>

@@ -11,7 +11,9 @@ import urllib.request
 import uuid
 
 import pytest
-from support import EXPECTED_WARNINGS, eventually
+from conftest import binary
+from support import EXPECTED_WARNINGS, Server, eventually
+from test_rollbar_alerts import MailServer
 
 # No mail server is named: what is for e-mail recipients goes nowhere, and says so.
 EXPECTED_WARNINGS.append(re.compile("a delivery was given up.*no mail server is configured"))
@@ -44,7 +46,7 @@ def webhook():
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
-            came.append((dict(self.headers), json.loads(body)))
+            came.append((dict(self.headers) | {"path": self.path}, json.loads(body)))
             self.send_response(200)
             self.end_headers()
 
@@ -57,13 +59,17 @@ def webhook():
     listening.shutdown()
 
 
-@pytest.fixture
-def dataset(server, service):
+def put_events(server, service):
     # A minute old: an evaluation looks back from a whole minute, so what is younger may not be in it yet.
     newest = time.time() - 60
     events = [{"time": newest - number, "data": {"service.name": service, "name": f"r{number % 2}", "duration_ms": number}} for number in range(40)]
     body = json.dumps(events).encode()
     urllib.request.urlopen(urllib.request.Request(f"{server.http}/1/batch/{service}", body, KEY), timeout=30).read()
+
+
+@pytest.fixture
+def dataset(server, service):
+    put_events(server, service)
     eventually(lambda: true(call(server, "GET", f"/1/datasets/{service}")[0] == 200, "no dataset"))
     return service
 
@@ -137,6 +143,49 @@ def test_a_trigger_is_kept_asked_and_told(server, dataset, webhook):
     assert changed["disabled"] is True, "stays when it is not given"
     assert call(server, "DELETE", f"/1/triggers/{dataset}/{made['id']}")[0] == 204
     assert call(server, "GET", f"/1/triggers/{dataset}/{made['id']}")[0] == 404
+
+
+def test_every_kind_of_recipient_is_told_and_a_restart_tells_nobody_again(tmp_path, service, webhook):
+    url, came = webhook
+    mail = MailServer()
+    arguments = ["--smtp-server", mail.address, "--smtp-security", "off", "--smtp-from", "Cupola <cupola@example.test>"]
+    server = Server(binary(), tmp_path, *arguments)
+    put_events(server, service)
+    details = {
+        "webhook": {"webhook_name": "hook", "webhook_url": url},
+        "slack": {"slack_channel": f"{url}/slack"},
+        "pagerduty": {"pagerduty_integration_name": "on call", "pagerduty_integration_key": "k" * 32, "pagerduty_url": f"{url}/pagerduty"},
+        "msteams_workflow": {"webhook_name": "teams", "webhook_url": f"{url}/teams"},
+        "email": {"email_address": "ann@example.test"},
+        "marker": {},
+    }
+    recipients = [call(server, "POST", "/1/recipients", {"type": kind, "details": one})[1]["id"] for kind, one in details.items()]
+    status, made = call(server, "POST", f"/1/triggers/{service}", trigger(recipients=[{"id": one} for one in recipients]))
+    assert status == 201, made
+
+    eventually(lambda: true(len(came) == 4 and mail.mails, f"{len(came)} of 4, {len(mail.mails)} mails"), 90)
+    by_path = {headers["path"].removeprefix("/hook"): body for headers, body in came}
+    assert by_path[""]["status"] == "TRIGGERED" and by_path[""]["id"] == made["id"]
+    assert by_path["/slack"]["attachments"][0]["color"] == "danger" and "too many" in by_path["/slack"]["text"]
+    assert (by_path["/pagerduty"]["event_action"], by_path["/pagerduty"]["routing_key"]) == ("trigger", "k" * 32)
+    assert by_path["/teams"]["attachments"][0]["content"]["type"] == "AdaptiveCard"
+    [(to, message)] = mail.mails
+    assert to == ["ann@example.test"] and "too many" in message["subject"] and "name = r0: 20" in message.get_content()
+    markers = call(server, "GET", f"/1/markers/{service}")[1]
+    assert len(markers) == 1 and "too many" in markers[0]["message"]
+
+    server.stop()
+    server = Server(binary(), tmp_path, *arguments)
+    looked = server.api.get(f"/api/triggers/{made['id']}")["trigger"]["last_evaluated_unix_nano"]
+    put_events(server, service)
+
+    def looked_again():
+        assert server.api.get(f"/api/triggers/{made['id']}")["trigger"]["last_evaluated_unix_nano"] != looked
+
+    eventually(looked_again, 90)
+    assert call(server, "GET", f"/1/triggers/{service}/{made['id']}")[1]["triggered"] is True
+    assert (len(came), len(mail.mails), len(call(server, "GET", f"/1/markers/{service}")[1])) == (4, 1, 1)
+    server.stop()
 
 
 @pytest.mark.parametrize("wrong,field", [

@@ -102,6 +102,42 @@ def test_the_cli_writes_reads_and_asks(server, service):
     aws(server, "logs", "delete-log-group", "--log-group-name", group)
 
 
+PATTERN_LINES = [
+    "ERROR code 500 in /pay", "WARN code 404 in /cart", "ERROR slow: retry", "ok",
+    '10.0.0.1 - ann [21/Nov/2026:10:00:00] "GET /cart 1" 200 512', '10.0.0.2 - bob [21/Nov/2026:10:00:01] "POST /pay" 503 7',
+    '{"level": "error", "ms": 250, "user": {"id": "ann"}, "tags": ["a", "b"], "retried": true, "cause": null, "http.status": 500}',
+    '{"level": "info", "ms": 1.5e3, "user": {"id": "bob"}, "tags": ["c"], "retried": false}',
+]
+
+
+@pytest.mark.parametrize(("pattern", "lines"), [
+    ("", [0, 1, 2, 3, 4, 5, 6, 7]), ("ERROR", [0, 2]), ("ERROR code", [0]), ('"code 500"', [0]), ("ERROR -slow", [0]), ("?WARN ?slow", [1, 2]), ("-ERROR code", [1]),
+    ("%code [45]0\\d%", [0, 1]), ("%^ok$%", [3]), ("ERROR %/p[a-z]+%", [0]),
+    ("[ip = 10.*, dash, user, time, request, status, bytes]", [4, 5]), ("[ip, dash, user = ann, ...]", [4]), ("[..., status = 5*, bytes]", [5]),
+    ("[ip = 10.*, dash, user != ann, time, request, status, bytes]", [5]), ("[..., status, bytes > 100]", [4]), ("[..., status >= 200 && status < 300, bytes]", [4]),
+    ("[..., status = 200 || status = 503, bytes <= 7]", [5]), ('[..., request = "POST *", status, bytes]', [5]), ("[ip = %10\\.0\\.0\\.[12]%, ...]", [4, 5]),
+    ('{ $.level = "error" }', [6]), ('{ $.level != "error" }', [7]), ('{ $.level = "e*" }', [6]), ("{ $.ms = 250 }", [6]), ("{ $.ms != 250 }", [7]), ("{ $.ms < 300 }", [6]),
+    ("{ $.ms <= 250 }", [6]), ("{ $.ms > 1e3 }", [7]), ("{ $.ms >= 1500 }", [7]), ("{ $.retried IS TRUE }", [6]), ("{ $.retried IS FALSE }", [7]), ("{ $.cause IS NULL }", [6]),
+    ("{ $.cause EXISTS }", [6]), ("{ $.cause NOT EXISTS }", [7]), ('{ $.user.id = "ann" && $.ms = 250 }', [6]), ('{ $.user.id = "ann" || $.ms > 1000 }', [6, 7]),
+    ('{ ($.level = "info" || $.level = "error") && $.retried IS FALSE }', [7]), ('{ $.tags[1] = "b" }', [6]), ('{ $.tags[*] = "c" }', [7]), ("{ $.level = %^e% }", [6]),
+    ("{ $.['http.status'] = 500 }", [6]), ("{ $.user = * }", []), ("{ $.ms = * }", [6, 7]),
+])
+def test_every_operator_of_patterns(logs, shared_lines, pattern, lines):
+    expected = [PATTERN_LINES[at] for at in lines]
+    assert [event["message"] for event in logs.filter_log_events(logGroupName=shared_lines, filterPattern=pattern)["events"]] == expected
+    tried = logs.test_metric_filter(filterPattern=pattern, logEventMessages=PATTERN_LINES)["matches"]
+    assert [match["eventMessage"] for match in tried] == expected
+
+
+@pytest.fixture(scope="session")
+def shared_lines(server):
+    logs, group = client(server, "logs"), f"/patterns/{time.time_ns()}"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="web")
+    put(logs, group, [(60 - at, line) for at, line in enumerate(PATTERN_LINES)])
+    return group
+
+
 def test_a_live_tail_tells_what_matches_and_masks_it(logs, group):
     logs.put_data_protection_policy(logGroupIdentifier=group, policyDocument=protection("EmailAddress"))
     (described,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]

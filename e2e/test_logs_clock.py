@@ -199,4 +199,4 @@ def test_an_alarm_watches_what_a_query_finds(server, logs, cloudwatch, group, ho
     (mine,) = [each for each in server.api.get("/api/alarms")["alarms"] if each["name"] == name]
     assert mine["state"] == "ALARM"
     cloudwatch.delete_alarms(AlarmNames=[name])
-    assert cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["LogAlarm"]).get("LogAlarms", []) == []
+    assert cloudwatch.describe_alarms(AlarmNames=[name], AlarmTypes=["LogAlarm"])["LogAlarms"] == []

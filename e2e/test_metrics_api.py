@@ -4,6 +4,7 @@ import base64
 import datetime
 import gzip
 import json
+import math
 import time
 import urllib.parse
 import urllib.request
@@ -174,6 +175,36 @@ def test_math_over_many_metrics(cloudwatch, namespace):
             break
         token = {"NextToken": page["NextToken"]}
     assert len(pages) == 4 and sum(len(result["Values"]) for page in pages for result in page) == 22
+
+
+def test_every_function_of_metric_math(cloudwatch, namespace):
+    start = minutes_ago(5)
+    at = lambda minute: start + datetime.timedelta(minutes=minute)  # noqa: E731
+    data = [{"MetricName": "A", "Timestamp": at(minute), "Value": value} for minute, value in enumerate([4, 1, 9, 16])]
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=[*data, {"MetricName": "B", "Timestamp": at(1), "Value": -2.5}])
+    sources = [{"Id": name.lower(), "MetricStat": {"Metric": {"Namespace": namespace, "MetricName": name}, "Period": 60, "Stat": "Sum"}, "ReturnData": False} for name in "AB"]
+    deviation = math.sqrt(sum((each - 7.5) ** 2 for each in (4, 1, 9, 16)) / 4)
+    expected = {
+        "ABS(b)": [2.5], "CEIL(b)": [-2], "FLOOR(b)": [-3], "LOG(a)": [math.log(each) for each in (4, 1, 9, 16)], "LOG10(a)": [math.log10(each) for each in (4, 1, 9, 16)],
+        "a - AVG(a)": [-3.5, -6.5, 1.5, 8.5], "a / SUM(a)": [each / 30 for each in (4, 1, 9, 16)], "MAX([a, b])": [4, 1, 9, 16], "MIN([a, b])": [4, -2.5, 9, 16],
+        "a * 0 + STDDEV(a)": [deviation] * 4,
+        "a * 0 + DATAPOINT_COUNT(a)": [4] * 4, "DIFF(a)": [-3, 8, 7], "DIFF_TIME(a)": [60] * 3, "RATE(a)": [-0.05, 8 / 60, 7 / 60], "RUNNING_SUM(a)": [4, 5, 14, 30],
+        "FILL(b, 0) + a": [4, -1.5, 9, 16], "FIRST([a, b])": [4, 1, 9, 16], "LAST([a, b])": [-2.5], "IF(a > 5, a, 0)": [0, 0, 9, 16], "SUM(METRICS())": [4, -1.5, 9, 16],
+        "a * 0 + METRIC_COUNT([a, b])": [2] * 4, "a * 0 + PERIOD(a)": [60] * 4, "REMOVE_EMPTY([a])": [4, 1, 9, 16], "SLICE(SORT([a, b], MAX, ASC), 0, 1)": [-2.5],
+        "EPOCH(a) - EPOCH(a)": [0] * 4, "MINUTE(a)": [at(minute).minute for minute in range(4)], "HOUR(a)": [at(minute).hour for minute in range(4)],
+        "DAY(a)": [at(minute).isoweekday() for minute in range(4)], "DATE(a)": [at(minute).day for minute in range(4)], "MONTH(a)": [at(minute).month for minute in range(4)],
+        "YEAR(a)": [at(minute).year for minute in range(4)], f"SEARCH('{{{namespace}}} MetricName=\"A\"', 'Sum', 60)": [4, 1, 9, 16],
+        "a ^ 2 - a * a": [0] * 4, "(a > 3) AND (a < 10)": [1, 0, 1, 0], "(a == 4) OR (a == 16)": [1, 0, 0, 1], "-a": [-4, -1, -9, -16],
+    }
+    for expression, values in expected.items():
+        ask = [*sources, {"Id": "x", "Expression": expression}]
+        (told,) = cloudwatch.get_metric_data(MetricDataQueries=ask, StartTime=start, EndTime=minutes_ago(0), ScanBy="TimestampAscending")["MetricDataResults"]
+        assert told["Values"] == pytest.approx(values), expression
+    ask = [*sources, {"Id": "x", "Expression": "a * 0 + TIME_SERIES(3)"}]
+    (told,) = cloudwatch.get_metric_data(MetricDataQueries=ask, StartTime=start, EndTime=minutes_ago(0))["MetricDataResults"]
+    assert set(told["Values"]) == {3}
+    code, message = refused(cloudwatch.get_metric_data, MetricDataQueries=[*sources, {"Id": "x", "Expression": "CUBE(a)"}], StartTime=start, EndTime=minutes_ago(0))
+    assert code == "ValidationError" and "CUBE" in message
 
 
 def test_alarms_call_somebody(server, cloudwatch, namespace, hook):

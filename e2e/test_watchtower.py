@@ -45,3 +45,16 @@ def test_a_patched_boto3_that_feeds_back_is_told_of(server, api, service):
     (loop,) = [each for each in cloudwatch["feedback_loops"] if each["place"] == f"{sent['group']}, web"]
     assert loop["requests"] >= 3 and loop["lines"] <= len(complaints) and "X-Ray" in loop["cause"] and "aws_xray_sdk" in loop["advice"]
     assert loop["sample"] in complaints
+
+
+def test_what_connect_advises_ends_the_loop(server, api, service):
+    sent = run([*python_app("flask_watchtower_app.py"), "6"], server.environment(service) | {"E2E_ADVISED": "1"})
+
+    def told():
+        logs = api.get("/api/logs", log_group=sent["group"], limit=1000)["logs"]
+        assert sorted(log["body"] for log in logs if log["body"].startswith("cart ")) == sorted(f"cart {at}" for at in range(sent["answered"]))
+        assert not [log["body"] for log in logs if "segment" in log["body"]]
+
+    eventually(told)
+    (cloudwatch,) = [each for each in api.get("/api/receivers")["receivers"] if each["name"] == "cloudwatch"]
+    assert f"{sent['group']}, web" not in {each["place"] for each in cloudwatch["feedback_loops"]}

@@ -88,11 +88,19 @@ await step('a box on the heatmap runs BubbleUp', async () => {
   await page.mouse.down();
   await page.mouse.move(x + width - 2, y + height * 0.55, { steps: 6 });
   await page.mouse.up();
-  await by('bubble-up').waitFor();
+  await page.locator('[data-testid=bubble-up][data-whole=true]').waitFor();
   assert.equal(param('tab'), 'bubbleup');
   assert.match(param('selv') ?? '', /^duration_ms:/);
   assert.ok((await by('bubble-field').count()) > 0);
   assert.ok((await page.locator('[data-testid=bubble-field][data-source=resource]').count()) > 0);
+});
+
+await step('BubbleUp is read: most different first, shares of the selected and of the others', async () => {
+  const fields = by('bubble-field').filter({ visible: true });
+  const scores = (await fields.locator('header span[title*="would have to have"]').allInnerTexts()).map((text) => Number.parseFloat(text));
+  assert.deepEqual(scores, [...scores].sort((a, b) => b - a));
+  assert.match(await fields.locator('li').first().innerText(), /%[\s\S]*%/);
+  assert.match(await by('bubble-up').locator('..').innerText(), /selected[\s\S]*others/);
 });
 
 await step('a value of BubbleUp changes the question', async () => {
@@ -120,6 +128,59 @@ await step('a point of a chart offers its trace, and a closer look', async () =>
   await by('point-zoom').click();
   await page.waitForURL((url) => (url.searchParams.get('time') ?? '').includes('..'));
   await by('point-zoom').waitFor({ state: 'detached' });
+});
+
+await step('a point of a chart opens its trace', async () => {
+  const filters = [{ column: 'service.name', op: '=', value: service }, { column: 'duration_ms', op: 'exists' }];
+  const asked = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query: { time_range: 3600, filters }, columns: ['name'], limit: 1 }) };
+  const newest = Number((await (await fetch(`${http}/api/explore/rows`, asked)).json()).rows[0][0]) / 1e6;
+  await page.goto(`${http}/explore?time=1h&step=300&calc=MAX(duration_ms)&where=service.name%20=%20"${service}"`);
+  await by('summary-row').first().waitFor();
+  const plot = page.locator('[data-testid=explore-chart] .u-over').first();
+  const { width, height } = await plot.boundingBox();
+  const first = Math.floor((Date.now() - 3_600_000) / 300_000) * 300_000;
+  const steps = Math.ceil((Date.now() - first) / 300_000);
+  await plot.click({ position: { x: ((Math.floor((newest - first) / 300_000) + 0.5) / steps) * width, y: height * 0.5 } });
+  await by('point-trace').click();
+  await page.waitForURL('**/traces/*');
+  await by('span-row').first().waitFor();
+});
+
+await step('a chart is read and selected in by keyboard alone', async () => {
+  await page.goto(`${http}/explore?time=1h&calc=COUNT`);
+  await by('summary-row').first().waitFor();
+  const chart = page.locator('[data-testid=explore-chart] [role=img]').first();
+  await chart.focus();
+  for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowRight']) await page.keyboard.press(key);
+  const told = page.locator('[data-testid=series-chart] [data-looked]').first();
+  await told.waitFor();
+  await page.keyboard.press('Shift+ArrowLeft');
+  await page.keyboard.press('Shift+ArrowLeft');
+  await page.keyboard.press('Enter');
+  await by('selection').waitFor();
+  const [start, end] = (param('sel') ?? '').split('..');
+  assert.ok(start !== undefined && start < end);
+  await by('selection-clear').click();
+  await chart.focus();
+  await page.keyboard.press('ArrowLeft');
+  await page.keyboard.press('Enter');
+  await by('point-zoom').waitFor();
+  await page.keyboard.press('Escape');
+  await by('point-zoom').waitFor({ state: 'detached' });
+});
+
+await step('several figures in one chart', async () => {
+  await page.goto(`${http}/explore?time=1h&calc=COUNT,P50(duration_ms),P95(duration_ms),MAX(duration_ms)`);
+  await by('summary-row').first().waitFor();
+  assert.equal(await by('explore-chart').count(), 4);
+  await by('draw').selectOption('overlay');
+  await page.locator('[data-testid=explore-chart][data-label="P50(duration_ms), P95(duration_ms), MAX(duration_ms)"]').waitFor();
+  assert.equal(await by('explore-chart').count(), 2);
+  const lines = page.locator('[data-testid=explore-chart]').nth(1).locator('[role=img]');
+  assert.match(await lines.getAttribute('aria-label'), /P50\(duration_ms\) up to .*MAX\(duration_ms\) up to/);
+  await lines.focus();
+  await page.keyboard.press('ArrowLeft');
+  await page.locator('[data-testid=explore-chart]').nth(1).locator('[data-looked]').nth(2).waitFor();
 });
 
 await step('compared, stacked, logarithmic', async () => {

@@ -132,7 +132,7 @@ async fn bubble_up(asker: &Asker, end: i64) {
     let (mut cpu, mut whole, mut told) = (f64::MAX, f64::MAX, String::new());
     for _ in 0..RUNS {
         let (before, started) = (cpu_ms(), Instant::now());
-        let answer = asker.explore_bubble_up(&question, &selection, usize::MAX).await.unwrap();
+        let answer = asker.explore_bubble_up(&question, &selection, usize::MAX, &|_| {}).await.unwrap();
         cpu = cpu.min(cpu_ms() - before);
         whole = whole.min(started.elapsed().as_secs_f64() * 1e3);
         let first = answer.fields.first().map(|field| format!("{} {:.3}", field.column, field.score)).unwrap_or_default();

@@ -94,7 +94,14 @@ function asked(question: Question, time: Time, now: number) {
   return { query: specificationOf(question), dataset: question.dataset ?? null, start: String(Math.floor(start)), end: String(Math.ceil(end)) };
 }
 
-type Event = { begin: Begin } | { progress: Progress } | { partial: Answer } | { answer: Answer } | { end: Stats } | { error: { code: string; message: string; position?: number | null } };
+interface Failed {
+  error: { code: string; message: string; position?: number | null };
+}
+
+type Event = { begin: Begin } | { progress: Progress } | { partial: Answer } | { answer: Answer } | { end: Stats } | Failed;
+
+const failureOf = ({ error }: Failed) => new ApiError(200, error.code, error.message, error.position ?? null);
+const cutShort = () => new ApiError(200, 'cut_short', 'the answer ended before it was whole');
 
 /** Runs a question; `onTold` hears of progress and of estimates, the whole is returned. */
 export async function runQuestion(question: Question, time: Time, onTold: (told: Told) => void, signal?: AbortSignal): Promise<Told> {
@@ -102,16 +109,16 @@ export async function runQuestion(question: Question, time: Time, onTold: (told:
   if (question.compare !== undefined) body.query.compare_time_offset_seconds = question.compare;
   const response = await ask('/api/explore/query', { ...body, stream: true }, signal, 'application/x-ndjson');
   const heard: { told: Told | null } = { told: null };
-  for await (const event of lines(response)) {
+  for await (const event of lines<Event>(response)) {
     heard.told = after(heard.told, event);
     if (heard.told) onTold(heard.told);
   }
   if (heard.told?.answer) return heard.told;
-  throw new ApiError(200, 'cut_short', 'the answer ended before it was whole');
+  throw cutShort();
 }
 
 function after(told: Told | null, event: Event): Told | null {
-  if ('error' in event) throw new ApiError(200, event.error.code, event.error.message, event.error.position ?? null);
+  if ('error' in event) throw failureOf(event);
   if ('begin' in event) return { begin: event.begin, answer: null, progress: null, stats: null };
   if (told === null) return null;
   if ('progress' in event) return { ...told, progress: event.progress };
@@ -130,7 +137,7 @@ function readAnswer(answer: Answer, begin: Begin): Answer {
   return { ...answer, groups: groups.map(read), total: total && read(total), other: other && read(other), compare: compare && { ...compare, groups: compare.groups.map(read), total: compare.total && read(compare.total) } };
 }
 
-async function* lines(response: Response): AsyncGenerator<Event> {
+async function* lines<E>(response: Response): AsyncGenerator<E> {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   while (reader) {
@@ -138,9 +145,9 @@ async function* lines(response: Response): AsyncGenerator<Event> {
     if (done) break;
     const parts = (rest + value).split('\n');
     rest = parts.pop() ?? '';
-    for (const part of parts) if (part.trim() !== '') yield JSON.parse(part) as Event;
+    for (const part of parts) if (part.trim() !== '') yield JSON.parse(part) as E;
   }
-  if (rest.trim() !== '') yield JSON.parse(rest) as Event;
+  if (rest.trim() !== '') yield JSON.parse(rest) as E;
 }
 
 /** The most frequent values of a field that hold a text; calculated fields too. */
@@ -184,8 +191,12 @@ export interface BubbleUpAnswer {
   baseline: { rows: number; weight: number };
   fields: BubbleUpField[];
   sampled: boolean;
+  /** False of an estimate, and where events and log lines are still to come. */
+  is_whole: boolean;
   stats: Stats;
 }
+
+type BubbleUpEvent = { partial: BubbleUpAnswer } | { answer: BubbleUpAnswer } | Failed;
 
 /** Texts of times as the server reads them; what is not chosen is not sent. */
 function selected({ start, end, column, low, high, filters }: Selection) {
@@ -197,16 +208,18 @@ function selected({ start, end, column, low, high, filters }: Selection) {
   };
 }
 
-export const bubbleUp = (question: Question, selection: Selection, time: Time) =>
-  queryOptions({
-    queryKey: ['explore', 'bubble-up', question.filters, question.combination, question.calculated, question.dataset, selection, time],
-    queryFn: async ({ signal }) => {
-      const response = await ask('/api/explore/bubble-up', { ...asked(question, time, Date.now()), selection: selected(selection), limit: 60 }, signal, 'application/json');
-      return (await response.json()) as BubbleUpAnswer;
-    },
-    staleTime: 30_000,
-    retry: false,
-  });
+export const bubbleUpKey = (question: Question, selection: Selection | null, time: Time) => ['explore', 'bubble-up', question.filters, question.combination, question.calculated, question.dataset, selection, time];
+
+/** Compares what is selected with the rest; `onPartial` hears of what is known before all of it is. */
+export async function bubbleUp(question: Question, selection: Selection, time: Time, onPartial: (answer: BubbleUpAnswer) => void, signal?: AbortSignal): Promise<BubbleUpAnswer> {
+  const response = await ask('/api/explore/bubble-up', { ...asked(question, time, Date.now()), selection: selected(selection), limit: 60, stream: true }, signal, 'application/x-ndjson');
+  for await (const event of lines<BubbleUpEvent>(response)) {
+    if ('error' in event) throw failureOf(event);
+    if ('answer' in event) return event.answer;
+    onPartial(event.partial);
+  }
+  throw cutShort();
+}
 
 export interface RowsAnswer {
   columns: string[];

@@ -1701,6 +1701,7 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["ExploreBubbleUp"];
+                        "application/x-ndjson": components["schemas"]["BubbleUpEvent"];
                     };
                 };
                 400: {
@@ -5145,6 +5146,13 @@ export interface components {
             /** @description Further values that are not told. */
             values_left_out: number;
         };
+        /** @description What happens while rows are compared. The last is `Answer`, unless it failed. */
+        BubbleUpEvent: {
+            /** @description Takes the place of the one before. */
+            partial: components["schemas"]["ExploreBubbleUp"];
+        } | {
+            answer: components["schemas"]["ExploreBubbleUp"];
+        };
         BubbleUpQuery: {
             /** @description The rows they are compared with, as a condition; all others of the range by default. */
             baseline?: string | null;
@@ -5540,6 +5548,8 @@ export interface components {
             baseline: components["schemas"]["ExploreCompared"];
             /** @description Most different first; those that differ no more than chance makes them come last. */
             fields: components["schemas"]["ExploreField"][];
+            /** @description False of an estimate, and where events and log lines are still to come. */
+            is_whole: boolean;
             sampled: boolean;
             selection: components["schemas"]["ExploreCompared"];
             stats: components["schemas"]["Stats"];
@@ -5552,6 +5562,8 @@ export interface components {
             query: Record<string, unknown>;
             selection: components["schemas"]["ExploreSelected"];
             start?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Whether estimates are told on the way, as lines of JSON or server-sent events: `partial`, then `answer`, or `error`. */
+            stream?: boolean;
         };
         ExploreCalculation: {
             column?: string | null;

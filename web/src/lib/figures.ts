@@ -13,14 +13,30 @@ const COUNTED = new Set(['COUNT', 'COUNT_DISTINCT', 'CONCURRENCY']);
 const MILLIS = /(^|[._])(duration|latency|elapsed|time)?_?ms$/i;
 const BYTES = /(^|[._])(bytes|body\.size)$/i;
 
+export type Measure = 'ms' | 'ns' | 'bytes' | 'number';
+
+/** What figures of this calculation measure: those of one measure can share an axis. */
+export function measureOf({ op, column, unit }: Calculated): Measure {
+  if (COUNTED.has(op)) return 'number';
+  if (unit === 'ms' || (unit === undefined || unit === null ? column && MILLIS.test(column) : false)) return 'ms';
+  if (unit === 'ns') return 'ns';
+  return unit === 'bytes' || (column && BYTES.test(column)) ? 'bytes' : 'number';
+}
+
 /** How figures of this calculation are written; `axis` where they are round. */
-export function formatOf({ op, column, unit }: Calculated, axis = false): (value: number) => string {
-  if (!COUNTED.has(op)) {
-    if (unit === 'ms' || (unit === undefined || unit === null ? column && MILLIS.test(column) : false)) return (value) => (axis ? durationTick : duration)(value * 1e6);
-    if (unit === 'ns') return axis ? durationTick : duration;
-    if (unit === 'bytes' || (column && BYTES.test(column))) return bytes;
-  }
-  return number;
+export function formatOf(calculation: Calculated, axis = false): (value: number) => string {
+  const time = axis ? durationTick : duration;
+  return { ms: (value: number) => time(value * 1e6), ns: time, bytes, number }[measureOf(calculation)];
+}
+
+/** The places of calculations that are drawn in one chart: those of one measure; what is no line stays alone. */
+export function overlaid(calculations: readonly (Calculated & { kind: string })[]): number[][] {
+  const charts = new Map<string, number[]>();
+  calculations.forEach((one, i) => {
+    const chart = one.kind === 'heatmap' ? `heatmap ${i}` : measureOf(one);
+    charts.set(chart, [...(charts.get(chart) ?? []), i]);
+  });
+  return [...charts.values()];
 }
 
 export function number(value: number): string {

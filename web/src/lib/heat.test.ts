@@ -1,6 +1,6 @@
 // Heatmaps of any field, and figures.
 import { expect, test } from 'vitest';
-import { changeText, formatOf, groupColours, keyText } from './figures';
+import { changeText, formatOf, groupColours, keyText, overlaid } from './figures';
 import { boxOf, cellsOf, cellUnder, linearTicks, shareOf, valueAt } from './heat';
 
 const plain = (text: string) => text.replace(/\u00a0/g, ' ');
@@ -27,6 +27,12 @@ test('what is not positive, or lies close, has a linear axis', () => {
   expect(cellsOf([[{ low: 10, high: 20, count: 1 }]], 'log').logarithmic).toBe(true);
   expect(cellsOf([]).cells).toEqual([]);
   expect(linearTicks(0, 10, 5)).toEqual([0, 2, 4, 6, 8, 10]);
+});
+
+test('figures of one measure share a chart', () => {
+  const value = (op: string, column?: string) => ({ op, column, kind: 'value' });
+  const heat = { op: 'HEATMAP', column: 'duration_ms', kind: 'heatmap' };
+  expect(overlaid([value('COUNT'), value('P50', 'duration_ms'), heat, value('MAX', 'duration_ms'), value('CONCURRENCY'), heat])).toEqual([[0, 4], [1, 3], [2], [5]]);
 });
 
 test('figures', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chartOf, fieldWritten, wantsCommand, withEntry } from './insights';
+import { chartOf, fieldWritten, ordered, wantsCommand, withEntry } from './insights';
 
 const columns = [
   { name: 'bin(1m)', type: 'timestamp' },
@@ -23,6 +23,12 @@ describe('charts of answers', () => {
   it('draws nothing of what has no figures or one row', () => {
     expect(chartOf(columns.slice(0, 2), [['2026-11-21T12:02:00Z', 'a'], ['2026-11-21T12:03:00Z', 'b']])).toBeNull();
     expect(chartOf(columns, [['2026-11-21T12:02:00Z', 'a', 1]])).toBeNull();
+  });
+  it('puts the newest first where a query says no order', () => {
+    const rows = [['2026-11-21T12:00:00Z', 'a', 1], ['2026-11-21T12:02:00Z', 'b', 2], ['2026-11-21T12:02:00Z', 'a', 3]];
+    expect(ordered('stats count(*) by bin(1m), level', columns, rows).map((row) => row[2])).toEqual([2, 3, 1]);
+    for (const query of ['stats count(*) as n by bin(1m) | sort n', 'SELECT 1 ORDER BY 1']) expect(ordered(query, columns, rows), query).toBe(rows);
+    expect(ordered('stats count(*) by level', columns.slice(1), rows)).toBe(rows);
   });
   it('knows where a command begins', () => {
     for (const [before, wanted] of [['', true], ['fi', true], ['fields a | ', true], ['fields a | st', true], ['fields @m', false], ['stats count(', false]] as const) expect(wantsCommand(before), before).toBe(wanted);

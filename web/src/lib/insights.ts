@@ -68,6 +68,14 @@ export function chartOf(columns: InsightsColumn[], rows: Cell[][]): TimeSeries |
   return { kind: 'time', start, step, series: all.slice(0, SERIES_MAX), more: Math.max(0, all.length - SERIES_MAX) };
 }
 
+/** Rows of a chart over time, the newest first, where the query leaves their order open. */
+export function ordered(query: string, columns: InsightsColumn[], rows: Cell[][]): Cell[][] {
+  const time = columns.findIndex(isTime);
+  if (time < 0 || /\b(sort|order\s+by)\b/i.test(query)) return rows;
+  const moment = (row: Cell[]) => String(row[time] ?? '');
+  return [...rows].sort((a, b) => (moment(a) < moment(b) ? 1 : moment(a) > moment(b) ? -1 : 0));
+}
+
 /** Whether a command is wanted at the caret: at the start, after a bar, or within the first word of a line. */
 export function wantsCommand(before: string): boolean {
   const stage = before.slice(before.lastIndexOf('|') + 1);
@@ -81,7 +89,7 @@ export type InsightsLanguage = 'cwli' | 'ppl' | 'sql';
 
 /** What a query may be written in, as people call it. */
 export const LANGUAGES: { value: InsightsLanguage; label: string; placeholder: string }[] = [
-  { value: 'cwli', label: 'Insights', placeholder: 'fields @timestamp, @message | filter @message like /timeout/ | sort @timestamp desc' },
+  { value: 'cwli', label: 'Insights QL', placeholder: 'fields @timestamp, @message | filter @message like /timeout/ | sort @timestamp desc' },
   { value: 'ppl', label: 'PPL', placeholder: "where level = 'error' | stats count() as errors by span(@timestamp, 5m)" },
   { value: 'sql', label: 'SQL', placeholder: "SELECT severity_text, count(*) AS lines FROM logs WHERE time > now() - INTERVAL '1 hour' GROUP BY 1" },
 ];

@@ -1,8 +1,9 @@
 // A text of several lines that is coloured as it is written and completed at the caret. The text stands in a plain field;
 // the colours lie exactly beneath it.
-import { useEffect, useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
+import { useId, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { stillFits } from '../lib/stale';
 import styles from './CodeField.module.css';
+import { Suggestions } from './Suggestions';
 import type { TokenSuggestion, TokenSuggestions } from './TokenField';
 
 interface Props {
@@ -48,9 +49,6 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
     // The list is another one at every stroke; where it hangs is said by its start.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [found, list?.start]);
-  useEffect(() => {
-    document.getElementById(`${listId}-${chosen}`)?.scrollIntoView({ block: 'nearest' });
-  }, [chosen, listId]);
 
   const shut = () => {
     asked.current += 1;
@@ -78,8 +76,7 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
     after.current = caret;
     onChange(value.slice(0, start) + text.replace('|', '') + value.slice(end));
   };
-  const take = (i: number) => {
-    const item = list?.items[i];
+  const take = (item: TokenSuggestion | undefined) => {
     if (!list || !item) return;
     put(list.start, list.end, item.insert ?? item.text);
     shut();
@@ -90,7 +87,7 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
       shut();
       onRun();
     } else if (event.key === ' ' && event.ctrlKey) look(0);
-    else if (list && (event.key === 'Enter' || event.key === 'Tab')) take(chosen);
+    else if (list && (event.key === 'Enter' || event.key === 'Tab')) take(list.items[chosen]);
     else if (list && event.key === 'ArrowDown') setChosen((chosen + 1) % list.items.length);
     else if (list && event.key === 'ArrowUp') setChosen((chosen - 1 + list.items.length) % list.items.length);
     else if (event.key === 'Escape') {
@@ -145,24 +142,7 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
         }}
       />
       {list && place && (
-        <ul className={styles.list} role="listbox" id={listId} aria-label="Suggestions" style={place}>
-          {list.items.map((item, i) => (
-            <li
-              key={`${item.text} ${i}`}
-              id={`${listId}-${i}`}
-              role="option"
-              aria-selected={i === chosen}
-              onPointerEnter={() => setChosen(i)}
-              onPointerDown={(event) => {
-                event.preventDefault();
-                take(i);
-              }}
-            >
-              <span>{item.text}</span>
-              {item.hint && <span>{item.hint}</span>}
-            </li>
-          ))}
-        </ul>
+        <Suggestions id={listId} items={list.items} chosen={chosen} onChoose={setChosen} onTake={take} className={styles.list} style={place} />
       )}
     </div>
   );

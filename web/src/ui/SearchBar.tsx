@@ -4,6 +4,7 @@ import { completingAt, quoted, type Completing } from '../lib/search';
 import { BareButton, Input } from './Control';
 import { Icon } from './Icon';
 import styles from './SearchBar.module.css';
+import { Suggestions } from './Suggestions';
 
 export interface Suggestion {
   text: string;
@@ -41,9 +42,6 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest, comp
   const asked = useRef(0);
   const listId = useId();
   useEffect(() => setText(value), [value]);
-  useEffect(() => {
-    if (chosen >= 0) document.getElementById(`${listId}-${chosen}`)?.scrollIntoView({ block: 'nearest' });
-  }, [chosen, listId]);
 
   const look = () => {
     if (!suggest) return;
@@ -141,24 +139,7 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest, comp
       />
       <span className={styles.end}>{text === '' ? main && <kbd>/</kbd> : <BareButton icon="close" label="Clear search" onClick={() => send('')} />}</span>
       {list && (
-        <ul className={styles.list} role="listbox" id={listId} aria-label="Suggestions">
-          {list.items.map((item, i) => (
-            <li
-              key={item.text}
-              id={`${listId}-${i}`}
-              role="option"
-              aria-selected={i === chosen}
-              onPointerEnter={() => setChosen(i)}
-              onPointerDown={(event) => {
-                event.preventDefault();
-                take(item);
-              }}
-            >
-              <span>{item.text}</span>
-              {item.hint && <span>{item.hint}</span>}
-            </li>
-          ))}
-        </ul>
+        <Suggestions id={listId} items={list.items} chosen={chosen} onChoose={setChosen} onTake={take} className={styles.list} />
       )}
     </div>
   );

@@ -1,7 +1,8 @@
 // A clause as a row of chips that are written, completed, changed in place and taken away.
-import { useEffect, useId, useRef, useState, type ReactNode } from 'react';
+import { useId, useRef, useState, type ReactNode } from 'react';
 import { stillFits } from '../lib/stale';
 import { Icon } from './Icon';
+import { Suggestions } from './Suggestions';
 import styles from './TokenField.module.css';
 
 export interface TokenSuggestion {
@@ -55,9 +56,6 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
   const field = useRef<HTMLInputElement>(null);
   const asked = useRef(0);
   const listId = useId();
-  useEffect(() => {
-    if (chosen >= 0) document.getElementById(`${listId}-${chosen}`)?.scrollIntoView({ block: 'nearest' });
-  }, [chosen, listId]);
 
   const look = () => {
     asked.current += 1;
@@ -234,24 +232,7 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
         </span>
       )}
       {list && (
-        <ul className={styles.list} role="listbox" id={listId} aria-label="Suggestions">
-          {list.items.map((item, i) => (
-            <li
-              key={`${item.text} ${i}`}
-              id={`${listId}-${i}`}
-              role="option"
-              aria-selected={i === chosen}
-              onPointerEnter={() => setChosen(i)}
-              onPointerDown={(event) => {
-                event.preventDefault();
-                take(item);
-              }}
-            >
-              <span>{item.text}</span>
-              {item.hint && <span>{item.hint}</span>}
-            </li>
-          ))}
-        </ul>
+        <Suggestions id={listId} items={list.items} chosen={chosen} onChoose={setChosen} onTake={take} className={styles.list} />
       )}
     </div>
   );

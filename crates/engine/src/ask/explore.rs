@@ -133,7 +133,7 @@ pub struct ExploreRows {
 }
 
 /// An estimate is made where there are so many times the rows it rests on: short of that the whole comes soon after it.
-const ESTIMATED_TIMES_MIN: u64 = 20;
+pub(super) const ESTIMATED_TIMES_MIN: u64 = 20;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 

@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use analysis::bubble_up::rank;
+use analysis::bubble_up::{Difference, Totals, rank};
 use arrow::datatypes::DataType;
 use datafusion::dataframe::DataFrame;
 use languages::honeycomb::{
-    BUILT_IN, Calculation, Filter, FilterOperator, LowerContext, QuerySpecification, Times, lower, names_used,
+    BUILT_IN, Calculation, Filter, FilterOperator, LowerContext, QuerySpecification, Times, Window, lower, names_used,
 };
 use model::Signal;
 use serde::Serialize;
@@ -18,14 +18,14 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::bubble_up::{BubbleUpColumn, columns, tell, totals};
-use super::explore::{ExploreQuestion, reach};
+use super::explore::{ESTIMATED_TIMES_MIN, ExploreQuestion, reach};
 use super::explore_linked::Linked;
 use super::honeycomb::{HoneycombError, cell};
 use super::{Asker, Stats};
 use crate::answer::QueryStats;
 use crate::bubble_up::{ColumnCounts, Comparison, Told};
 use crate::error::EngineError;
-use crate::limits::{BUBBLE_UP_COLUMNS_MAX, BUBBLE_UP_LINKED_ROWS_MAX};
+use crate::limits::{BUBBLE_UP_COLUMNS_MAX, BUBBLE_UP_LINKED_ROWS_MAX, EXPLORE_ESTIMATE_ROWS};
 use crate::session::Session;
 
 /// The rows of a query that stand out.
@@ -48,7 +48,18 @@ pub struct ExploreBubbleUp {
     /// Most different first; those that differ no more than chance makes them come last.
     pub fields: Vec<ExploreField>,
     pub sampled: bool,
+    /// False of an estimate, and where events and log lines are still to come.
+    pub is_whole: bool,
     pub stats: Stats,
+}
+
+/// What happens while rows are compared. The last is `Answer`, unless it failed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BubbleUpEvent {
+    /// Takes the place of the one before.
+    Partial(ExploreBubbleUp),
+    Answer(ExploreBubbleUp),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -146,25 +157,61 @@ const NAMED_OTHERWISE: &[&str] =
 const ROWS_PER_TRACE: usize = 12;
 
 impl Asker {
-    /// Compares the rows of a query that are selected with its others, field by field.
+    /// Compares the rows of a query that are selected with its others, field by field. Where estimates are wanted, `told` hears
+    /// of one over the rows around the selection's edge, and of the rows' own fields before what hangs on their traces.
     pub async fn explore_bubble_up(
         &self,
         question: &ExploreQuestion,
         selection: &ExploreSelection,
         limit: usize,
+        told: &(dyn Fn(ExploreBubbleUp) + Send + Sync),
     ) -> Result<ExploreBubbleUp, HoneycombError> {
         let times = Times::of(&question.query.specification, question.query.now_unix_seconds)?;
         let session = self.session(reach(&times, &question.query.specification)).await?;
-        let (sources, is_cut) = fields(&session)?;
+        if let Some(window) = window_around(&session, selection, &times).filter(|_| question.with_estimates) {
+            told(self.compared(&session, question, selection, window).await?.answer(limit, false));
+        }
+        let mut compared = self.compared(&session, question, selection, Window::WHOLE).await?;
+        let lines = session.view.snapshot(Signal::Logs).rows_total;
+        if compared.rows <= 0.0 || lines == 0 {
+            return Ok(compared.answer(limit, true));
+        }
+        if compared.rows.max(lines as f64) > BUBBLE_UP_LINKED_ROWS_MAX as f64 {
+            let message = format!("events and log lines of traces are compared for {BUBBLE_UP_LINKED_ROWS_MAX} rows at most");
+            compared.truncated.get_or_insert(message);
+            return Ok(compared.answer(limit, true));
+        }
+        if question.with_estimates {
+            told(compared.answer(limit, false));
+        }
+        let mean_weight = compared.weight / compared.rows;
+        for linked in [Linked::Events, Linked::Lines] {
+            let (columns, stats) = self.explore_linked(question, selection, linked, &compared.resource, mean_weight).await?;
+            let columns = columns.into_iter().map(|(column, difference)| ((column, linked.source()), difference));
+            compared.fields.extend(columns);
+            compared.stats = QueryStats { rows_total: compared.stats.rows_total, ..compared.stats.plus(stats) };
+        }
+        Ok(compared.answer(limit, true))
+    }
+
+    /// The fields of the rows themselves, inside and outside the selection.
+    async fn compared(
+        &self,
+        session: &Session,
+        question: &ExploreQuestion,
+        selection: &ExploreSelection,
+        window: Window,
+    ) -> Result<Compared, HoneycombError> {
+        let (sources, is_cut) = fields(session)?;
         let names: Vec<String> = sources.keys().cloned().collect();
         let mut asked = asked(question, names.into_iter().chain([RESOURCE.to_owned()]).collect(), selecting(selection));
         asked.narrowed.extend(selection.column.as_deref().map(exists));
         let state = session.state();
-        let context = self.explore_context(&session, &state, &asked).await?;
+        let context = self.explore_context(session, &state, &asked).await?;
         let mut used = names_used(&question.query.specification, &context)?;
         used.extend(asked.narrowed.iter().chain(&selection.filters).map(|filter| filter.column.clone()));
         let alone: Vec<&str> = OWN_ALONE.iter().copied().filter(|name| !used.iter().any(|used| used == name)).collect();
-        let lowered = lower(&asked.query.specification, LowerContext { alone: &alone, ..context })?;
+        let lowered = lower(&asked.query.specification, LowerContext { alone: &alone, window, ..context })?;
         let rows = lowered.selected(selection.start.unwrap_or(i64::MIN), selection.end.unwrap_or(i64::MAX))?;
         let types: Vec<DataType> = rows.schema().fields().iter().map(|field| field.data_type().clone()).collect();
         let counted = types.len().saturating_sub(2);
@@ -175,44 +222,19 @@ impl Asker {
         let totals = totals(&counts);
         let resource = counts.columns.pop().map(|mut counts| resource_keys(&mut counts)).unwrap_or_default();
         let columns = sources.iter().zip(&mut counts.columns);
-        let mut told: Vec<_> = columns
-            .map(|((name, source), counts)| {
-                let (column, difference) = tell(name, counts, &totals);
-                ((column, if resource.contains(name) { RESOURCE } else { *source }), difference)
-            })
-            .collect();
-        let (mut truncated, mut query_stats) =
-            (is_cut.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} fields of more")), answer.stats);
-        let lines = session.view.snapshot(Signal::Logs).rows_total;
-        let whole: f64 = counts.weights[0];
-        match counts.rows[0] {
-            rows if rows <= 0.0 => {}
-            rows if rows.max(lines as f64) > BUBBLE_UP_LINKED_ROWS_MAX as f64 => {
-                let message = format!("events and log lines of traces are compared for {BUBBLE_UP_LINKED_ROWS_MAX} rows at most");
-                truncated.get_or_insert(message);
-            }
-            _ if lines == 0 => {}
-            rows => {
-                for linked in [Linked::Events, Linked::Lines] {
-                    let (columns, stats) = self.explore_linked(question, selection, linked, &resource, whole / rows).await?;
-                    told.extend(columns.into_iter().map(|(column, difference)| ((column, linked.source()), difference)));
-                    query_stats = QueryStats { rows_total: query_stats.rows_total, ..query_stats.plus(stats) };
-                }
-            }
-        }
-        rank(&mut told);
-        // A field that no row has says nothing.
-        told.retain(|((column, _), _)| column.null_share_selection < 1.0 || column.null_share_baseline < 1.0);
-        told.truncate(limit);
-        let mut stats: Stats = query_stats.into();
-        stats.sampled = counts.rows != counts.weights;
-        stats.truncated = truncated;
-        Ok(ExploreBubbleUp {
-            fields: told.into_iter().map(|((column, source), _)| field(column, source)).collect(),
-            selection: ExploreCompared { rows: totals.selection_rows, weight: totals.selection },
-            baseline: ExploreCompared { rows: totals.baseline_rows, weight: totals.baseline },
-            sampled: stats.sampled,
-            stats,
+        let fields = columns.map(|((name, source), counts)| {
+            let (column, difference) = tell(name, counts, &totals);
+            ((column, if resource.contains(name) { RESOURCE } else { *source }), difference)
+        });
+        Ok(Compared {
+            fields: fields.collect(),
+            resource,
+            rows: counts.rows[0],
+            weight: counts.weights[0],
+            sampled: counts.rows != counts.weights,
+            totals,
+            truncated: is_cut.then(|| format!("the first {BUBBLE_UP_COLUMNS_MAX} fields of more")),
+            stats: answer.stats,
         })
     }
 
@@ -267,6 +289,59 @@ impl Asker {
         }
         Ok(ExploreTraces { traces, stats: answer.stats.into() })
     }
+}
+
+/// Rows inside and outside a selection, field by field.
+struct Compared {
+    /// Each with who tells it.
+    fields: Vec<((BubbleUpColumn, &'static str), Difference)>,
+    /// Names of attributes that resources have.
+    resource: BTreeSet<String>,
+    totals: Totals,
+    /// Of both together, and what they stand for.
+    rows: f64,
+    weight: f64,
+    sampled: bool,
+    truncated: Option<String>,
+    stats: QueryStats,
+}
+
+impl Compared {
+    fn answer(&self, limit: usize, is_whole: bool) -> ExploreBubbleUp {
+        // A field that no row has says nothing.
+        let says = |column: &BubbleUpColumn| column.null_share_selection < 1.0 || column.null_share_baseline < 1.0;
+        let mut told: Vec<_> = self.fields.iter().filter(|((column, _), _)| says(column)).cloned().collect();
+        rank(&mut told);
+        told.truncate(limit);
+        let mut stats: Stats = self.stats.into();
+        stats.sampled = self.sampled;
+        stats.truncated = self.truncated.clone();
+        let totals = &self.totals;
+        ExploreBubbleUp {
+            fields: told.into_iter().map(|((column, source), _)| field(column, source)).collect(),
+            selection: ExploreCompared { rows: totals.selection_rows, weight: totals.selection },
+            baseline: ExploreCompared { rows: totals.baseline_rows, weight: totals.baseline },
+            sampled: stats.sampled,
+            is_whole,
+            stats,
+        }
+    }
+}
+
+/// A part of the range that has rows of both kinds, small enough to be read at once: around the edge of the selection's time,
+/// else the newest. Nothing where the whole is as soon there.
+fn window_around(session: &Session, selection: &ExploreSelection, times: &Times) -> Option<Window> {
+    let seen = session.seen();
+    if seen.rows_total < ESTIMATED_TIMES_MIN * EXPLORE_ESTIMATE_ROWS {
+        return None;
+    }
+    let share = EXPLORE_ESTIMATE_ROWS as f64 / seen.rows_total as f64;
+    let length = ((times.end - times.start) as f64 * share) as i64;
+    let inside = |edge: &i64| (times.start..times.end).contains(edge);
+    let edge = selection.start.filter(inside).or(selection.end.filter(inside));
+    let newest = seen.newest_unix_nano.unwrap_or(times.end).clamp(times.start, times.end);
+    let from = edge.map_or(newest - length, |edge| edge - length / 2);
+    Some(Window { from, to: from.saturating_add(length).max(from + 1), ..Window::WHOLE })
 }
 
 /// The calculation whose filters tell the selected rows.

@@ -70,8 +70,7 @@ pub(super) async fn told(
     let is_cut = keys.len() > limit;
     keys.truncate(limit);
     let wanted = Wanted { other: wanted.other && (is_cut || lowered.has_havings()), ..wanted };
-    let stats = summary.stats;
-    let told = Told { summary, keys, is_cut, series: None, total: None, total_series: None, other: None, stats };
+    let told = Told::of(summary, keys, is_cut);
     match groups.is_empty() {
         true => Ok(told),
         false => beside(runs, lowered, wanted, told).await,
@@ -107,18 +106,41 @@ async fn beside(
     wanted: Wanted,
     mut told: Told,
 ) -> Result<Told, HoneycombError> {
-    let stats = &mut told.stats;
     let is_one_reading = wanted.series || wanted.total && wanted.other;
     let around = if is_one_reading { lowered.around(&told.keys, wanted.series)? } else { None };
     if let Some(plan) = around {
-        let found = run(runs, plan, stats).await?;
-        let at = |level: Level, is_wanted: bool| is_wanted.then(|| at_level(&found, level)).transpose();
-        told.series = at(Level::Series, wanted.series)?;
-        told.total = at(Level::Total, wanted.total)?.filter(|total| total.rows() > 0);
-        told.total_series = at(Level::TotalSeries, wanted.total && wanted.series)?;
-        told.other = at(Level::Groups, wanted.other)?.map(|groups| without_place(&groups)).transpose()?;
-        told.other = told.other.take().filter(|other| other.rows() > 0);
+        let found = run(runs, plan, &mut told.stats).await?;
+        told.take(&found, wanted)?;
     }
+    with_the_rest(runs, lowered, wanted, told).await
+}
+
+impl Told {
+    fn of(summary: Answer, keys: Vec<Vec<ScalarValue>>, is_cut: bool) -> Told {
+        let stats = summary.stats;
+        Told { summary, keys, is_cut, series: None, total: None, total_series: None, other: None, stats }
+    }
+
+    /// Takes what is wanted beside the summary out of the one reading around it. Of no rows there is neither total nor rest.
+    fn take(&mut self, around: &Answer, wanted: Wanted) -> Result<(), EngineError> {
+        let at = |level: Level, is_wanted: bool| is_wanted.then(|| at_level(around, level)).transpose();
+        let some = |answer: &Answer| answer.rows() > 0;
+        self.series = at(Level::Series, wanted.series)?;
+        self.total = at(Level::Total, wanted.total)?.filter(some);
+        self.total_series = at(Level::TotalSeries, wanted.total && wanted.series)?;
+        self.other = at(Level::Groups, wanted.other)?.map(|groups| without_place(&groups)).transpose()?.filter(some);
+        Ok(())
+    }
+}
+
+/// Asks for what is wanted and not there yet, piece by piece.
+async fn with_the_rest(
+    runs: &(impl Runs + Sync),
+    lowered: &Lowered<'_>,
+    wanted: Wanted,
+    mut told: Told,
+) -> Result<Told, HoneycombError> {
+    let stats = &mut told.stats;
     if wanted.series && told.series.is_none() {
         told.series = Some(run(runs, lowered.series(&told.keys)?, stats).await?);
     }
@@ -146,20 +168,11 @@ pub(super) async fn told_of(
     }
     if let Some(plan) = lowered.around(&keys, wanted.series)? {
         let found = runs.run(plan).await?;
-        let at = |level: Level, is_wanted: bool| is_wanted.then(|| at_level(&found, level)).transpose();
-        let summary = at_level(&found, Level::Groups)?;
-        let series = at(Level::Series, wanted.series)?;
-        let total_series = at(Level::TotalSeries, wanted.total && wanted.series)?;
-        let mut total = at(Level::Total, wanted.total)?;
-        let mut stats = found.stats;
-        if total.as_ref().is_some_and(|total| total.rows() == 0) {
-            total = Some(run(runs, lowered.total()?, &mut stats).await?);
-        }
-        return Ok(Told { summary, keys, is_cut: false, series, total, total_series, other: None, stats });
+        let mut told = Told::of(at_level(&found, Level::Groups)?, keys, false);
+        told.take(&found, wanted)?;
+        return with_the_rest(runs, lowered, wanted, told).await;
     }
-    let summary = runs.run(lowered.results_of(&keys)?).await?;
-    let stats = summary.stats;
-    let told = Told { summary, keys, is_cut: false, series: None, total: None, total_series: None, other: None, stats };
+    let told = Told::of(runs.run(lowered.results_of(&keys)?).await?, keys, false);
     beside(runs, lowered, Wanted { total: wanted.total && !lowered.groups().is_empty(), ..wanted }, told).await
 }
 

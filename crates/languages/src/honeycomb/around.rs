@@ -36,11 +36,6 @@ impl Level {
 const GROUPING_ID: &str = datafusion_expr::Aggregate::INTERNAL_GROUPING_ID;
 
 impl Lowered<'_> {
-    /// Whether groups may be left out for what is calculated of them.
-    pub fn has_havings(&self) -> bool {
-        !self.specification.havings.is_empty()
-    }
-
     /// Everything beside the summary: `groups` are those told. `None` where it has to be asked piece by piece: when spans count
     /// in several steps, when values are differences between steps, when they are of series, and when there is but one piece.
     pub fn around(&self, groups: &[Vec<ScalarValue>], with_steps: bool) -> Result<Option<LogicalPlan>, LowerError> {
@@ -87,7 +82,8 @@ impl Lowered<'_> {
         sets.push(Vec::new());
         let sets = Expr::GroupingSet(GroupingSet::GroupingSets(sets.iter().map(|set| idents(set)).collect()));
         let length = (self.times.end - self.times.start) as f64;
-        let (aggregates, calculations) = self.calculated(None, length)?;
+        let places: Vec<usize> = (0..self.specification.calculations.len()).collect();
+        let (aggregates, calculations) = self.calculated(&places, None, length)?;
         let left_out = cast(ident(GROUPING_ID), DataType::Int64);
         // Levels are numbered as the sets of step and place are; a key that there is not is left out by every row.
         let level = match keys {

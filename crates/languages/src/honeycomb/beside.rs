@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion_common::arrow::datatypes::DataType;
-use datafusion_common::{Column, DataFusionError, NullEquality, not_impl_err};
+use datafusion_common::{Column, DataFusionError, NullEquality};
 use datafusion_expr::expr::WindowFunction;
 use datafusion_expr::{Expr, ExprFunctionExt, JoinType, LogicalPlan, LogicalPlanBuilder, TableSource, cast, ident, lit, when};
 use model::Signal;
 
 use super::fields::{EXCEPTION_COLUMNS, EXCEPTION_ESCAPED, EXCEPTION_FIELDS, escaped};
-use super::rows::{LowerContext, RowKind, aggregate, within};
+use super::rows::{LowerContext, RowKind, aggregate, own, unfolded, within};
 use super::typed::{Type, call, null_of};
 
 /// How far around a query's range a span's other rows are.
@@ -174,12 +174,10 @@ fn its_events(
 fn each_link(context: &LowerContext<'_>, spans: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     const KEPT: [&str; 10] =
         ["time", "received_at", "sample_rate", "trace_id", "span_id", "name", "status_code", "service.name", "resource", "scope"];
-    let mut columns: Vec<Expr> = KEPT.iter().map(|column| ident(*column).alias(*column)).collect();
-    columns.push(call(context.functions, "json_items", vec![ident("links")])?.alias(LINK));
-    if context.spelled {
-        return not_impl_err!("rows of links have no SQL");
-    }
-    LogicalPlanBuilder::from(spans).filter(ident("links").is_not_null())?.project(columns)?.unnest_column(LINK)?.build()
+    let columns = own(KEPT.iter().chain(&["links"]));
+    let linked = LogicalPlanBuilder::from(spans).filter(ident("links").is_not_null())?.project(columns)?.build()?;
+    let links = call(context.functions, "json_items", vec![ident("links")])?;
+    unfolded(context, linked, &KEPT.map(str::to_owned), links, LINK)
 }
 
 fn scan(source: &Arc<dyn TableSource>, signal: Signal, range: (i64, i64)) -> Result<LogicalPlanBuilder, DataFusionError> {

@@ -19,7 +19,7 @@ use super::fields;
 use super::filters::condition;
 use super::read::{STEPS_MAX, TIME_RANGE_DEFAULT};
 use super::relations;
-use super::rows::{Events, LowerContext, LowerError, Names, WEIGHT, fault};
+use super::rows::{Events, LowerContext, LowerError, Names, WEIGHT, apart, fault};
 use super::series::{self, SeriesRows};
 use super::typed::{Type, Typed, call, certainly, null_of};
 
@@ -320,19 +320,23 @@ impl Lowered<'_> {
     fn first(&self, count: usize) -> Result<LogicalPlan, LowerError> {
         let keys = self.group_columns();
         let summary = self.summary(self.rows.clone(), &keys)?;
-        let has_havings = !self.specification.havings.is_empty();
         let names: Vec<String> = summary.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let mut plan = LogicalPlanBuilder::from(if has_havings { self.apart(summary, "answers")? } else { summary });
+        let mut plan = LogicalPlanBuilder::from(if self.has_havings() { self.apart(summary, "answers")? } else { summary });
         for condition in self.having_conditions() {
             plan = plan.filter(condition)?;
         }
-        if has_havings && self.context.spelled {
+        if self.has_havings() && self.context.spelled {
             plan = plan.project(names.into_iter().map(|name| ident(&name).alias(name)).collect::<Vec<_>>())?;
         }
         if !keys.is_empty() {
             plan = plan.sort(self.orders(&keys))?;
         }
         Ok(plan.limit(0, Some(count))?.build()?)
+    }
+
+    /// Whether groups may be left out for what is calculated of them.
+    pub fn has_havings(&self) -> bool {
+        !self.specification.havings.is_empty()
     }
 
     pub(super) fn having_conditions(&self) -> Vec<Expr> {
@@ -491,17 +495,16 @@ impl Lowered<'_> {
         self.with_formulas(plan, keys)
     }
 
-    /// A part of a plan under a name, where it is to be told in SQL: what is joined or filtered there has to have one.
     fn apart(&self, plan: LogicalPlan, name: &str) -> Result<LogicalPlan, DataFusionError> {
-        if self.context.spelled { LogicalPlanBuilder::from(plan).alias(name)?.build() } else { Ok(plan) }
+        apart(&self.context, plan, name)
     }
 
     /// A rate over all of the range: how much a step adds on average, from the first step that has a value to the last.
     fn with_rates(&self, plan: LogicalPlan, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
         let mut step_keys = vec![BUCKET.to_owned()];
         step_keys.extend_from_slice(keys);
-        let steps = self.aggregated(self.stepped(rows, keys)?, &step_keys, Some(FIRST), self.times.step as f64)?;
         let rates: Vec<usize> = self.rates();
+        let steps = self.calculated_at(&rates, self.each_in_its_step(rows, keys)?, &step_keys, None, self.times.step as f64)?;
         let joined = match self.context.spelled {
             true => self.with_ends_spelled(plan, steps, keys, &rates)?,
             false => self.with_ends(plan, steps, keys, &rates)?,
@@ -625,6 +628,8 @@ impl Lowered<'_> {
                 let lag = Expr::WindowFunction(Box::new(lag))
                     .partition_by(keys.iter().map(|key| ident(key.as_str())).collect())
                     .order_by(vec![ident(BUCKET).sort(true, false)])
+                    // A step that is there for what runs through it has no value to differ from.
+                    .null_treatment(NullTreatment::IgnoreNulls)
                     .build()?;
                 windows.push(lag.alias(format!("v{place}")));
             }
@@ -645,15 +650,12 @@ impl Lowered<'_> {
 
     /// The rows with the step of each. Where concurrency is asked for, a row is there once for each step that its span touches.
     pub(super) fn stepped(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+        if !has_concurrency(self.specification) {
+            return self.each_in_its_step(rows, keys);
+        }
         let Times { first_step, step, end, .. } = self.times;
         let function = |name: &str, arguments: Vec<Expr>| call(self.context.functions, name, arguments);
         let mut columns: Vec<Expr> = self.row_columns(keys);
-        if !has_concurrency(self.specification) {
-            let steps = function("time_step", vec![ident(TIME), lit(first_step), lit(step)])?;
-            columns.push(steps.alias(BUCKET));
-            columns.push(lit(true).alias(FIRST));
-            return Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?);
-        }
         let nanos = || cast(ident(TIME), DataType::Int64);
         let step_of = |nanos: Expr| (nanos - lit(first_step)) / lit(step);
         let span_end = function("least", vec![nanos() + ident(DURATION), lit(end)])?;
@@ -673,6 +675,16 @@ impl Lowered<'_> {
             cast(covered, DataType::Float64).alias(COVERED),
         ]);
         Ok(exploded.project(columns)?.build()?)
+    }
+
+    /// Each row once, in the step that it began in.
+    fn each_in_its_step(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
+        let mut columns: Vec<Expr> = self.row_columns(keys);
+        let Times { first_step, step, .. } = self.times;
+        let steps = vec![ident(TIME), lit(first_step), lit(step)];
+        columns.push(call(self.context.functions, "time_step", steps)?.alias(BUCKET));
+        columns.push(lit(true).alias(FIRST));
+        Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)
     }
 
     /// What the rows have that is still needed.
@@ -704,18 +716,37 @@ impl Lowered<'_> {
         first: Option<&str>,
         length: f64,
     ) -> Result<LogicalPlan, LowerError> {
+        let all: Vec<usize> = (0..self.specification.calculations.len()).collect();
+        self.calculated_at(&all, rows, keys, first, length)
+    }
+
+    /// The same of the calculations at some places alone.
+    fn calculated_at(
+        &self,
+        places: &[usize],
+        rows: LogicalPlan,
+        keys: &[String],
+        first: Option<&str>,
+        length: f64,
+    ) -> Result<LogicalPlan, LowerError> {
         let columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
-        let (aggregates, told) = self.calculated(first, length)?;
+        let (aggregates, told) = self.calculated(places, first, length)?;
         let plan = LogicalPlanBuilder::from(rows).aggregate(columns.clone(), aggregates)?;
         Ok(plan.project(columns.into_iter().chain(told))?.build()?)
     }
 
-    /// The aggregates that the calculations need, and the calculations, `c0…`, made of them.
-    pub(super) fn calculated(&self, first: Option<&str>, length: f64) -> Result<(Vec<Expr>, Vec<Expr>), LowerError> {
+    /// The aggregates that the calculations at `places` need, and the calculations, `c0…`, made of them.
+    pub(super) fn calculated(
+        &self,
+        places: &[usize],
+        first: Option<&str>,
+        length: f64,
+    ) -> Result<(Vec<Expr>, Vec<Expr>), LowerError> {
         let mut aggregates = Vec::new();
         let mut columns = Vec::new();
         let repeats = first.filter(|_| has_concurrency(self.specification));
-        for (place, calculation) in self.specification.calculations.iter().enumerate() {
+        for &place in places {
+            let calculation = &self.specification.calculations[place];
             let filtered = (!calculation.filters.is_empty()).then(|| ident(format!("k{place}")));
             let is_concurrency = calculation.operation == Operation::Concurrency;
             let once = repeats.filter(|_| !is_concurrency).map(ident);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion_common::{DataFusionError, ScalarValue};
+use datafusion_common::{Column, DataFusionError, ScalarValue};
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_expr::registry::FunctionRegistry;
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableSource, ident, lit};
@@ -283,6 +283,38 @@ pub fn within((start, end): (i64, i64)) -> Expr {
 /// A moment as the columns have it.
 pub fn instant(nanos: i64) -> Expr {
     lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())))
+}
+
+/// Columns of a plan under the names that they have.
+pub fn own(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Expr> {
+    names.into_iter().map(|name| ident(name.as_ref()).alias(name.as_ref())).collect()
+}
+
+pub fn columns_of(plan: &LogicalPlan) -> Vec<String> {
+    plan.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// A part of a plan under a name, where it is to be told in SQL: what is joined, filtered or windowed there has to have one.
+pub fn apart(context: &LowerContext<'_>, plan: LogicalPlan, name: &str) -> Result<LogicalPlan, DataFusionError> {
+    if context.spelled { LogicalPlanBuilder::from(plan).alias(name)?.build() } else { Ok(plan) }
+}
+
+/// The rows once for each item of a list; those of an empty one are gone.
+pub fn unfolded(
+    context: &LowerContext<'_>,
+    rows: LogicalPlan,
+    kept: &[String],
+    list: Expr,
+    item: &str,
+) -> Result<LogicalPlan, DataFusionError> {
+    let rows = apart(context, rows, "folded")?;
+    let columns = kept.iter().map(|name| ident(name.as_str())).chain([list]);
+    let listed = LogicalPlanBuilder::from(rows).project(columns)?.build()?;
+    // The list has no name of its own: SQL knows it by the call that makes it.
+    let list = columns_of(&listed).pop().unwrap_or_default();
+    let unfolded = LogicalPlanBuilder::from(listed).unnest_column(Column::from_name(list.as_str()))?;
+    let columns = own(kept).into_iter().chain([ident(list).alias(item)]);
+    apart(context, unfolded.project(columns)?.build()?, "unfolded")
 }
 
 /// One of the engine's aggregates of one value.

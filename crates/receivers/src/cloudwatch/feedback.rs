@@ -17,8 +17,8 @@ pub struct Feedback {
 const KINDS: [Feedback; 2] = [
     Feedback {
         cause: "The X-Ray SDK has patched boto3 and complains of each call that has no segment; shipping that complaint is such a call.",
-        advice: "Keep the SDK's logger away from the handler: logging.getLogger(\"aws_xray_sdk\").propagate = False, or set \
-                 AWS_XRAY_CONTEXT_MISSING=IGNORE_ERROR.",
+        advice: "Keep the SDK's logger away from the handler: logging.getLogger(\"aws_xray_sdk\").propagate = False. \
+                 AWS_XRAY_CONTEXT_MISSING=IGNORE_ERROR silences only one of its two complaints.",
         loggers: &["aws_xray_sdk."],
         words: &["cannot find the current segment/subsegment", "No segment found, cannot begin subsegment"],
     },

@@ -205,26 +205,43 @@ impl Services {
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The events of a question. Dropping the stream ends the work.
-fn events(services: Services, question: ExploreQuestion) -> impl Stream<Item = Result<ExploreEvent, ExploreFailure>> {
+/// The events of a question.
+fn events(services: Services, question: ExploreQuestion) -> impl Stream<Item = Told<ExploreEvent>> {
+    told_by(|sender| async move { services.asker.explore(&question, &|event| tell(&sender, event)).await })
+}
+
+/// An event on its way, or why there are no more.
+pub(super) type Told<E> = Result<E, ExploreFailure>;
+pub(super) type Teller<E> = mpsc::UnboundedSender<Told<E>>;
+
+/// Whoever asked may be gone; then nobody wants to know.
+pub(super) fn tell<E>(teller: &Teller<E>, event: E) {
+    let _ = teller.unbounded_send(Ok(event));
+}
+
+/// The events that some work tells. Dropping the stream ends the work.
+pub(super) fn told_by<E, W>(work: impl FnOnce(Teller<E>) -> W) -> impl Stream<Item = Told<E>>
+where
+    W: Future<Output = Result<(), HoneycombError>>,
+{
     let (sender, events) = mpsc::unbounded();
+    let work = work(sender.clone());
     let work = async move {
-        let listening = sender.clone();
-        let told = move |event| {
-            // Whoever asked may be gone; then nobody wants to know.
-            let _ = listening.unbounded_send(Ok(event));
-        };
-        if let Err(error) = services.asker.explore(&question, &told).await {
+        if let Err(error) = work.await {
             let _ = sender.unbounded_send(Err(ExploreFailure::Error(Refusal::from(error).error)));
         }
     };
     futures::stream::select(events, work.into_stream().filter_map(async |()| None))
 }
 
-fn respond(headers: &HeaderMap, events: impl Stream<Item = Result<ExploreEvent, ExploreFailure>> + Send + 'static) -> Response {
+/// Events as lines of JSON, or server-sent ones for who accepts those.
+pub(super) fn respond<E>(headers: &HeaderMap, events: impl Stream<Item = Told<E>> + Send + 'static) -> Response
+where
+    E: Serialize + Send + 'static,
+{
     let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepts.contains("text/event-stream") {
-        let events = events.filter_map(async |event| told(&event).map(Ok::<_, Infallible>));
+        let events = events.filter_map(async |event| sent(&event).map(Ok::<_, Infallible>));
         return Sse::new(events).keep_alive(KeepAlive::default()).into_response();
     }
     let lines = events.map(|event| {
@@ -239,22 +256,15 @@ fn respond(headers: &HeaderMap, events: impl Stream<Item = Result<ExploreEvent, 
     (StatusCode::OK, [(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }
 
-fn told(event: &Result<ExploreEvent, ExploreFailure>) -> Option<Event> {
-    let (name, event) = match event {
-        Ok(event) => (name(event), Event::default().json_data(event)),
-        Err(failure) => ("error", Event::default().json_data(failure)),
+/// An event under the name of its one member.
+fn sent<E: Serialize>(event: &Told<E>) -> Option<Event> {
+    let event = match event {
+        Ok(event) => serde_json::to_value(event),
+        Err(failure) => serde_json::to_value(failure),
     };
-    Some(event.ok()?.event(name))
-}
-
-fn name(event: &ExploreEvent) -> &'static str {
-    match event {
-        ExploreEvent::Begin(_) => "begin",
-        ExploreEvent::Progress(_) => "progress",
-        ExploreEvent::Partial(_) => "partial",
-        ExploreEvent::Answer(_) => "answer",
-        ExploreEvent::End(_) => "end",
-    }
+    let event = event.ok()?;
+    let name = event.as_object()?.keys().next()?.clone();
+    Event::default().json_data(&event).ok().map(|told| told.event(name))
 }
 
 impl From<HoneycombError> for Refusal {

@@ -2,14 +2,16 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use engine::ask::explore_selection::{ExploreBubbleUp, ExploreSelection, ExploreTraces};
+use axum::response::{IntoResponse, Response};
+use engine::ask::explore::ExploreQuestion;
+use engine::ask::explore_selection::{BubbleUpEvent, ExploreBubbleUp, ExploreSelection, ExploreTraces};
 use engine::ask::honeycomb::HoneycombError;
-use languages::honeycomb::{Filter, FilterOperator, QuerySpecification};
+use languages::honeycomb::{Filter, FilterOperator, QuerySpecification, Times};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::explore::{ExploreMoment, ExploreQuery, read};
+use super::explore::{ExploreMoment, ExploreQuery, read, respond, tell, told_by};
 use super::refusal::Refusal;
 use crate::Services;
 
@@ -44,18 +46,32 @@ pub struct ExploreBubbleUpQuery {
     selection: ExploreSelected,
     /// Fields told, 40 by default.
     limit: Option<usize>,
+    /// Whether estimates are told on the way, as lines of JSON or server-sent events: `partial`, then `answer`, or `error`.
+    #[serde(default)]
+    stream: bool,
 }
 
 const FIELDS_DEFAULT: usize = 40;
 
 /// Compares the selected rows of a query with its others, field by field.
-#[utoipa::path(post, tag = "Explore", operation_id = "explore_bubble_up", path = "/api/explore/bubble-up", request_body = ExploreBubbleUpQuery, responses((status = 200, body = ExploreBubbleUp), (status = 400, body = Refusal)))]
-pub async fn bubble_up(State(services): State<Services>, request: Request) -> Result<Json<ExploreBubbleUp>, Refusal> {
-    let (_, asked): (_, ExploreBubbleUpQuery) = read(request).await?;
+#[utoipa::path(post, tag = "Explore", operation_id = "explore_bubble_up", path = "/api/explore/bubble-up", request_body = ExploreBubbleUpQuery, responses((status = 200, content((ExploreBubbleUp = "application/json"), (BubbleUpEvent = "application/x-ndjson"))), (status = 400, body = Refusal)))]
+pub async fn bubble_up(State(services): State<Services>, request: Request) -> Result<Response, Refusal> {
+    let (headers, asked): (_, ExploreBubbleUpQuery) = read(request).await?;
     let question = services.explore_question(&alone(asked.query, asked.dataset, asked.start, asked.end)).await?;
     let selection = asked.selection.read()?;
     let limit = asked.limit.unwrap_or(FIELDS_DEFAULT).clamp(1, engine::limits::BUBBLE_UP_COLUMNS_MAX);
-    Ok(Json(services.asker.explore_bubble_up(&question, &selection, limit).await?))
+    Times::of(&question.query.specification, question.query.now_unix_seconds).map_err(HoneycombError::from)?;
+    if !asked.stream {
+        let question = ExploreQuestion { with_estimates: false, ..question };
+        return Ok(Json(services.asker.explore_bubble_up(&question, &selection, limit, &|_| {}).await?).into_response());
+    }
+    let events = told_by(move |teller| async move {
+        let partial = |estimate| tell(&teller, BubbleUpEvent::Partial(estimate));
+        let answer = services.asker.explore_bubble_up(&question, &selection, limit, &partial).await?;
+        tell(&teller, BubbleUpEvent::Answer(answer));
+        Ok(())
+    });
+    Ok(respond(&headers, events))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -63,7 +63,7 @@ export function AlertsPage() {
       <SloPanel key={open} id={id} onClose={close} />
     ) : null;
   const tabs = [
-    { id: 'all', label: 'All', count: all.length },
+    { id: 'all', label: 'All', count: failed ? undefined : all.length },
     { id: 'triggers', label: 'Triggers', count: triggers.data?.length },
     { id: 'alarms', label: 'Alarms', count: alarms.data?.length },
     { id: 'slos', label: 'Objectives', count: slos.data?.length },

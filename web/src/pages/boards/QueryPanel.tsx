@@ -71,7 +71,7 @@ function Answered({ panel, question, filters, time, own, live, height, markers, 
   if (error && !told) return <p className={styles.fault}>{error.message}</p>;
   if (!told?.answer) return <p className={styles.waiting} role="status" aria-label="Asking" />;
   const style = panel.query_style ?? 'graph';
-  const draw = (panel.visualization_settings?.draw as Draw | undefined) ?? 'line';
+  const draw = (panel.visualization_settings?.draw as Draw | undefined) ?? (panel.visualization_settings?.overlaid_charts ? 'overlay' : 'line');
   const calculations = told.begin.calculations.length;
   const room = height - HEAD_PX;
   const rows = calculations > 1 ? Math.ceil(calculations / 2) : 1;

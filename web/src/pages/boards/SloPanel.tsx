@@ -3,8 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import * as api from '../../api/slos';
-import { msFromNano } from '../../lib/time';
-import { SeriesChart } from '../../ui/SeriesChart';
+import { BudgetLeft } from '../alerts/slo/BurnDown';
 import { lasts, share, State } from '../alerts/slo/parts';
 import styles from './Boards.module.css';
 
@@ -34,17 +33,7 @@ export function SloPanel({ id, height, tools }: { id: string; height: number; to
             <b>{slo.total <= 0 ? '–' : share(slo.budget_remaining)}</b> of the budget left, {slo.compliance === null ? 'nothing' : share(slo.compliance)} good of {share(slo.target)}
             {slo.exhausts_in_seconds !== null && slo.state !== 'exhausted' && `, lasts ${lasts(slo.exhausts_in_seconds)}`}
           </p>
-          <SeriesChart
-            label="Budget left"
-            start={msFromNano(data.burn_down.start_unix_nano)}
-            step={data.burn_down.step_seconds * 1000}
-            series={[{ label: 'budget left', values: data.burn_down.budget_remaining, colour: 'var(--accent)' }]}
-            kind="lines"
-            height={Math.max(60, height - HEAD_PX - LINE_PX)}
-            format={share}
-            tick={share}
-            onSelect={() => undefined}
-          />
+          <BudgetLeft whole={data} height={Math.max(60, height - HEAD_PX - LINE_PX)} />
         </>
       )}
     </div>

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import * as api from '../../api/explore';
-import type { BubbleUpField, Selection } from '../../api/explore';
+import type { BubbleUpAnswer, BubbleUpField, Selection } from '../../api/explore';
 import { formatOf } from '../../lib/figures';
 import { filterText, type Question } from '../../lib/question';
 import { count, exact, percent } from '../../lib/units';
@@ -34,7 +34,7 @@ const isOf = (field: BubbleUpField, source: Source) => source === 'all' || SOURC
 export function BubbleUp({ question, time, selection, onSelect, onRange }: Props) {
   const [find, setFind] = useState('');
   const [source, setSource] = useState<Source>('all');
-  const asked = useQuery({ ...api.bubbleUp(question, selection ?? { filters: [] }, time), enabled: selection !== null });
+  const asked = useCompared(question, selection, time);
   if (!selection) {
     return (
       <Empty title="Select what stands out">
@@ -48,9 +48,10 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
       </Empty>
     );
   }
-  if (asked.error) return <Failure error={asked.error} onRetry={() => void asked.refetch()} title="The selection could not be compared" />;
-  if (!asked.data) return <Loading rows={10} label="Comparing every field" />;
-  const { fields, selection: inside, baseline, stats } = asked.data;
+  if (asked.error) return <Failure error={asked.error} onRetry={asked.retry} title="The selection could not be compared" />;
+  if (!asked.answer) return <Loading rows={10} label="Comparing every field" />;
+  const { fields, selection: inside, baseline, stats, is_whole: whole } = asked.answer;
+  if (inside.rows === 0 && !whole) return <Loading rows={10} label="Comparing every field" />;
   if (inside.rows === 0) {
     return (
       <Empty title="Nothing is in the selection">
@@ -72,14 +73,20 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
         <span className={styles.legend} title={`${exact(baseline.rows)} rows of the same question`}>
           <i data-of="baseline" /> <b>{count(baseline.weight)}</b> others
         </span>
-        <span className="muted">click a value to filter, exclude or group by it</span>
+        {whole ? (
+          <span className="muted">click a value to filter, exclude or group by it</span>
+        ) : (
+          <span className={styles.coming} role="status" data-testid="bubble-coming">
+            of {count(inside.rows + baseline.rows)} rows so far, comparing the rest…
+          </span>
+        )}
         <span className={styles.tools}>
           {there.length > 2 && <Choice label="Fields of" options={there} value={source} onChange={setSource} />}
           <Input value={find} placeholder="find a field or value" aria-label="Find a field or value" onChange={(event) => setFind(event.target.value)} data-testid="bubble-find" />
         </span>
       </div>
       {telling.length === 0 && <p className={styles.quiet}>{shown.length === 0 ? 'No field matches.' : 'No field differs more than chance makes it.'}</p>}
-      <div className={styles.cards} data-testid="bubble-up">
+      <div className={styles.cards} data-testid="bubble-up" data-whole={whole}>
         {telling.map((field) => (
           <Field key={`${field.source} ${field.column}`} field={field} onRange={onRange} />
         ))}
@@ -97,6 +104,22 @@ export function BubbleUp({ question, time, selection, onSelect, onRange }: Props
       <StatsLine stats={{ ...stats, rows_scanned: Math.min(stats.rows_scanned, stats.rows_total) }}>{fields.length} fields compared</StatsLine>
     </>
   );
+}
+
+/** What is known so far: estimates as they come, then the whole. */
+function useCompared(question: Question, selection: Selection | null, time: string | undefined) {
+  const key = api.bubbleUpKey(question, selection, time);
+  const text = JSON.stringify(key);
+  const [coming, setComing] = useState<{ text: string; answer: BubbleUpAnswer } | null>(null);
+  const asked = useQuery({
+    queryKey: key,
+    queryFn: ({ signal }) => api.bubbleUp(question, selection ?? { filters: [] }, time, (answer) => setComing({ text, answer }), signal),
+    enabled: selection !== null,
+    staleTime: 30_000,
+    retry: false,
+  });
+  const { refetch } = asked;
+  return { answer: asked.data ?? (coming?.text === text ? coming.answer : null), error: asked.error, retry: () => void refetch() };
 }
 
 const SOURCE_NAMES = { span: '', both: '', log: 'log lines', resource: 'resource', event: 'span events', trace: 'logs of the trace' } as const;

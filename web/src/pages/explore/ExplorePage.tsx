@@ -41,6 +41,7 @@ const TABS = [
 ];
 const DRAWS: { value: Draw; label: string }[] = [
   { value: 'line', label: 'Lines' },
+  { value: 'overlay', label: 'Lines in one chart' },
   { value: 'stack', label: 'Stacked' },
   { value: 'bar', label: 'Bars' },
   { value: 'stat', label: 'Figure' },

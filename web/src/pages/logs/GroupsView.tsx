@@ -3,6 +3,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import * as api from '../../api/logs';
+import * as queries from '../../api/queries';
 import { msFromNano, rangeAround } from '../../lib/time';
 import { bytes, plural } from '../../lib/units';
 import { Button, Input } from '../../ui/Control';
@@ -26,49 +27,62 @@ export function GroupsView({ views }: { views: ReactNode }) {
         {views}
         <Input className={styles.find} value={find} placeholder="part of a log group's name" aria-label="Find a log group" data-search="" onChange={(event) => setSearch({ find: event.target.value || undefined }, true)} />
       </div>
-      <div className={styles.browser}>
-        <div className={styles.groupList} data-testid="group-list">
-          {error ? (
-            <Failure error={error} onRetry={() => void refetch()} />
-          ) : !data ? (
-            <Loading rows={12} />
-          ) : data.groups.length === 0 ? (
-            <Empty title={find === '' ? 'No log group yet' : 'No log group has this in its name'}>
-              <p>A group is made when a client of CloudWatch Logs makes it, or sends the first line to it.</p>
-            </Empty>
-          ) : (
-            <table>
-              <thead>
-                <tr>
-                  <th>Log group</th>
-                  <th className="num">Stored</th>
-                  <th>Kept</th>
-                  <th className="num">Made</th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.groups.map((one) => (
-                  <tr key={one.name} aria-selected={one.name === group} onClick={() => setSearch({ group: one.name })}>
-                    <td>
-                      <button type="button" data-row="" className="mono" data-testid="group-row" onClick={() => setSearch({ group: one.name })}>
-                        {one.name}
-                      </button>
-                    </td>
-                    <td className="num">{bytes(one.stored_bytes)}</td>
-                    <td>{one.retention_days ? plural(one.retention_days, 'day') : 'for ever'}</td>
-                    <td className="num">
-                      <Ago nano={one.created_at_unix_nano} />
-                    </td>
+      {error ? (
+        <Failure error={error} onRetry={() => void refetch()} />
+      ) : data?.groups.length === 0 && !group ? (
+        <NoGroups find={find} />
+      ) : (
+        <div className={styles.browser}>
+          <div className={styles.groupList} data-testid="group-list">
+            {!data ? (
+              <Loading rows={12} />
+            ) : (
+              <table>
+                <thead>
+                  <tr>
+                    <th>Log group</th>
+                    <th className="num">Stored</th>
+                    <th>Kept</th>
+                    <th className="num">Made</th>
                   </tr>
-                ))}
-              </tbody>
-            </table>
-          )}
-          {data?.truncated && <p className={styles.patternsEnd}>There are more: write a part of the name above.</p>}
+                </thead>
+                <tbody>
+                  {data.groups.map((one) => (
+                    <tr key={one.name} aria-selected={one.name === group} onClick={() => setSearch({ group: one.name })}>
+                      <td>
+                        <button type="button" data-row="" className="mono" data-testid="group-row" onClick={() => setSearch({ group: one.name })}>
+                          {one.name}
+                        </button>
+                      </td>
+                      <td className="num">{bytes(one.stored_bytes)}</td>
+                      <td>{one.retention_days ? plural(one.retention_days, 'day') : 'for ever'}</td>
+                      <td className="num">
+                        <Ago nano={one.created_at_unix_nano} />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            )}
+            {data?.truncated && <p className={styles.patternsEnd}>There are more: write a part of the name above.</p>}
+          </div>
+          {group ? <Streams group={group} /> : data && <div className={styles.hint}>Choose a log group to see its streams.</div>}
         </div>
-        {group ? <Streams group={group} /> : data && data.groups.length > 0 && <div className={styles.hint}>Choose a log group to see its streams.</div>}
-      </div>
+      )}
     </>
+  );
+}
+
+function NoGroups({ find }: { find: string }) {
+  const receivers = useQuery(queries.receivers());
+  const http = receivers.data?.addresses.http ?? 'http://127.0.0.1:8080';
+  if (find !== '') return <Empty title="No log group has this in its name" />;
+  return (
+    <Empty title="No log group yet" copy={`AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=${http}`}>
+      <p>
+        A client of CloudWatch Logs makes a group, or sends the first line to it; this variable points it here, and <Link to="/connect">Connect</Link> has the rest. What services log by OpenTelemetry is under <Link to="/logs">Lines</Link>, and in Insights as <code>otel/</code> and the service's name.
+      </p>
+    </Empty>
   );
 }
 
@@ -86,7 +100,7 @@ function Streams({ group }: { group: string }) {
         <Link to="/logs" search={(old: Record<string, string | undefined>) => ({ time: old.time, view: 'insights', groups: group }) as never}>
           <Icon name="search" size={12} /> Ask with Insights
         </Link>
-        <Input value={prefix} placeholder="beginning of a stream's name" aria-label="Find a stream" onChange={(event) => setPrefix(event.target.value)} />
+        <Input value={prefix} placeholder="beginning of its name" aria-label="Find a stream" onChange={(event) => setPrefix(event.target.value)} />
       </header>
       {list.error ? (
         <Failure error={list.error} />

@@ -7,7 +7,7 @@ import { ApiError } from '../../api/client';
 import * as api from '../../api/logs';
 import type { InsightsAnswer } from '../../api/logs';
 import * as queries from '../../api/queries';
-import { chartOf, EXAMPLES, fieldWritten, LANGUAGES, languageFrom, wantsCommand, withEntry, type HistoryEntry, type InsightsLanguage } from '../../lib/insights';
+import { chartOf, EXAMPLES, fieldWritten, LANGUAGES, languageFrom, ordered, wantsCommand, withEntry, type HistoryEntry, type InsightsLanguage } from '../../lib/insights';
 import { inline } from '../../lib/json';
 import { columnText, SQL_WORDS } from '../../lib/sqlcomplete';
 import { ago, localTime, paramFromRange } from '../../lib/time';
@@ -147,7 +147,7 @@ export function InsightsView({ views }: { views: ReactNode }) {
           )}
         </Empty>
       ) : answer.data && !fault ? (
-        <Answer answer={answer.data} onRange={(range) => setSearch({ time: range })} />
+        <Answer query={asked} answer={answer.data} onRange={(range) => setSearch({ time: range })} />
       ) : answer.error && !fault ? (
         <Failure error={answer.error} onRetry={() => void answer.refetch()} />
       ) : fault ? (
@@ -167,8 +167,8 @@ function Running() {
   return <span className="muted">running for {((now - since) / 1000).toFixed(1)} s</span>;
 }
 
-function Answer({ answer, onRange }: { answer: InsightsAnswer; onRange: (time: string) => void }) {
-  const rows = answer.rows as unknown[][];
+function Answer({ query, answer, onRange }: { query: string; answer: InsightsAnswer; onRange: (time: string) => void }) {
+  const rows = useMemo(() => (answer.grouped ? ordered(query, answer.columns, answer.rows as unknown[][]) : (answer.rows as unknown[][])), [query, answer]);
   const chart = useMemo(() => (answer.grouped ? chartOf(answer.columns, rows) : null), [answer, rows]);
   const [kind, setKind] = useState<'bars' | 'lines'>('bars');
   return (

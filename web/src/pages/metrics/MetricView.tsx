@@ -198,7 +198,7 @@ function Where({ labels, where, onChange }: { labels: string[]; where: string[];
           }}
         >
           <Icon name="plus" size={11} />
-          <Input value={text} list="metric-labels" placeholder={`where ${labels[0]} = …`} aria-label="Only where a label has a value" aria-invalid={wrong} data-testid="metric-where" onChange={(event) => setText(event.target.value)} />
+          <Input value={text} list="metric-labels" placeholder="where label = value" aria-label="Only where a label has a value" aria-invalid={wrong} data-testid="metric-where" onChange={(event) => setText(event.target.value)} />
           <datalist id="metric-labels">
             {labels.map((label) => (
               <option key={label} value={`${label} = `} />

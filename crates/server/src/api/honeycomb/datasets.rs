@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::call::{ALL, METRICS, body, id_of, object, query, slug, time};
+use super::call::{ALL, METRICS, body, id_of, object, query, slug, text_within, time};
 use super::failure::{Answer, Failure};
 use super::queries::calculated_fields;
 use crate::{Services, now_unix_nano};
@@ -25,6 +25,8 @@ const DATASET: &str = "dataset";
 /// The type of a dataset that is not of metrics.
 const EVENTS: &str = "events";
 const COLUMN: &str = "column";
+/// Honeycomb's bound.
+const EXPAND_JSON_DEPTH_MAX: i64 = 10;
 const DEFINITIONS: &str = "dataset_definitions";
 
 /// Our own columns that are not fields of Honeycomb's.
@@ -90,14 +92,15 @@ pub async fn create(State(services): State<Services>, request: Request) -> Answe
     let Some(name) = asked.get("name").and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty()) else {
         return Err(Failure::invalid("name", "missing", "cannot be blank"));
     };
+    text_within(&asked, "name", 255)?;
     let slug = slug(name);
     if let Some(known) = all(&services).await?.remove(&slug) {
         return Ok(Json(known).into_response());
     }
     let document = json!({
         "name": name,
-        "description": asked.get("description").and_then(Value::as_str).unwrap_or_default(),
-        "expand_json_depth": asked.get("expand_json_depth").and_then(Value::as_i64).unwrap_or_default(),
+        "description": text_within(&asked, "description", 1_024)?,
+        "expand_json_depth": expand_json_depth(&asked)?.unwrap_or_default(),
         "dataset_type": dataset_type(&asked)?.unwrap_or(EVENTS),
         "settings": { "delete_protected": true },
     });
@@ -109,6 +112,8 @@ pub async fn change(State(services): State<Services>, Path(dataset): Path<String
     let known = found(&services, &dataset).await?;
     let (_, value) = body(request).await?;
     let asked = object(value)?;
+    text_within(&asked, "description", 1_024)?;
+    expand_json_depth(&asked)?;
     let known_type = known["dataset_type"].as_str().unwrap_or(EVENTS);
     let mut document = json!({ "name": known["name"], "dataset_type": dataset_type(&asked)?.unwrap_or(known_type) });
     for member in ["description", "expand_json_depth", "settings"] {
@@ -116,6 +121,20 @@ pub async fn change(State(services): State<Services>, Path(dataset): Path<String
     }
     services.honeycomb_put(DATASET, "", &slug(&dataset), &document).await?;
     Ok(Json(found(&services, &dataset).await?))
+}
+
+/// Levels of nested objects that become fields of their own.
+fn expand_json_depth(asked: &Map<String, Value>) -> Answer<Option<i64>> {
+    match asked.get("expand_json_depth") {
+        None | Some(Value::Null) => Ok(None),
+        Some(depth) => match depth.as_i64().filter(|depth| (0..=EXPAND_JSON_DEPTH_MAX).contains(depth)) {
+            Some(depth) => Ok(Some(depth)),
+            None => {
+                let message = format!("expand_json_depth: must be between 0 and {EXPAND_JSON_DEPTH_MAX}");
+                Err(Failure::invalid("expand_json_depth", "invalid", message))
+            }
+        },
+    }
 }
 
 /// What the dataset's points are: events with metrics as fields, or of series.
@@ -253,11 +272,15 @@ pub async fn change_column(
     merged.extend(object(value)?);
     let name = known.get("key_name").and_then(Value::as_str).unwrap_or_default();
     services.honeycomb_put(COLUMN, &slug(&dataset), &id, &written(&merged, name)?).await?;
-    Ok(Json(columns_of(&services, &dataset).await?.remove(&id).unwrap_or_default()))
+    let changed = columns_of(&services, &dataset).await?.remove(&id);
+    Ok(Json(with_last_written(&services, &dataset, changed).await?))
 }
 
 /// What people wrote of it goes; a column that rows have stays.
-pub async fn remove_column(State(services): State<Services>, Path((_, id)): Path<(String, String)>) -> Answer<StatusCode> {
+pub async fn remove_column(State(services): State<Services>, Path((dataset, id)): Path<(String, String)>) -> Answer<StatusCode> {
+    if !columns_of(&services, &dataset).await?.contains_key(&id) {
+        return Err(Failure::not_found("Column not found"));
+    }
     services.metastore.delete_honeycomb_document(&services.settings.project, COLUMN, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -295,10 +318,15 @@ async fn columns_of(services: &Services, dataset: &str) -> Answer<BTreeMap<Strin
             _ => "string",
         });
     }
+    let seen = first_seen(services).await?;
     let mut columns = BTreeMap::new();
     for (name, r#type) in types {
         let id = column_id(dataset, &name);
-        let column = json!({ "id": id, "key_name": name, "type": r#type, "description": "", "hidden": false });
+        let mut column = json!({ "id": id, "key_name": name, "type": r#type, "description": "", "hidden": false });
+        if let Some(first) = seen.get(&name) {
+            column["created_at"] = time(*first).into();
+            column["updated_at"] = time(*first).into();
+        }
         columns.insert(id, column);
     }
     let scope = slug(dataset);
@@ -312,8 +340,24 @@ async fn columns_of(services: &Services, dataset: &str) -> Answer<BTreeMap<Strin
     Ok(columns)
 }
 
+/// When the first row came that has an attribute, by its key.
+async fn first_seen(services: &Services) -> Answer<BTreeMap<String, i64>> {
+    let mut seen = BTreeMap::new();
+    for attribute in services.metastore.attributes().await? {
+        if attribute.project == services.settings.project {
+            let first = seen.entry(attribute.key).or_insert(attribute.first_seen_unix_nano);
+            *first = (*first).min(attribute.first_seen_unix_nano);
+        }
+    }
+    Ok(seen)
+}
+
 pub async fn definitions(State(services): State<Services>, Path(dataset): Path<String>) -> Answer<Json<Value>> {
+    if dataset == ALL {
+        return Err(Failure::not_found("Dataset not found"));
+    }
     let columns = columns_of(&services, &dataset).await?;
+    let calculated = calculated_fields(&services, &dataset).await?;
     let has = |name: &str| columns.values().any(|column| column["key_name"] == name);
     let written = services.honeycomb_get(DEFINITIONS, &slug(&dataset), &slug(&dataset)).await.ok();
     let written: Value = written.and_then(|one| serde_json::from_str(&one.document).ok()).unwrap_or_default();
@@ -324,7 +368,9 @@ pub async fn definitions(State(services): State<Services>, Path(dataset): Path<S
             None => defaults.iter().copied().find(|name| has(name)),
         };
         if let Some(name) = name {
-            told.insert((*meaning).to_owned(), json!({ "name": name, "column_type": "column" }));
+            let is_calculated = !has(name) && calculated.iter().any(|field| field.name == name);
+            let column_type = if is_calculated { "derived_column" } else { "column" };
+            told.insert((*meaning).to_owned(), json!({ "name": name, "column_type": column_type }));
         }
     }
     Ok(Json(Value::Object(told)))
@@ -340,6 +386,11 @@ pub async fn change_definitions(
         return Err(Failure::not_found("Dataset not found"));
     }
     let columns = columns_of(&services, &dataset).await?;
+    let calculated = calculated_fields(&services, &dataset).await?;
+    let has = |name: &str| {
+        columns.values().any(|column| column["key_name"] == name) || calculated.iter().any(|field| field.name == name)
+    };
+    let wrong = |message: String| Failure::plain(StatusCode::UNPROCESSABLE_ENTITY, message);
     let scope = slug(&dataset);
     let written = services.honeycomb_get(DEFINITIONS, &scope, &scope).await.ok();
     let written: Option<Value> = written.and_then(|one| serde_json::from_str(&one.document).ok());
@@ -347,16 +398,16 @@ pub async fn change_definitions(
     let (_, value) = body(request).await?;
     for (meaning, asked) in object(value)? {
         if !DEFINED.iter().any(|(known, _)| *known == meaning) {
-            return Err(Failure::invalid(&meaning, "invalid", format!("{meaning}: unknown field")));
+            return Err(wrong(format!("{meaning}: unknown field")));
         }
         match asked["name"].as_str() {
             None | Some("") => {
                 written.remove(&meaning);
             }
-            Some(name) if columns.values().any(|column| column["key_name"] == name) => {
+            Some(name) if has(name) => {
                 written.insert(meaning, json!({ "name": name }));
             }
-            Some(name) => return Err(Failure::invalid(&meaning, "invalid", format!("{meaning}: no column is called {name:?}"))),
+            Some(name) => return Err(wrong(format!("{meaning}: no column is called {name:?}"))),
         }
     }
     services.honeycomb_put(DEFINITIONS, &scope, &scope, &Value::Object(written)).await?;

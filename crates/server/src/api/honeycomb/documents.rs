@@ -11,7 +11,7 @@ use languages::honeycomb::{FilterOperator, parse_expression};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{ALL, body, new_id, object, query, slug, told};
+use super::call::{ALL, body, new_id, object, query, slug, tags, text_within, told};
 use super::failure::{Answer, Failure};
 use crate::{Services, now_unix_nano};
 
@@ -24,25 +24,59 @@ struct Kind {
     required: &'static [(&'static str, usize)],
     /// The member that no two documents of a dataset may share.
     unique: Option<&'static str>,
+    /// Whether what is wrong with one is told member by member; else as a plain error.
+    has_details: bool,
+    /// Whether one that is deleted is told once more.
+    told_when_deleted: bool,
+    /// Looks at what is particular to the kind, and fills in what was not given.
+    complete: fn(&mut Map<String, Value>) -> Answer<()>,
 }
+
+const PLAIN: Kind =
+    Kind { name: "", title: "", required: &[], unique: None, has_details: true, told_when_deleted: false, complete: |_| Ok(()) };
 
 static DERIVED_COLUMN: Kind = Kind {
     name: "derived_column",
     title: "Derived Column",
     required: &[("alias", 255), ("expression", languages::honeycomb::EXPRESSION_BYTES_MAX)],
     unique: Some("alias"),
+    has_details: false,
+    complete: complete_derived_column,
+    ..PLAIN
 };
-static ANNOTATION: Kind =
-    Kind { name: "query_annotation", title: "Query annotation", required: &[("name", 320), ("query_id", 64)], unique: None };
-static MARKER: Kind = Kind { name: "marker", title: "Marker", required: &[], unique: None };
-static MARKER_SETTING: Kind =
-    Kind { name: "marker_setting", title: "Marker setting", required: &[("type", 255), ("color", 16)], unique: Some("type") };
-static BOARD: Kind = Kind { name: "board", title: "Board", required: &[("name", 255)], unique: None };
+static ANNOTATION: Kind = Kind {
+    name: "query_annotation",
+    title: "Query annotation",
+    required: &[("name", 320), ("query_id", 64)],
+    has_details: false,
+    complete: complete_annotation,
+    ..PLAIN
+};
+static MARKER: Kind =
+    Kind { name: "marker", title: "Marker", has_details: false, told_when_deleted: true, complete: complete_marker, ..PLAIN };
+static MARKER_SETTING: Kind = Kind {
+    name: "marker_setting",
+    title: "Marker setting",
+    required: &[("type", 255), ("color", 16)],
+    unique: Some("type"),
+    told_when_deleted: true,
+    complete: complete_marker_setting,
+    ..PLAIN
+};
+static BOARD: Kind = Kind { name: "board", title: "Board", required: &[("name", 255)], complete: complete_board, ..PLAIN };
+static BOARD_VIEW: Kind = Kind {
+    name: "board_view",
+    title: "Board View",
+    required: &[("name", 255)],
+    unique: Some("name"),
+    complete: complete_board_view,
+    ..PLAIN
+};
 
-static BOARD_VIEW: Kind = Kind { name: "board_view", title: "Board View", required: &[("name", 255)], unique: Some("name") };
-
-/// Views of one board: Honeycomb's bound.
+/// Views and preset filters of one board, and characters of a panel of text: Honeycomb's bounds.
 const BOARD_VIEWS_MAX: usize = 50;
+const PRESET_FILTERS_MAX: usize = 5;
+const TEXT_PANEL_CHARS_MAX: usize = 10_000;
 
 pub fn router() -> Router<Services> {
     let of_datasets: [(&str, &'static Kind); 4] = [
@@ -155,17 +189,17 @@ async fn change(services: &Services, kind: &Kind, scope: &str, id: &str, request
     if kind.name == ANNOTATION.name {
         let before: Value = serde_json::from_str(&known.document).unwrap_or_default();
         if before["query_id"] != document["query_id"] {
-            return Err(Failure::invalid("query_id", "invalid", "query_id: cannot be changed"));
+            return Err(Failure::plain(StatusCode::BAD_REQUEST, "query_id: cannot be changed"));
         }
     }
     services.honeycomb_put(kind.name, scope, id, &document).await?;
     Ok(Json(shown(services, kind, &find(services, kind, scope, id).await?).await?))
 }
 
-async fn remove(services: &Services, kind: &Kind, scope: &str, id: &str) -> Answer<StatusCode> {
-    find(services, kind, scope, id).await?;
+async fn remove(services: &Services, kind: &Kind, scope: &str, id: &str) -> Answer<Response> {
+    let gone = shown(services, kind, &find(services, kind, scope, id).await?).await?;
     services.metastore.delete_honeycomb_document(&services.settings.project, kind.name, id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(if kind.told_when_deleted { Json(gone).into_response() } else { StatusCode::NO_CONTENT.into_response() })
 }
 
 async fn find(services: &Services, kind: &Kind, scope: &str, id: &str) -> Answer<metastore::HoneycombDocument> {
@@ -187,9 +221,28 @@ async fn shown(services: &Services, kind: &Kind, document: &metastore::Honeycomb
         }
     }
     if kind.name == BOARD.name {
+        for panel in value["panels"].as_array_mut().into_iter().flatten() {
+            name_dataset(services, panel).await?;
+        }
         value["links"] = json!({ "board_url": format!("http://{}/boards/{}", services.addresses.http, document.id) });
     }
     Ok(value)
+}
+
+/// A marker with the colour of its type.
+pub async fn marker(services: &Services, document: &metastore::HoneycombDocument) -> Answer<Value> {
+    shown(services, &MARKER, document).await
+}
+
+/// Says of a panel with a query which dataset that is of.
+async fn name_dataset(services: &Services, panel: &mut Value) -> Answer<()> {
+    let Some(query) = panel["query_panel"]["query_id"].as_str().filter(|_| panel["query_panel"]["dataset"].is_null()) else {
+        return Ok(());
+    };
+    if let Some(query) = services.metastore.honeycomb_document(&services.settings.project, "query", query).await? {
+        panel["query_panel"]["dataset"] = query.scope.into();
+    }
+    Ok(())
 }
 
 fn missing(kind: &Kind) -> Failure {
@@ -197,7 +250,12 @@ fn missing(kind: &Kind) -> Failure {
 }
 
 /// The document to keep; `id` is its own when it is there already.
-async fn checked(
+async fn checked(services: &Services, kind: &Kind, scope: &str, id: Option<&str>, document: Map<String, Value>) -> Answer<Value> {
+    let checked = with_details(services, kind, scope, id, document).await;
+    checked.map_err(|failure| if kind.has_details { failure } else { failure.plainly(StatusCode::BAD_REQUEST) })
+}
+
+async fn with_details(
     services: &Services,
     kind: &Kind,
     scope: &str,
@@ -208,44 +266,16 @@ async fn checked(
         document.remove(member);
     }
     for (member, chars_max) in kind.required {
-        match document.get(*member).and_then(Value::as_str).map(str::trim) {
-            None | Some("") => return Err(Failure::invalid(member, "missing", "cannot be blank")),
-            Some(text) if text.chars().count() > *chars_max => {
-                return Err(Failure::invalid(member, "invalid", format!("{member}: must have at most {chars_max} characters")));
-            }
-            Some(_) => {}
+        if text_within(&document, member, *chars_max)?.trim().is_empty() {
+            return Err(Failure::invalid(member, "missing", format!("{member}: cannot be blank")));
         }
     }
-    if let Some(expression) = document.get("expression").and_then(Value::as_str).filter(|_| kind.name == DERIVED_COLUMN.name) {
-        let read = parse_expression(expression);
-        read.map_err(|error| Failure::invalid("expression", "invalid", error.with_caret(expression)))?;
-    }
-    if kind.name == MARKER.name {
-        if document.get("start_time").is_none_or(Value::is_null) {
-            document.insert("start_time".into(), (now_unix_nano() / 1_000_000_000).into());
-        }
-        for member in ["start_time", "end_time"] {
-            if document.get(member).is_some_and(|time| !time.is_null() && time.as_i64().is_none()) {
-                return Err(Failure::invalid(member, "incorrect_type", format!("{member}: expected seconds since 1970")));
-            }
-        }
-        // What is worked out when it is told.
-        document.remove("color");
-    }
-    if kind.name == MARKER_SETTING.name {
-        let colour = document.get("color").and_then(Value::as_str).unwrap_or_default();
-        let is_hex = colour.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.chars().all(|c| c.is_ascii_hexdigit()));
-        if !is_hex {
-            return Err(Failure::invalid("color", "invalid", "color: expected a colour as #RRGGBB"));
-        }
-    }
-    if kind.name == ANNOTATION.name {
-        let query = document.get("query_id").and_then(Value::as_str).unwrap_or_default();
+    (kind.complete)(&mut document)?;
+    // One that is there may be about a query that went since.
+    for query in queries_named(&document).filter(|_| id.is_none()) {
         if services.metastore.honeycomb_document(&services.settings.project, "query", query).await?.is_none() {
             return Err(Failure::invalid("query_id", "invalid", format!("query_id: there is no query {query:?}")));
         }
-        document.entry("description").or_insert_with(|| "".into());
-        document.entry("source").or_insert_with(|| "query".into());
     }
     if let Some(member) = kind.unique {
         let others = services.metastore.honeycomb_documents(&services.settings.project, kind.name, Some(scope)).await?;
@@ -257,30 +287,112 @@ async fn checked(
             return Err(Failure::conflict(format!("{} with this {member} already exists", kind.title)));
         }
     }
-    if kind.name == BOARD_VIEW.name {
-        let filters = document.entry("filters").or_insert_with(|| json!([]));
-        let filters = filters.as_array().map(Vec::as_slice).unwrap_or_default();
-        for (at, filter) in filters.iter().enumerate() {
-            let known = filter["operation"].as_str().is_some_and(|name| FilterOperator::named(name).is_some());
-            if filter["column"].as_str().is_none_or(str::is_empty) || !known {
-                let message = format!("filters[{at}]: expected a column and an operation");
-                return Err(Failure::invalid(&format!("filters[{at}]"), "invalid", message));
-            }
-        }
-    }
-    if kind.name == BOARD.name {
-        let most = |member: &str, most: usize| match document.get(member).and_then(Value::as_array) {
-            Some(items) if items.len() > most => Err(Failure::invalid(member, "invalid", format!("{member}: at most {most}"))),
-            _ => Ok(()),
-        };
-        most("preset_filters", 5)?;
-        most("tags", 10)?;
-        document.remove("links");
-        for member in ["panels", "preset_filters", "tags"] {
-            document.entry(member).or_insert_with(|| json!([]));
-        }
-        document.entry("layout_generation").or_insert_with(|| "manual".into());
-        document.entry("type").or_insert_with(|| "flexible".into());
-    }
     Ok(Value::Object(document))
+}
+
+/// The kept queries that a document is about: an annotation's, and those of a board's panels.
+fn queries_named(document: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let panels = document.get("panels").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let of_panels = panels.iter().filter_map(|panel| panel["query_panel"]["query_id"].as_str());
+    document.get("query_id").and_then(Value::as_str).into_iter().chain(of_panels)
+}
+
+fn complete_derived_column(document: &mut Map<String, Value>) -> Answer<()> {
+    let expression = document.get("expression").and_then(Value::as_str).unwrap_or_default();
+    parse_expression(expression).map_err(|error| {
+        let message = format!("invalid derived column syntax: {}", error.with_caret(expression));
+        Failure::invalid("expression", "invalid", message)
+    })?;
+    text_within(document, "description", 255)?;
+    document.entry("description").or_insert_with(|| "".into());
+    Ok(())
+}
+
+fn complete_annotation(document: &mut Map<String, Value>) -> Answer<()> {
+    text_within(document, "description", 1_023)?;
+    document.entry("description").or_insert_with(|| "".into());
+    document.entry("source").or_insert_with(|| "query".into());
+    Ok(())
+}
+
+/// Fills in when a marker is, and looks at whether that is a time.
+pub fn complete_marker(document: &mut Map<String, Value>) -> Answer<()> {
+    if document.get("start_time").is_none_or(Value::is_null) {
+        document.insert("start_time".into(), (now_unix_nano() / 1_000_000_000).into());
+    }
+    for member in ["start_time", "end_time"] {
+        if document.get(member).is_some_and(|time| !time.is_null() && time.as_i64().is_none()) {
+            return Err(Failure::invalid(member, "incorrect_type", format!("{member}: expected seconds since 1970")));
+        }
+    }
+    // What is worked out when it is told.
+    document.remove("color");
+    Ok(())
+}
+
+fn complete_marker_setting(document: &mut Map<String, Value>) -> Answer<()> {
+    let colour = document.get("color").and_then(Value::as_str).unwrap_or_default();
+    let is_hex = colour.strip_prefix('#').is_some_and(|hex| hex.len() == 6 && hex.chars().all(|c| c.is_ascii_hexdigit()));
+    if is_hex { Ok(()) } else { Err(Failure::invalid("color", "invalid", "color: expected a colour as #RRGGBB")) }
+}
+
+fn complete_board_view(document: &mut Map<String, Value>) -> Answer<()> {
+    let filters = document.entry("filters").or_insert_with(|| json!([]));
+    for (at, filter) in filters.as_array().map(Vec::as_slice).unwrap_or_default().iter().enumerate() {
+        let known = filter["operation"].as_str().is_some_and(|name| FilterOperator::named(name).is_some());
+        if filter["column"].as_str().is_none_or(str::is_empty) || !known {
+            let message = format!("filters[{at}]: expected a column and an operation");
+            return Err(Failure::invalid(&format!("filters[{at}]"), "invalid", message));
+        }
+    }
+    Ok(())
+}
+
+fn complete_board(document: &mut Map<String, Value>) -> Answer<()> {
+    text_within(document, "description", 1_024)?;
+    let one_of = |member: &str, known: &[&str]| match document.get(member).filter(|value| !value.is_null()) {
+        Some(value) if !value.as_str().is_some_and(|value| known.contains(&value)) => {
+            Err(Failure::invalid(member, "invalid", format!("{member}: must be {}", known.join(" or "))))
+        }
+        _ => Ok(()),
+    };
+    one_of("type", &["flexible"])?;
+    one_of("layout_generation", &["auto", "manual"])?;
+    let items = |member: &str| document.get(member).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if items("preset_filters").len() > PRESET_FILTERS_MAX {
+        let message = format!("preset_filters: at most {PRESET_FILTERS_MAX}");
+        return Err(Failure::invalid("preset_filters", "invalid", message));
+    }
+    for (at, panel) in items("panels").iter().enumerate() {
+        if !is_panel(panel) {
+            let message =
+                format!("panels[{at}]: expected a query_panel with a query_id, a slo_panel or a text_panel of that type");
+            return Err(Failure::invalid(&format!("panels[{at}]"), "invalid", message));
+        }
+    }
+    let tags = tags(document)?;
+    document.insert("tags".into(), tags);
+    document.remove("links");
+    for (member, default) in [
+        ("description", json!("")),
+        ("panels", json!([])),
+        ("preset_filters", json!([])),
+        ("layout_generation", json!("manual")),
+        ("type", json!("flexible")),
+    ] {
+        document.entry(member).or_insert(default);
+    }
+    Ok(())
+}
+
+fn is_panel(panel: &Value) -> bool {
+    match panel["type"].as_str() {
+        Some("query") => panel["query_panel"]["query_id"].as_str().is_some_and(|id| !id.is_empty()),
+        Some("slo") => panel["slo_panel"].is_object(),
+        Some("text") => {
+            let content = panel["text_panel"]["content"].as_str();
+            content.is_some_and(|content| content.chars().count() <= TEXT_PANEL_CHARS_MAX)
+        }
+        _ => false,
+    }
 }

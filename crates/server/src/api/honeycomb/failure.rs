@@ -39,8 +39,13 @@ impl Failure {
     }
 
     pub fn conflict(message: impl Into<String>) -> Failure {
-        let title = "The request conflicts with the current state of the resource.";
+        let title = "Request could not be completed due to a conflict with the current state of the target resource.";
         Failure::problem(StatusCode::CONFLICT, "conflict", title, message)
+    }
+
+    pub fn too_large(bytes_max: usize) -> Failure {
+        let message = format!("Body size is larger than maximum size of {bytes_max} bytes");
+        Failure::problem(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large", "Request body is too large.", message)
     }
 
     /// One member that is wrong; `code` is `invalid`, `missing`, `incorrect_type` or `already_exists`.
@@ -49,6 +54,20 @@ impl Failure {
         let mut failure = Failure::problem(StatusCode::UNPROCESSABLE_ENTITY, "validation-failed", title, title);
         failure.details.push(json!({ "field": field, "code": code, "description": description.into() }));
         failure
+    }
+
+    /// What is wrong with an input, as the routes tell it that know only `{"error": …}`.
+    pub fn plainly(self, status: StatusCode) -> Failure {
+        match self.status {
+            StatusCode::UNPROCESSABLE_ENTITY => Failure::plain(status, self.message()),
+            _ => self,
+        }
+    }
+
+    /// The member that is wrong, and the code of what is wrong with it.
+    pub fn wrong_member(&self) -> Option<(&str, &str)> {
+        let detail = self.details.first()?;
+        Some((detail["field"].as_str()?, detail["code"].as_str()?))
     }
 
     /// For people.

@@ -12,34 +12,50 @@ use metastore::HoneycombDocument;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{ALL, body, new_id, object, query, slug, told};
-use crate::{Services, now_unix_nano};
+use super::call::{ALL, Page, body, new_id, object, query, slug, text_within, told};
+use super::documents;
+use crate::Services;
 
 const ENVIRONMENT: &str = "environment";
 const API_KEY: &str = "api_key";
 
-/// Items of one page: Honeycomb's bounds.
-const PAGE_DEFAULT: usize = 20;
-const PAGE_MAX: usize = 100;
+const MARKER: &str = "marker";
+
+const JSON_API: &str = "application/vnd.api+json";
+
+/// What an environment can be drawn in.
+const COLOURS: [&str; 10] =
+    ["blue", "green", "gold", "red", "purple", "lightBlue", "lightGreen", "lightGold", "lightRed", "lightPurple"];
 
 type Answer<T> = Result<T, Fault>;
 
 /// A refusal in JSON:API's form.
 pub struct Fault {
     status: StatusCode,
-    code: &'static str,
+    code: String,
     message: String,
+    /// Where in the body it is, as a JSON pointer.
+    pointer: Option<String>,
 }
 
-fn fault(status: StatusCode, code: &'static str, message: impl Into<String>) -> Fault {
-    Fault { status, code, message: message.into() }
+fn fault(status: StatusCode, code: &str, message: impl Into<String>) -> Fault {
+    Fault { status, code: code.to_owned(), message: message.into(), pointer: None }
+}
+
+/// A member of the body that is wrong.
+fn wrong(pointer: &str, code: &str, message: impl Into<String>) -> Fault {
+    Fault { pointer: Some(pointer.to_owned()), ..fault(StatusCode::UNPROCESSABLE_ENTITY, code, message) }
 }
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or_default();
         let status = self.status.as_u16().to_string();
-        let error = json!({ "id": new_id(), "status": status, "code": self.code, "title": title, "detail": self.message });
+        // Of a single error clients show the title alone.
+        let mut error =
+            json!({ "id": new_id(), "status": status, "code": self.code, "title": self.message, "detail": self.message });
+        if let Some(pointer) = self.pointer {
+            error["source"] = json!({ "pointer": pointer });
+        }
         answer(self.status, json!({ "errors": [error] }))
     }
 }
@@ -52,13 +68,16 @@ impl From<metastore::MetastoreError> for Fault {
 
 impl From<super::Failure> for Fault {
     fn from(failure: super::Failure) -> Fault {
-        let code = if failure.status == StatusCode::NOT_FOUND { "not_found" } else { "invalid" };
-        fault(failure.status, code, failure.message())
+        let of_status = if failure.status == StatusCode::NOT_FOUND { "not_found" } else { "invalid" };
+        match failure.wrong_member() {
+            Some((member, code)) => wrong(&format!("/data/attributes/{member}"), code, failure.message()),
+            None => fault(failure.status, of_status, failure.message()),
+        }
     }
 }
 
 fn answer(status: StatusCode, body: Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/vnd.api+json")], body.to_string()).into_response()
+    (status, [(header::CONTENT_TYPE, JSON_API)], body.to_string()).into_response()
 }
 
 pub fn router() -> Router<Services> {
@@ -90,6 +109,7 @@ pub fn router() -> Router<Services> {
         .route("/2/teams/{team}/api-keys", keys)
         .route("/2/teams/{team}/api-keys/{id}", key)
         .route("/2/teams/{team}/pipelines", get(pipelines))
+        .route("/2/teams/{team}/enhance_indexer_usage", post(usage))
         .route("/2/{*rest}", any(unknown))
         .route("/2/teams/{team}/markers", post(create_marker))
         .route("/2/teams/{team}/markers/{id}", axum::routing::patch(change_marker))
@@ -99,6 +119,12 @@ pub fn router() -> Router<Services> {
 async fn pipelines(headers: HeaderMap) -> Answer<Response> {
     keyed(&headers)?;
     Ok(answer(StatusCode::OK, json!({ "data": [], "links": { "next": null } })))
+}
+
+/// What an indexer used is nothing that is paid for here.
+async fn usage(request: Request) -> Answer<StatusCode> {
+    data("enhance_indexer_usage", request).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn unknown(request: Request) -> Fault {
@@ -117,20 +143,27 @@ fn shape(kind: &str) -> (&'static str, &'static [&'static str]) {
     match kind {
         ENVIRONMENT => ("environments", &["name", "slug", "description", "color", "settings"]),
         API_KEY => ("api-keys", &["name", "key_type", "disabled", "permissions"]),
-        _ => ("markers", &["message", "type", "url", "start_time", "end_time"]),
+        _ => ("markers", &["message", "type", "url", "start_time", "end_time", "color"]),
     }
 }
 
 fn resource(kind: &str, document: &HoneycombDocument) -> Value {
-    let kept = told(document);
+    resource_of(kind, document, &told(document))
+}
+
+/// A resource out of a document, of which this is known.
+fn resource_of(kind: &str, document: &HoneycombDocument, kept: &Value) -> Value {
     let (r#type, members) = shape(kind);
     let mut attributes: Map<String, Value> =
         members.iter().filter_map(|member| Some(((*member).to_owned(), kept.get(*member)?.clone()))).collect();
     let mut resource = json!({ "id": document.id, "type": r#type });
-    if kind == API_KEY {
+    if kind != ENVIRONMENT {
         attributes.insert("timestamps".into(), json!({ "created": kept["created_at"], "updated": kept["updated_at"] }));
-        let environment = json!({ "data": { "type": "environments", "id": kept["environment"] } });
-        resource["relationships"] = json!({ "environment": environment });
+        let environment = kept["environment"].as_str().unwrap_or("cupola");
+        resource["relationships"]["environment"] = json!({ "data": { "type": "environments", "id": environment } });
+    }
+    if kind == MARKER && document.scope != ALL {
+        resource["relationships"]["dataset"] = json!({ "data": { "type": "datasets", "id": document.scope } });
     }
     resource["attributes"] = attributes.into();
     resource["links"] = json!({ "self": format!("/2/teams/cupola/{type}/{}", document.id) });
@@ -163,26 +196,23 @@ async fn all(services: &Services, kind: &str) -> Answer<Vec<HoneycombDocument>> 
 }
 
 #[derive(Default, Deserialize)]
-struct Page {
-    #[serde(rename = "page[size]")]
-    size: Option<usize>,
-    #[serde(rename = "page[after]")]
-    after: Option<String>,
+struct Filter {
+    /// Of keys: `ingest` or `configuration`.
+    #[serde(rename = "filter[type]")]
+    r#type: Option<String>,
 }
 
 async fn list(services: &Services, kind: &str, uri: &Uri, headers: &HeaderMap) -> Answer<Response> {
     keyed(headers)?;
-    let page: Page = query(uri);
-    let size = page.size.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&size) {
-        let message = format!("page[size]: must be between 1 and {PAGE_MAX}");
-        return Err(fault(StatusCode::BAD_REQUEST, "invalid", message));
+    let page = Page::of(uri).map_err(|message| fault(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message))?;
+    let mut all = all(services, kind).await?;
+    let mut path = uri.path().to_owned();
+    if let Some(wanted) = query::<Filter>(uri).r#type.filter(|_| kind == API_KEY) {
+        all.retain(|document| told(document)["key_type"] == wanted.as_str());
+        path += &format!("?filter%5Btype%5D={wanted}");
     }
-    let all = all(services, kind).await?;
-    let from = page.after.and_then(|after| after.parse().ok()).unwrap_or(0_usize).min(all.len());
-    let to = (from + size).min(all.len());
-    let next = (to < all.len()).then(|| format!("{}?page%5Bsize%5D={size}&page%5Bafter%5D={to}", uri.path()));
-    let data: Vec<Value> = all[from..to].iter().map(|document| resource(kind, document)).collect();
+    let (range, next) = page.within(all.len(), &path);
+    let data: Vec<Value> = all[range].iter().map(|document| resource(kind, document)).collect();
     Ok(answer(StatusCode::OK, json!({ "data": data, "links": { "next": next } })))
 }
 
@@ -192,34 +222,56 @@ async fn find(services: &Services, kind: &str, id: &str, headers: &HeaderMap) ->
     found.ok_or_else(|| fault(StatusCode::NOT_FOUND, "not_found", format!("there is no {} {id}", kind.replace('_', " "))))
 }
 
-/// The attributes of a body's resource, which has to be of this type; and the resource.
-async fn attributes(kind: &str, request: Request) -> Answer<(Map<String, Value>, Value)> {
+/// A body's resource, which has to be of this type.
+async fn data(r#type: &str, request: Request) -> Answer<Value> {
     keyed(request.headers())?;
-    let (_, mut value) = body(request).await?;
-    let (r#type, _) = shape(kind);
-    if value["data"]["type"] != r#type {
-        return Err(fault(StatusCode::CONFLICT, "invalid", format!("data.type: must be {type}")));
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content_type.starts_with(JSON_API) {
+        let message = format!("content-type: must be {JSON_API}");
+        return Err(fault(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid", message));
     }
-    let asked = object(value["data"]["attributes"].take())?;
-    Ok((asked, value["data"].take()))
+    let (_, mut value) = body(request).await?;
+    if value["data"]["type"] != r#type {
+        return Err(wrong("/data/type", "invalid", format!("type: must be {type}")));
+    }
+    Ok(value["data"].take())
 }
 
-fn text<'a>(asked: &'a Map<String, Value>, member: &str) -> Answer<&'a str> {
-    let found = asked.get(member).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-    let missing = || fault(StatusCode::UNPROCESSABLE_ENTITY, "missing", format!("{member}: cannot be blank"));
-    found.ok_or_else(missing)
+/// The attributes of a body's resource, and the resource.
+async fn attributes(kind: &str, request: Request) -> Answer<(Map<String, Value>, Value)> {
+    let mut data = data(shape(kind).0, request).await?;
+    Ok((object(data["attributes"].take())?, data))
+}
+
+/// A text that has to be there.
+fn text<'a>(asked: &'a Map<String, Value>, member: &str, chars_max: usize) -> Answer<&'a str> {
+    match text_within(asked, member, chars_max)?.trim() {
+        "" => Err(wrong(&format!("/data/attributes/{member}"), "missing", format!("{member}: cannot be blank"))),
+        text => Ok(text),
+    }
+}
+
+fn colour(asked: &Map<String, Value>) -> Answer<()> {
+    match asked.get("color").filter(|colour| !colour.is_null()) {
+        Some(colour) if !colour.as_str().is_some_and(|colour| COLOURS.contains(&colour)) => {
+            let message = format!("color: must be one of {}", COLOURS.join(" "));
+            Err(wrong("/data/attributes/color", "invalid", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn create_environment(State(services): State<Services>, request: Request) -> Answer<Response> {
     let (asked, _) = attributes(ENVIRONMENT, request).await?;
-    let name = text(&asked, "name")?;
+    let name = text(&asked, "name", 255)?;
+    colour(&asked)?;
     if all(&services, ENVIRONMENT).await?.iter().any(|one| told(one)["slug"] == slug(name).as_str()) {
         return Err(fault(StatusCode::CONFLICT, "already_exists", format!("an environment is called {name:?} already")));
     }
     let document = json!({
         "name": name,
         "slug": slug(name),
-        "description": asked.get("description").and_then(Value::as_str).unwrap_or_default(),
+        "description": text_within(&asked, "description", 255)?,
         "color": asked.get("color").and_then(Value::as_str).unwrap_or("blue"),
         "settings": { "delete_protected": true },
     });
@@ -234,7 +286,10 @@ async fn change_environment(
 ) -> Answer<Response> {
     let known = find(&services, ENVIRONMENT, &id, request.headers()).await?;
     let (asked, _) = attributes(ENVIRONMENT, request).await?;
-    changed(&services, ENVIRONMENT, &known, asked, &["description", "color", "settings"]).await
+    colour(&asked)?;
+    text_within(&asked, "description", 255)?;
+    let known = changed(&services, &known, asked, &["description", "color", "settings"]).await?;
+    Ok(one(ENVIRONMENT, &known))
 }
 
 async fn remove_environment(
@@ -253,16 +308,17 @@ async fn remove_environment(
 /// The secret is told once, here.
 async fn create_key(State(services): State<Services>, request: Request) -> Answer<Response> {
     let (asked, data) = attributes(API_KEY, request).await?;
-    let name = text(&asked, "name")?;
-    let key_type = text(&asked, "key_type")?;
+    let name = text(&asked, "name", 100)?;
+    let key_type = text(&asked, "key_type", 100)?;
     let prefix = match key_type {
         "ingest" => "hcxik_01",
         "configuration" => "hcxlk_01",
-        _ => return Err(fault(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "key_type: must be ingest or configuration")),
+        _ => return Err(wrong("/data/attributes/key_type", "invalid", "key_type: must be ingest or configuration")),
     };
     let environment = data["relationships"]["environment"]["data"]["id"].as_str().unwrap_or("cupola").to_owned();
     if all(&services, ENVIRONMENT).await?.iter().all(|one| one.id != environment) {
-        return Err(fault(StatusCode::UNPROCESSABLE_ENTITY, "invalid", format!("there is no environment {environment}")));
+        let message = format!("there is no environment {environment}");
+        return Err(wrong("/data/relationships/environment", "invalid", message));
     }
     let document = json!({
         "name": name,
@@ -284,36 +340,39 @@ async fn change_key(
 ) -> Answer<Response> {
     let known = find(&services, API_KEY, &id, request.headers()).await?;
     let (asked, _) = attributes(API_KEY, request).await?;
-    changed(&services, API_KEY, &known, asked, &["name", "disabled"]).await
+    text_within(&asked, "name", 100)?;
+    let known = changed(&services, &known, asked, &["name", "disabled", "permissions"]).await?;
+    Ok(one(API_KEY, &known))
 }
 
+/// A document with those of the members changed that are given.
 async fn changed(
     services: &Services,
-    kind: &str,
     known: &HoneycombDocument,
     mut asked: Map<String, Value>,
     members: &[&str],
-) -> Answer<Response> {
+) -> Answer<HoneycombDocument> {
     let mut document: Value = serde_json::from_str(&known.document).unwrap_or_else(|_| json!({}));
     for member in members {
         if let Some(value) = asked.remove(*member).filter(|value| !value.is_null()) {
             document[*member] = value;
         }
     }
-    services.honeycomb_put(kind, &known.scope, &known.id, &document).await?;
-    let found = services.metastore.honeycomb_document(&services.settings.project, kind, &known.id).await?;
-    Ok(one(kind, &found.unwrap_or_else(|| known.clone())))
+    services.honeycomb_put(&known.kind, &known.scope, &known.id, &document).await?;
+    let found = services.metastore.honeycomb_document(&services.settings.project, &known.kind, &known.id).await?;
+    Ok(found.unwrap_or_else(|| known.clone()))
 }
 
-/// A marker of all datasets, which `/1/markers` tells too.
+/// A marker of the dataset that it is related to, else of all; `/1/markers` tells it too.
 async fn create_marker(State(services): State<Services>, request: Request) -> Answer<Response> {
-    let (asked, _) = attributes("marker", request).await?;
-    let mut document = Value::Object(asked);
-    if document["start_time"].is_null() {
-        document["start_time"] = (now_unix_nano() / 1_000_000_000).into();
-    }
-    let made = services.honeycomb_put("marker", ALL, &new_id(), &document).await?;
-    Ok(answer(StatusCode::CREATED, json!({ "data": resource("marker", &made) })))
+    let (mut asked, data) = attributes(MARKER, request).await?;
+    documents::complete_marker(&mut asked)?;
+    let scope = match data["relationships"]["dataset"]["data"]["id"].as_str() {
+        None | Some(ALL) => ALL.to_owned(),
+        Some(dataset) => services.honeycomb_dataset(dataset).await.map(|_| slug(dataset))?,
+    };
+    let made = services.honeycomb_put(MARKER, &scope, &new_id(), &Value::Object(asked)).await?;
+    marker(&services, StatusCode::CREATED, &made).await
 }
 
 async fn change_marker(
@@ -321,8 +380,14 @@ async fn change_marker(
     Path((_, id)): Path<(String, String)>,
     request: Request,
 ) -> Answer<Response> {
-    let (asked, _) = attributes("marker", request).await?;
-    let known = services.metastore.honeycomb_document(&services.settings.project, "marker", &id).await?;
+    let (asked, _) = attributes(MARKER, request).await?;
+    let known = services.metastore.honeycomb_document(&services.settings.project, MARKER, &id).await?;
     let known = known.ok_or_else(|| fault(StatusCode::NOT_FOUND, "not_found", format!("there is no marker {id}")))?;
-    changed(&services, "marker", &known, asked, &["message", "type", "url", "start_time", "end_time"]).await
+    let known = changed(&services, &known, asked, &["message", "type", "url", "start_time", "end_time"]).await?;
+    marker(&services, StatusCode::OK, &known).await
+}
+
+async fn marker(services: &Services, status: StatusCode, document: &HoneycombDocument) -> Answer<Response> {
+    let told = documents::marker(services, document).await?;
+    Ok(answer(status, json!({ "data": resource_of(MARKER, document, &told) })))
 }

@@ -10,28 +10,29 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::TimeRange;
 
-use super::call::{body, new_id, object, query};
+use super::call::{Page, body, new_id, object, query};
 use super::failure::{Answer, Failure, base};
 use crate::{Services, now_unix_nano};
 
 const KIND: &str = "map_dependencies";
 
-/// Dependencies on one page, and of one answer: Honeycomb's bounds.
-const PAGE: usize = 100;
+/// Dependencies of one answer: Honeycomb's bounds.
 const DEPENDENCIES_MAX: usize = 64_000;
 const DEPENDENCIES_DEFAULT: usize = 10_000;
 
 #[derive(Default, Deserialize)]
 struct Asked {
     limit: Option<usize>,
-    #[serde(rename = "page[after]")]
-    after: Option<String>,
 }
 
 /// Works the map out at once, so that the first look finds it.
 pub async fn create(State(services): State<Services>, request: Request) -> Answer<Response> {
     let asked: Asked = query(request.uri());
-    let limit = asked.limit.unwrap_or(DEPENDENCIES_DEFAULT).min(DEPENDENCIES_MAX);
+    let limit = asked.limit.unwrap_or(DEPENDENCIES_DEFAULT);
+    if !(1..=DEPENDENCIES_MAX).contains(&limit) {
+        let message = format!("limit: must be between 1 and {DEPENDENCIES_MAX}");
+        return Err(Failure::invalid("limit", "invalid", message));
+    }
     let (_, value) = body(request).await?;
     let mut members = object(value)?;
     let nodes: Vec<String> = match members.remove("filters") {
@@ -76,12 +77,8 @@ pub async fn result(
     let found = services.honeycomb_get(KIND, "", &id).await;
     let found = found.map_err(|_| Failure::not_found("Map dependency request not found"))?;
     let dependencies: Vec<Value> = serde_json::from_str(&found.document).unwrap_or_default();
-    let from = query::<Asked>(&uri).after.and_then(|after| after.parse().ok()).unwrap_or(0).min(dependencies.len());
-    let to = (from + PAGE).min(dependencies.len());
-    let next = (to < dependencies.len()).then(|| {
-        let base = base(&headers);
-        format!("{base}/1/maps/dependencies/requests/{id}?page%5Bafter%5D={to}")
-    });
-    let page = &dependencies[from..to];
-    Ok(Json(json!({ "request_id": id, "status": "ready", "dependencies": page, "links": { "next": next } })))
+    let page = Page::of(&uri).map_err(|message| Failure::invalid("page[size]", "invalid", message))?;
+    let (range, next) = page.within(dependencies.len(), &format!("{}{}", base(&headers), uri.path()));
+    let told = &dependencies[range];
+    Ok(Json(json!({ "request_id": id, "status": "ready", "dependencies": told, "links": { "next": next } })))
 }

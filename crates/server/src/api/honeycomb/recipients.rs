@@ -28,8 +28,10 @@ const TYPES: &[(&str, &[&str])] = &[
     ("marker", &[]),
 ];
 
-/// Headers that a webhook may add: Honeycomb's bound.
+/// Headers that a webhook may add, and characters of what names and addresses a recipient: Honeycomb's bounds.
 const HEADERS_MAX: usize = 5;
+const CHARS_MAX: &[(&str, usize)] =
+    &[("pagerduty_integration_key", 32), ("webhook_name", 255), ("webhook_url", 2_048), ("webhook_secret", 255)];
 
 pub async fn list(State(services): State<Services>) -> Answer<Json<Value>> {
     let all = services.metastore.honeycomb_documents(&services.settings.project, RECIPIENT, None).await?;
@@ -127,6 +129,12 @@ fn checked(asked: &Map<String, Value>) -> Answer<Value> {
     for member in *members {
         if details.get(*member).and_then(Value::as_str).is_none_or(|text| text.trim().is_empty()) {
             return Err(Failure::invalid(&format!("details.{member}"), "missing", format!("details.{member}: cannot be blank")));
+        }
+    }
+    for (member, chars_max) in CHARS_MAX {
+        if details.get(*member).and_then(Value::as_str).is_some_and(|text| text.chars().count() > *chars_max) {
+            let field = format!("details.{member}");
+            return Err(Failure::invalid(&field, "invalid", format!("{field}: must have at most {chars_max} characters")));
         }
     }
     let address = details.get("webhook_url").and_then(Value::as_str);

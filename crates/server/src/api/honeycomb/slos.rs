@@ -10,7 +10,7 @@ use metastore::HoneycombDocument;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call::{ALL, body, new_id, object, query, slug, time, told};
+use super::call::{ALL, body, new_id, object, query, slug, tags, text_within, told};
 use super::failure::{Answer, Failure};
 use super::objective::{self, Budget};
 use super::{evaluation, recipients};
@@ -22,7 +22,8 @@ pub const BURN_ALERT: &str = "burn_alert";
 /// Datasets of one objective: Honeycomb's bound.
 const DATASETS_MAX: usize = 10;
 
-/// Points of one historical report.
+/// Objectives of one historical report, Honeycomb's bound, and intervals of each.
+const REPORTED_MAX: usize = 24;
 const REPORT_POINTS_MAX: i64 = 1_000;
 
 #[derive(Default, Deserialize)]
@@ -103,26 +104,34 @@ async fn told_to_client(services: &Services, document: &HoneycombDocument, detai
         let now = now_unix_nano();
         let standing = objective::standing(services, document, now).await?;
         let percent = |share: f64| (share * 1e6).round() / 1e4;
-        value["compliance"] = standing.budget.compliance().map_or(Value::Null, |share| percent(share).into());
+        // Nothing happened, so nothing was bad.
+        value["compliance"] = percent(standing.budget.compliance().unwrap_or(1.0)).into();
         value["budget_remaining"] = percent(standing.budget.remaining()).into();
-        value["burn_rate"] = standing.burn_rate.map_or(Value::Null, Value::from);
-        let mut is_triggered = false;
-        for alert in alerts_of(services, &document.id).await? {
-            let state = evaluation::state(services, evaluation::BURN_ALERTS, &alert.id).await?;
-            is_triggered |= state["triggered"] == true;
-        }
-        value["status"] = json!({ "state": if is_triggered { "triggered" } else { "ok" } });
+        value["burn_rate"] = standing.burn_rate.unwrap_or(0.0).into();
+        value["status"] = status(services, document, &standing.budget).await?.into();
     }
     Ok(value)
+}
+
+async fn status(services: &Services, document: &HoneycombDocument, budget: &Budget) -> Answer<&'static str> {
+    let alerts = alerts_of(services, &document.id).await?;
+    for alert in &alerts {
+        if evaluation::state(services, evaluation::BURN_ALERTS, &alert.id).await?["triggered"] == true {
+            return Ok("triggered");
+        }
+    }
+    Ok(match () {
+        () if budget.total == 0.0 => "no_events",
+        () if alerts.is_empty() => "no_alerts",
+        () => "normal",
+    })
 }
 
 async fn checked(services: &Services, dataset: &str, asked: &Map<String, Value>) -> Answer<Value> {
     let text = |member: &str| asked.get(member).and_then(Value::as_str);
     let name = text("name").map(str::trim).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| Failure::invalid("name", "missing", "name: cannot be blank"))?;
-    if name.chars().count() > 120 {
-        return Err(Failure::invalid("name", "invalid", "name: must have at most 120 characters"));
-    }
+    text_within(asked, "name", 120)?;
     let whole = |member: &str, low: i64, high: i64| match asked.get(member) {
         None | Some(Value::Null) => Err(Failure::invalid(member, "missing", format!("{member}: cannot be blank"))),
         Some(value) => value.as_i64().filter(|number| (low..=high).contains(number)).ok_or_else(|| {
@@ -158,44 +167,55 @@ async fn checked(services: &Services, dataset: &str, asked: &Map<String, Value>)
     }
     Ok(json!({
         "name": name,
-        "description": text("description").unwrap_or_default(),
+        "description": text_within(asked, "description", 1_023)?,
         "sli": { "alias": alias },
         "time_period_days": period,
         "target_per_million": target,
         "dataset_slugs": datasets,
-        "tags": asked.get("tags").filter(|tags| tags.is_array()).cloned().unwrap_or_else(|| json!([])),
+        "tags": tags(asked)?,
+        "reset_at": null,
     }))
 }
 
-/// `POST /1/reporting/slos/historical`: compliance over time, day by day unless it is asked otherwise.
+/// `POST /1/reporting/slos/historical`: how objectives stood, interval by interval, by their ids.
 pub async fn historical(State(services): State<Services>, request: Request) -> Answer<Json<Value>> {
     const SECOND: i64 = 1_000_000_000;
     let (_, value) = body(request).await?;
-    let now = now_unix_nano() / SECOND;
-    let end = value["end_time"].as_i64().unwrap_or(now).min(now);
-    let start = value["start_time"].as_i64().unwrap_or(end - 7 * 86_400);
-    let step = value["granularity"].as_i64().unwrap_or(86_400).max(60);
-    if start >= end || (end - start) / step > REPORT_POINTS_MAX {
-        let message = format!("start_time: must be before end_time, with at most {REPORT_POINTS_MAX} steps between");
-        return Err(Failure::invalid("start_time", "invalid", message));
+    let asked = object(value)?;
+    let ids: Vec<&str> = asked.get("ids").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if ids.is_empty() || ids.len() > REPORTED_MAX {
+        let message = format!("ids: must be 1 to {REPORTED_MAX} ids of SLOs");
+        return Err(Failure::invalid("ids", if ids.is_empty() { "missing" } else { "invalid" }, message));
     }
-    let wanted: Option<Vec<&str>> = value["ids"].as_array().map(|ids| ids.iter().filter_map(Value::as_str).collect());
-    let mut told = Vec::new();
-    for document in services.metastore.honeycomb_documents(&services.settings.project, SLO, None).await? {
-        if wanted.as_ref().is_some_and(|ids| !ids.contains(&document.id.as_str())) {
-            continue;
-        }
-        let series = objective::series(&services, &document, start * SECOND, end * SECOND, step).await?;
-        let point = |(at, budget): &(i64, Budget)| {
-            json!({
-                "timestamp": time(*at),
-                "compliance": budget.compliance().map(|share| share * 100.0),
+    let second = |member: &str| {
+        let missing = || Failure::invalid(member, "missing", format!("{member}: expected seconds since 1970"));
+        asked.get(member).and_then(Value::as_i64).ok_or_else(missing)
+    };
+    let (start, end) = (second("start_time")?, second("end_time")?.min(now_unix_nano() / SECOND));
+    if start >= end {
+        return Err(Failure::invalid("end_time", "invalid", "end_time: must be greater than start_time"));
+    }
+    let mut told = Map::new();
+    for id in ids {
+        let document = find(&services, ALL, id).await?;
+        let series = objective::series(&services, &document, start * SECOND, end * SECOND, report_step(end - start)).await?;
+        let intervals = series.iter().filter_map(|(at, budget)| {
+            let compliance = budget.compliance()?;
+            Some(json!({
+                "timestamp": at / SECOND,
+                "compliance": compliance * 100.0,
                 "budget_remaining": budget.remaining() * 100.0,
-            })
-        };
-        told.push(json!({ "id": document.id, "points": series.iter().map(point).collect::<Vec<_>>() }));
+            }))
+        });
+        told.insert(id.to_owned(), intervals.collect());
     }
-    Ok(Json(json!({ "slos": told })))
+    Ok(Json(Value::Object(told)))
+}
+
+/// Seconds of an interval: an hour, or more where a report would have too many.
+fn report_step(range: i64) -> i64 {
+    const HOUR: i64 = 3_600;
+    HOUR * (1 + range / (HOUR * REPORT_POINTS_MAX))
 }
 
 /// The burn alerts of an objective.
@@ -286,7 +306,7 @@ async fn checked_alert(services: &Services, dataset: &str, asked: &Map<String, V
         }),
     };
     let mut document = json!({
-        "description": asked.get("description").and_then(Value::as_str).unwrap_or_default(),
+        "description": text_within(asked, "description", 1_023)?,
         "slo": { "id": slo },
         "recipients": recipients::of_alert(services, asked.get("recipients")).await?,
         "auto_investigate": asked.get("auto_investigate").and_then(Value::as_bool).unwrap_or(false),

@@ -8,7 +8,7 @@ use languages::honeycomb::{Operation, QuerySpecification};
 use metastore::HoneycombDocument;
 use serde_json::{Map, Value, json};
 
-use super::call::{body, new_id, object, slug, told};
+use super::call::{body, new_id, object, slug, tags, text_within, told};
 use super::failure::{Answer, Failure};
 use super::{evaluation, recipients};
 use crate::Services;
@@ -73,6 +73,11 @@ async fn find(services: &Services, dataset: &str, id: &str) -> Answer<HoneycombD
 /// A trigger as clients know it: with its recipients' names, and whether it is triggered.
 pub async fn told_to_client(services: &Services, document: &HoneycombDocument) -> Answer<Value> {
     let mut value = told(document);
+    if let Some(members) = value.as_object_mut() {
+        // What the trigger asks of a kept query is ours to know.
+        members.remove("asked");
+        members.retain(|member, value| member != "baseline_details" || !value.is_null());
+    }
     value["dataset_slug"] = document.scope.as_str().into();
     value["recipients"] = recipients::told_of_alert(services, &value["recipients"]).await?.into();
     let state = evaluation::state(services, evaluation::TRIGGERS, &document.id).await?;
@@ -89,13 +94,8 @@ async fn checked(services: &Services, dataset: &str, asked: &Map<String, Value>,
     let text = |member: &str| asked.get(member).and_then(Value::as_str);
     let name = text("name").map(str::trim).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| Failure::invalid("name", "missing", "name: cannot be blank"))?;
-    if name.chars().count() > 120 {
-        return Err(wrong("name", "must have at most 120 characters"));
-    }
-    let description = text("description").unwrap_or_default();
-    if description.chars().count() > 1_023 {
-        return Err(wrong("description", "must have at most 1023 characters"));
-    }
+    text_within(asked, "name", 120)?;
+    let description = text_within(asked, "description", 1_023)?;
     let frequency = match asked.get("frequency").filter(|value| !value.is_null()) {
         None => FREQUENCY_DEFAULT,
         Some(value) => value.as_i64().ok_or_else(|| wrong("frequency", "must be a whole number of seconds"))?,
@@ -120,7 +120,7 @@ async fn checked(services: &Services, dataset: &str, asked: &Map<String, Value>,
         "recipients": recipients::of_alert(services, asked.get("recipients")).await?,
         "evaluation_schedule_type": schedule_type,
         "baseline_details": baseline(asked.get("baseline_details"))?,
-        "tags": asked.get("tags").filter(|tags| tags.is_array()).cloned().unwrap_or_else(|| json!([])),
+        "tags": tags(asked)?,
         "auto_investigate": asked.get("auto_investigate").and_then(Value::as_bool).unwrap_or(false),
     });
     if let Some(schedule) = schedule {

@@ -9,7 +9,6 @@ import { nameText, EMPTY, withBounds, type Question } from '../../../lib/questio
 import { localTime, msFromNano, paramFromRange } from '../../../lib/time';
 import { count } from '../../../lib/units';
 import { BareButton, Button } from '../../../ui/Control';
-import { SeriesChart } from '../../../ui/SeriesChart';
 import { Empty, Failure, Loading } from '../../../ui/State';
 import { ValueActions } from '../../../ui/Value';
 import { useQuestionActions } from '../../common/question/actions';
@@ -18,6 +17,7 @@ import { Charts, ChartsLoading } from '../../common/question/Charts';
 import { paramsOf, selectionIn, selectionParams } from '../../common/question/state';
 import { useSetSearch } from '../../common/search';
 import { BubbleUp } from '../../explore/BubbleUp';
+import { BurnDown } from './BurnDown';
 import { NewBurnAlert } from './NewBurnAlert';
 import { BudgetBar, burnAlertText, burnAlertValue, lasts, share, State } from './parts';
 import styles from './Slo.module.css';
@@ -28,6 +28,7 @@ const HISTORY_SHOWN = 12;
 export function SloPage() {
   const { slo: id } = here.useParams();
   const navigate = useNavigate();
+  const setSearch = useSetSearch();
   const client = useQueryClient();
   const { data, error, refetch } = useQuery(api.slo(id));
   const drop = useMutation({
@@ -73,7 +74,7 @@ export function SloPage() {
         <Figure name="Lasts" told={spent ? 'spent' : none ? '–' : lasts(slo.exhausts_in_seconds)} more="if it goes on as in the last hour" bad={spent} />
         <Figure name="Bad events" told={count(slo.bad)} more={`${count(slo.budget_events)} may be, of ${count(slo.total)}`} bad={spent} />
       </dl>
-      <BurnDown whole={data} />
+      <BurnDown whole={data} height={170} onZoom={(range) => setSearch({ time: paramFromRange(range) })} />
       <div className={styles.alerts}>
         <section>
           <header>
@@ -120,33 +121,6 @@ function Figure({ name, told, more, bad }: { name: string; told: string; more: R
       <dt>{name}</dt>
       <dd>{told}</dd>
       <dd className="muted">{more}</dd>
-    </div>
-  );
-}
-
-/** The budget over the period, and the bad events that took it. */
-function BurnDown({ whole }: { whole: api.SloWhole }) {
-  const setSearch = useSetSearch();
-  const { start_unix_nano: start, step_seconds: step, budget_remaining: left, bad } = whole.burn_down;
-  const from = msFromNano(start);
-  const zoom = (range: { start: number; end: number }) => setSearch({ time: paramFromRange(range) });
-  const marks = whole.history.filter((one) => one.changed && one.state === 'triggered').map((one) => ({ ms: msFromNano(one.time_unix_nano), label: 'alert' }));
-  return (
-    <div className={styles.charts}>
-      <figure data-testid="burn-down">
-        <figcaption>
-          <h2>Budget left</h2>
-          <span className="muted">over the {whole.slo.period_days} days before each moment</span>
-        </figcaption>
-        <SeriesChart label="Budget left" start={from} step={step * 1000} series={[{ label: 'budget left', values: left, colour: 'var(--accent)' }]} kind="lines" height={170} format={share} tick={share} markers={marks} onSelect={zoom} />
-      </figure>
-      <figure>
-        <figcaption>
-          <h2>Bad events</h2>
-          <span className="muted">drag to look at those of a time</span>
-        </figcaption>
-        <SeriesChart label="Bad events" start={from} step={step * 1000} series={[{ label: 'bad', values: bad, colour: 'var(--fault)' }]} kind="areas" height={170} format={count} tick={count} onSelect={zoom} />
-      </figure>
     </div>
   );
 }

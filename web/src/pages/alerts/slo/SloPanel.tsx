@@ -5,26 +5,25 @@ import * as api from '../../../api/slos';
 import type { BurnAlert } from '../../../api/slos';
 import { sloCondition } from '../../../lib/alerts';
 import { number } from '../../../lib/figures';
-import { msFromNano } from '../../../lib/time';
-import { count, duration, percent } from '../../../lib/units';
+import { count, duration } from '../../../lib/units';
 import { BareButton, Button } from '../../../ui/Control';
 import { Icon } from '../../../ui/Icon';
 import { useKeys } from '../../../ui/keys';
-import { SeriesChart } from '../../../ui/SeriesChart';
 import { Failure, Loading } from '../../../ui/State';
 import { RecipientLine, StateMark } from '../parts';
 import { History } from '../TriggerPanel';
+import { BurnDown } from './BurnDown';
+import { burnAlertText, share } from './parts';
 import styles from '../Alerts.module.css';
 
 const STATES = { ok: 'ok', warning: 'warning', exhausted: 'firing', no_data: 'unknown', pending: 'unknown' } as const;
-const share = (value: number) => (value < 0 ? `−${percent(-value)}` : percent(value));
 
 export function SloPanel({ id, onClose }: { id: string; onClose: () => void }) {
   const { data, error, refetch } = useQuery(api.slo(id));
   useKeys({ Escape: onClose });
   if (error && !data) return <Failure error={error} onRetry={() => void refetch()} title="The objective could not be read" />;
   if (!data) return <Loading rows={10} />;
-  const { slo, burn_down: burn } = data;
+  const { slo } = data;
   return (
     <section className={styles.panel} data-testid="slo-panel">
       <header className={styles.panelHead}>
@@ -67,14 +66,9 @@ export function SloPanel({ id, onClose }: { id: string; onClose: () => void }) {
           <dd>{slo.exhausts_in_seconds === null ? 'not soon' : slo.exhausts_in_seconds <= 0 ? 'spent' : duration(slo.exhausts_in_seconds * 1e9)}</dd>
         </div>
       </dl>
-      <figure className={styles.watched}>
-        <figcaption>Budget left</figcaption>
-        <SeriesChart label="Budget left" start={msFromNano(burn.start_unix_nano)} step={burn.step_seconds * 1000} kind="lines" height={130} format={share} tick={share} onSelect={() => undefined} series={[{ label: 'budget left', values: burn.budget_remaining, colour: 'var(--accent)' }]} />
-      </figure>
-      <figure className={styles.watched}>
-        <figcaption>Bad events</figcaption>
-        <SeriesChart label="Bad events" start={msFromNano(burn.start_unix_nano)} step={burn.step_seconds * 1000} kind="areas" height={90} format={count} tick={count} onSelect={() => undefined} series={[{ label: 'bad', values: burn.bad, colour: 'var(--fault)' }]} />
-      </figure>
+      <div className={styles.watched}>
+        <BurnDown whole={data} height={110} stacked />
+      </div>
       <h3>
         Burn alerts <span>{slo.burn_alerts.length === 0 ? 'none' : ''}</span>
       </h3>
@@ -94,12 +88,11 @@ export function SloPanel({ id, onClose }: { id: string; onClose: () => void }) {
 function Burn({ alert }: { alert: BurnAlert }) {
   const client = useQueryClient();
   const tried = useMutation({ mutationFn: () => api.tryBurnAlert(alert.id), onSettled: () => client.invalidateQueries({ queryKey: ['alerts'] }) });
-  const words = alert.alert_type === 'exhaustion_time' ? `when the budget will be spent within ${duration((alert.exhaustion_minutes ?? 0) * 60e9)}` : `when ${Number(((alert.budget_rate_decrease_threshold_per_million ?? 0) / 1e4).toFixed(4))}% of the budget are spent within ${duration((alert.budget_rate_window_minutes ?? 0) * 60e9)}`;
   return (
     <div className={styles.burn}>
       <StateMark state={alert.triggered ? 'firing' : 'ok'} word={alert.triggered ? 'fires' : 'ok'} />
       <div>
-        <p>{words}</p>
+        <p>{burnAlertText(alert)}</p>
         {alert.recipients.map((one) => (
           <RecipientLine key={one.id} recipient={one} />
         ))}

@@ -1,14 +1,15 @@
-// One chart for each calculation, one beside the other: lines, stacked areas, bars, a single figure, or a heatmap.
+// One chart for each calculation, one beside the other: lines, stacked areas, bars, a single figure, or a heatmap; or lines of
+// several calculations in one.
 import { useMemo } from 'react';
 import type { Begin, Answer, CalculationTold, Figure, Group, HeatBucket, Selection } from '../../../api/explore';
-import { changeText, formatOf, groupColours, keyText } from '../../../lib/figures';
+import { changeText, formatOf, groupColours, keyText, overlaid } from '../../../lib/figures';
 import { msFromNano } from '../../../lib/time';
 import { HeatChart } from '../../../ui/HeatChart';
 import { SeriesChart, type SeriesTold } from '../../../ui/SeriesChart';
 import { Sparkline } from '../../../ui/Sparkline';
 import styles from './Charts.module.css';
 
-export type Draw = 'line' | 'stack' | 'bar' | 'stat';
+export type Draw = 'line' | 'overlay' | 'stack' | 'bar' | 'stat';
 /** More lines than this nobody tells apart; the table has the others. */
 export const DRAWN_MAX = 30;
 
@@ -58,18 +59,60 @@ export function coloursOf(begin: Begin, answer: Answer): string[] {
 export function Charts(props: Props) {
   const { begin, answer, height } = props;
   const colours = useMemo(() => coloursOf(begin, answer), [begin, answer]);
+  const charts = props.draw === 'overlay' ? overlaid(begin.calculations) : begin.calculations.map((_, i) => [i]);
+  const high = height ?? (charts.length > 2 ? 132 : 168);
   return (
-    <div className={styles.charts} data-count={begin.calculations.length} data-draw={props.draw} data-testid="charts">
-      {begin.calculations.map((calculation, i) => (
-        <figure key={calculation.label} className={styles.figure} data-testid="explore-chart" data-label={calculation.label}>
-          <figcaption>
-            <h2>{calculation.label}</h2>
-            {(props.draw !== 'stat' || calculation.kind === 'heatmap') && <Told {...props} calculation={calculation} at={i} />}
-          </figcaption>
-          <One {...props} calculation={calculation} at={i} colours={colours} height={height ?? (begin.calculations.length > 2 ? 132 : 168)} />
-        </figure>
-      ))}
+    <div className={styles.charts} data-count={charts.length} data-draw={props.draw} data-testid="charts">
+      {charts.map((places) => {
+        const shown = places.map((i) => begin.calculations[i] as CalculationTold);
+        const [calculation, at] = [shown[0] as CalculationTold, places[0] as number];
+        const label = shown.map((one) => one.label).join(', ');
+        return (
+          <figure key={label} className={styles.figure} data-testid="explore-chart" data-label={label}>
+            <figcaption>
+              <h2>{label}</h2>
+              {places.length === 1 && (props.draw !== 'stat' || calculation.kind === 'heatmap') && <Told {...props} calculation={calculation} at={at} />}
+            </figcaption>
+            {places.length === 1 ? <One {...props} calculation={calculation} at={at} colours={colours} height={high} /> : <Overlaid {...props} places={places} height={high} />}
+          </figure>
+        );
+      })}
     </div>
+  );
+}
+
+/** Lines of several calculations over one axis. */
+function Overlaid({ begin, answer, places, height, scale, markers, selection, onSelect, onPoint }: Props & { places: number[]; height: number }) {
+  const first = begin.calculations[places[0] as number] as CalculationTold;
+  const lines = useMemo(() => {
+    const groups = answer.groups.slice(0, Math.max(1, Math.floor(DRAWN_MAX / places.length)));
+    const all = places.flatMap((at) => groups.map((group) => ({ at, group, calculation: begin.calculations[at] as CalculationTold })));
+    const names = all.map(({ calculation, group }) => (begin.breakdowns.length === 0 ? [calculation.label] : [calculation.label, keyText(group.key)]));
+    const colours = groupColours(names, ['calculation', 'group']);
+    return all.map((one, i) => ({ ...one, told: { label: (names[i] as string[]).join(' · '), colour: colours[i] as string, values: numbers(one.group.series?.[one.at]) } satisfies SeriesTold }));
+  }, [answer, begin, places.join()]);
+  return (
+    <SeriesChart
+      label={places.map((at) => begin.calculations[at]?.label).join(', ')}
+      start={msFromNano(begin.first_step_unix_nano)}
+      step={begin.step_ns / 1e6}
+      series={lines.map((one) => one.told)}
+      kind="lines"
+      logarithmic={scale === 'log'}
+      height={height}
+      format={formatOf(first)}
+      tick={formatOf(first, true)}
+      markers={markers}
+      chosen={selection?.start !== undefined && selection.end !== undefined ? { start: selection.start, end: selection.end } : null}
+      onSelect={onSelect}
+      onPoint={
+        onPoint &&
+        (({ start, end, series, value }, { x, y }) => {
+          const line = series === null ? undefined : lines[series];
+          onPoint({ x, y, start, end, calculation: line?.calculation ?? first, value, group: begin.breakdowns.length > 0 ? (line?.group ?? null) : null });
+        })
+      }
+    />
   );
 }
 

@@ -333,10 +333,7 @@ impl MetricsApi<'_> {
                 AlarmKind::Log => log.push(told),
             }
         }
-        let mut answer = json!({ "MetricAlarms": metric, "CompositeAlarms": composite });
-        if !log.is_empty() {
-            answer["LogAlarms"] = log.into();
-        }
+        let mut answer = json!({ "MetricAlarms": metric, "CompositeAlarms": composite, "LogAlarms": log });
         if more {
             answer["NextToken"] = PageToken::new(last.as_str(), &question).encode().into();
         }

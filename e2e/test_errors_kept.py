@@ -78,7 +78,7 @@ def test_stacks_are_searched_by_their_files_and_items_by_their_issue(server, api
     assert rollbar.ask("GET", "/items/?query=minfiles:few")[0] == 422
 
     assert rollbar.get("/items/", environment=service, query="has:issue")["items"] == []
-    issue = "https://tracker.example/shop/issues/7"
+    issue = "https://tracker.example/shop/seven"
     assert api.send("PUT", f"/api/errors/{item['counter']}/issue", {"url": issue}) == {"url": issue}
     for _ in range(2):
         assert len(rollbar.get("/items/", environment=service, query="has:issue")["items"]) == 1

@@ -26,6 +26,7 @@ pub struct GroupSeen {
     pub group: String,
     /// Weighted.
     pub count: f64,
+    /// None where nobody asked for them.
     pub people: u64,
     pub first_unix_nano: i64,
     pub last_unix_nano: i64,
@@ -82,18 +83,27 @@ pub struct ErrorFilter {
 pub(super) const PERSON: [&str; 2] = ["user.id", "enduser.id"];
 
 impl Asker {
-    /// Every group with an occurrence that matches, latest seen first.
-    pub async fn error_groups(&self, range: TimeRange, filter: &ErrorFilter) -> Result<GroupsSeen, EngineError> {
+    /// Every group with an occurrence that matches, latest seen first; with how many people each hit, which costs more.
+    pub async fn error_groups(
+        &self,
+        range: TimeRange,
+        filter: &ErrorFilter,
+        with_people: bool,
+    ) -> Result<GroupsSeen, EngineError> {
         let session = self.session(range).await?;
         session.define("l", Signal::Logs, condition(&session, filter, None).await?).await?;
-        let answer = session
-            .ask(&format!(
-                r#"SELECT "error.group" AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last,
-                   count(DISTINCT {}) AS people, max(sample_rate) AS weight FROM l GROUP BY 1 ORDER BY last DESC, 1 LIMIT {}"#,
-                person(&session),
-                ERROR_GROUPS_MAX + 1
-            ))
-            .await?;
+        let figures =
+            r#""error.group" AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last, max(sample_rate) AS weight"#;
+        // Counting distinct people of so many groups at once takes an accumulator each; two groupings take none.
+        let groups = match with_people {
+            false => format!("SELECT {figures} FROM l GROUP BY 1"),
+            true => format!(
+                "SELECT g, sum(n) AS n, min(first) AS first, max(last) AS last, max(weight) AS weight, count(person) AS people
+                 FROM (SELECT {figures}, {} AS person FROM l GROUP BY 1, 6) GROUP BY 1",
+                person(&session)
+            ),
+        };
+        let answer = session.ask(&format!("{groups} ORDER BY last DESC, g LIMIT {}", ERROR_GROUPS_MAX + 1)).await?;
         let mut sampled = false;
         let mut groups: Vec<GroupSeen> = answer
             .iter()

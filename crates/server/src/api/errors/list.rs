@@ -114,7 +114,8 @@ pub async fn list(State(services): State<Services>, Params(params): Params<Error
     let filter = ErrorFilter { q: search.rest.clone(), service: params.service, receiver: params.receiver };
     up_to_date(&services).await?;
 
-    let seen = services.asker.error_groups(range, &filter).await.map_err(|error| placed(error.into(), &search))?;
+    let seen =
+        services.asker.error_groups(range, &filter, sort == "people").await.map_err(|error| placed(error.into(), &search))?;
     let (metastore, project) = (&services.metastore, &services.settings.project);
     let names: Vec<String> = seen.groups.iter().map(|seen| seen.group.clone()).collect();
     let known = metastore.error_items_of_fingerprints(project, &names).await?;

@@ -12,6 +12,8 @@ import styles from './Charts.module.css';
 export type Draw = 'line' | 'overlay' | 'stack' | 'bar' | 'stat';
 /** More lines than this nobody tells apart; the table has the others. */
 export const DRAWN_MAX = 30;
+/** Of lines of several calculations, which no table has in their colours; the tooltip names the others. */
+const NAMED_MAX = 8;
 
 export interface Marker {
   ms: number;
@@ -92,7 +94,17 @@ function Overlaid({ begin, answer, places, height, scale, markers, selection, on
     return all.map((one, i) => ({ ...one, told: { label: (names[i] as string[]).join(' · '), colour: colours[i] as string, values: numbers(one.group.series?.[one.at]) } satisfies SeriesTold }));
   }, [answer, begin, places.join()]);
   return (
-    <SeriesChart
+    <>
+      <ul className={styles.lines} aria-label="Lines">
+        {lines.slice(0, NAMED_MAX).map(({ told }) => (
+          <li key={told.label}>
+            <i style={{ background: told.colour }} />
+            {told.label}
+          </li>
+        ))}
+        {lines.length > NAMED_MAX && <li>and {lines.length - NAMED_MAX} more</li>}
+      </ul>
+      <SeriesChart
       label={places.map((at) => begin.calculations[at]?.label).join(', ')}
       start={msFromNano(begin.first_step_unix_nano)}
       step={begin.step_ns / 1e6}
@@ -113,6 +125,7 @@ function Overlaid({ begin, answer, places, height, scale, markers, selection, on
         })
       }
     />
+    </>
   );
 }
 

@@ -84,7 +84,7 @@ def test_stacks_are_searched_by_their_files_and_items_by_their_issue(server, api
         assert len(rollbar.get("/items/", environment=service, query="has:issue")["items"]) == 1
         assert len(api.get("/api/errors", environment=service, q="has:issue")["errors"]) == 1
     assert rollbar.get(f"/item/{item['id']}")["integrations_data"] == {"issue": {"url": issue}}
-    reads(server.http, f"/errors/{item['hash']}?time=1h", issue=["issues/7"], frames=["cart.py"])
+    reads(server.http, f"/errors/{item['hash']}?time=1h", issue=["shop/seven"], frames=["cart.py"])
     api.send("PUT", f"/api/errors/{item['counter']}/issue", {"url": None})
     assert rollbar.get("/items/", environment=service, query="has:issue")["items"] == []
 

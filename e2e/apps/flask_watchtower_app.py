@@ -15,7 +15,12 @@ from flask import Flask
 service = os.environ["E2E_SERVICE"]
 xray_recorder.configure(service=service, sampling=False, context_missing="LOG_ERROR")
 patch(["botocore"])
-handler = watchtower.CloudWatchLogHandler(log_group_name=service, log_stream_name="web", boto3_client=boto3.client("logs"), send_interval=1)
+logs = boto3.client("logs")
+if "E2E_ADVISED" in os.environ:
+    # watchtower drops lines while it makes the stream, which it does when the first batch finds none.
+    logs.create_log_group(logGroupName=service)
+    logs.create_log_stream(logGroupName=service, logStreamName="web")
+handler = watchtower.CloudWatchLogHandler(log_group_name=service, log_stream_name="web", boto3_client=logs, send_interval=1)
 logging.getLogger().addHandler(handler)
 logging.getLogger().setLevel(logging.INFO)
 if "E2E_ADVISED" in os.environ:

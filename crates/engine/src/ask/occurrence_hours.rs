@@ -26,6 +26,9 @@ pub struct HourCount {
 impl Asker {
     /// The hours that occurrences received within a time belong to, each by its beginning, in order.
     pub async fn occurrence_hours_received(&self, since_unix_nano: i64, until_unix_nano: i64) -> Result<Vec<i64>, EngineError> {
+        if !self.has_occurrences().await? {
+            return Ok(Vec::new());
+        }
         let session = self.session(TimeRange::ALL).await?;
         let received = || Expr::Column(Column::from_name("received_at"));
         let condition = all_of([

@@ -255,6 +255,12 @@ impl Asker {
         Ok(answer.iter().filter_map(|row| row.string("g")).collect())
     }
 
+    /// Whether there may be any. Every server asks for them when it starts: where there are none, no planner has to wake up.
+    pub(super) async fn has_occurrences(&self) -> Result<bool, EngineError> {
+        let logs = self.engine.store().snapshot(&self.project, Signal::Logs, TimeRange::ALL).await?;
+        Ok(logs.rows_total > 0)
+    }
+
     /// What each group had of rows received within a time, by environment and version; at most `limit`, first seen first.
     pub async fn groups_received(
         &self,
@@ -262,9 +268,7 @@ impl Asker {
         until_unix_nano: i64,
         limit: usize,
     ) -> Result<Vec<GroupReceived>, EngineError> {
-        let logs = self.engine.store().snapshot(&self.project, Signal::Logs, TimeRange::ALL).await?;
-        if logs.rows_total == 0 {
-            // Every first start asks this: no planner has to wake up for it.
+        if !self.has_occurrences().await? {
             return Ok(Vec::new());
         }
         let session = self.session(TimeRange::ALL).await?;

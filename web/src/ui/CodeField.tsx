@@ -5,6 +5,7 @@ import { stillFits } from '../lib/stale';
 import styles from './CodeField.module.css';
 import { Suggestions } from './Suggestions';
 import type { TokenSuggestion, TokenSuggestions } from './TokenField';
+import { useCaret } from './useCaret';
 
 interface Props {
   value: string;
@@ -34,15 +35,9 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
   const chosen = list ? Math.min(wanted, list.items.length - 1) : 0;
   const [place, setPlace] = useState<{ left: number; top: number } | null>(null);
   const asked = useRef(0);
-  const after = useRef<number | null>(null);
+  const caretTo = useCaret(field);
   const listId = useId();
 
-  useLayoutEffect(() => {
-    // What was completed leaves the caret where one goes on writing.
-    if (after.current === null || !field.current) return;
-    field.current.setSelectionRange(after.current, after.current);
-    after.current = null;
-  }, [value]);
   useLayoutEffect(() => {
     const mark = caretMark.current;
     if (list && mark) setPlace({ left: Math.min(mark.offsetLeft, (field.current?.clientWidth ?? 600) - 300), top: mark.offsetTop + mark.offsetHeight - (field.current?.scrollTop ?? 0) });
@@ -73,14 +68,13 @@ export function CodeField({ value, label, onChange, onRun, draw, suggest, fault,
   };
   const put = (start: number, end: number, text: string) => {
     const caret = start + (text.includes('|') ? text.indexOf('|') : text.length);
-    after.current = caret;
+    caretTo(caret);
     onChange(value.slice(0, start) + text.replace('|', '') + value.slice(end));
   };
   const take = (item: TokenSuggestion | undefined) => {
     if (!list || !item) return;
     put(list.start, list.end, item.insert ?? item.text);
     shut();
-    field.current?.focus();
   };
   const key = (event: React.KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {

@@ -5,6 +5,7 @@ import { BareButton, Input } from './Control';
 import { Icon } from './Icon';
 import styles from './SearchBar.module.css';
 import { Suggestions } from './Suggestions';
+import { useCaret } from './useCaret';
 
 export interface Suggestion {
   text: string;
@@ -39,6 +40,7 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest, comp
   const [list, setList] = useState<{ at: Completing; items: Suggestion[] } | null>(null);
   const [chosen, setChosen] = useState(-1);
   const field = useRef<HTMLInputElement>(null);
+  const caretTo = useCaret(field);
   const asked = useRef(0);
   const listId = useId();
   useEffect(() => setText(value), [value]);
@@ -81,11 +83,7 @@ export function SearchBar({ value, onSearch, placeholder, invalid, suggest, comp
     setText(next);
     onText?.(next);
     shut();
-    requestAnimationFrame(() => {
-      field.current?.focus();
-      field.current?.setSelectionRange(caret, caret);
-      if (item.insert) look();
-    });
+    caretTo(caret, item.insert ? look : undefined);
   };
   const key = (event: React.KeyboardEvent<HTMLInputElement>) => {
     if (event.key === 'Enter') {

@@ -4,6 +4,7 @@ import { stillFits } from '../lib/stale';
 import { Icon } from './Icon';
 import { Suggestions } from './Suggestions';
 import styles from './TokenField.module.css';
+import { useCaret } from './useCaret';
 
 export interface TokenSuggestion {
   text: string;
@@ -54,6 +55,7 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
   const list = found && stillFits<TokenSuggestion, TokenSuggestions & { written: string }>(found, found.written, text);
   const chosen = list ? Math.min(wanted, list.items.length - 1) : -1;
   const field = useRef<HTMLInputElement>(null);
+  const caretTo = useCaret(field);
   const asked = useRef(0);
   const listId = useId();
 
@@ -110,10 +112,7 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
   const edit = (i: number) => {
     setAt(i);
     settle(items[i] ?? '');
-    requestAnimationFrame(() => {
-      field.current?.focus();
-      look();
-    });
+    caretTo(null, look);
   };
   const remove = (i: number) => {
     setAt(null);
@@ -125,16 +124,12 @@ export function TokenField({ label, items, read, onChange, suggest, placeholder,
     const head = text.slice(0, list.start) + inserted;
     const next = head.replace('|', '') + text.slice(list.end).trimStart();
     if (item.whole && keep(next)) {
-      requestAnimationFrame(() => field.current?.focus());
+      caretTo(null);
       return;
     }
     const caret = head.includes('|') ? head.indexOf('|') : head.length;
     settle(next);
-    requestAnimationFrame(() => {
-      field.current?.focus();
-      field.current?.setSelectionRange(caret, caret);
-      look();
-    });
+    caretTo(caret, look);
   };
   const key = (event: React.KeyboardEvent<HTMLInputElement>) => {
     const item = list?.items[chosen];

@@ -13,7 +13,7 @@ use arrow::array::{
     StringBuilder,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 use metastore::AttributeType;
 use model::limits::{ATTRIBUTE_KEY_BYTES_MAX, ATTRIBUTE_VALUE_BYTES_MAX, ATTRIBUTES_PER_RECORD_MAX, TRUNCATION_MARK};
@@ -285,7 +285,7 @@ impl AttributeColumns {
     }
 
     /// The columns that have a value, and `attributes_rest` if any row needed it.
-    pub fn finish(mut self) -> (Vec<(Field, ArrayRef)>, Option<ArrayRef>) {
+    pub fn finish(mut self) -> (Vec<(String, ArrayRef)>, Option<ArrayRef>) {
         let rows = self.rows;
         let columns = self.columns.into_iter().filter_map(|column| column.finish(rows)).collect();
         let rest = (self.rest.len() > 0).then(|| {
@@ -360,7 +360,7 @@ impl Column {
         value_bytes(&value)
     }
 
-    pub fn finish(mut self, rows: usize) -> Option<(Field, ArrayRef)> {
+    pub fn finish(mut self, rows: usize) -> Option<(String, ArrayRef)> {
         self.pad_to(rows);
         let array: ArrayRef = match self.values {
             Values::Untyped(_) => return None,
@@ -369,7 +369,7 @@ impl Column {
             Values::Float(mut builder) => Arc::new(builder.finish()),
             Values::Text(mut builder) => Arc::new(builder.finish()),
         };
-        (array.null_count() < array.len()).then(|| (Field::new(self.name, array.data_type().clone(), true), array))
+        (array.null_count() < array.len()).then_some((self.name, array))
     }
 
     fn pad_to(&mut self, rows: usize) {

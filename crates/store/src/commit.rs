@@ -1,13 +1,14 @@
 //! The commit thread: makes appends durable and visible, in groups.
 //!
 //! It takes everything that waits, writes it with one write and one `fdatasync`, shows the rows in memory and tells the
-//! senders. Then it begins again: there is no timer, a commit starts as soon as the one before has ended. It is the only one
-//! that writes the log and the only one that changes the active rows, so a segment of the log and its rows in memory never
-//! come apart.
+//! senders. Then it begins again, a little later if those that were just told are likely to come again ([`crate::gathering`]).
+//! It is the only one that writes the log and the only one that changes the active rows, so a segment of the log and its rows
+//! in memory never come apart.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use model::Signal;
 use parking_lot::Mutex;
@@ -16,7 +17,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::limits::{COMMIT_QUEUE_MAX, GROUP_BYTES_MAX, RETRY_AFTER_SECONDS, WAL_SEGMENT_BYTES_MAX};
+use crate::gathering::{Bell, Company, Gathering};
+use crate::limits::{COMMIT_QUEUE_MAX, GATHERING_BYTES_MAX, GROUP_BYTES_MAX, RETRY_AFTER_SECONDS, WAL_SEGMENT_BYTES_MAX};
 use crate::lock::FolderLock;
 use crate::memory::{Chunk, Memory, Reservation};
 use crate::payload::Payload;
@@ -102,14 +104,18 @@ pub(crate) struct Append {
 /// The store's end of the queue to the commit thread. The thread ends when this is dropped or closed and the queue is empty.
 pub(crate) struct CommitQueue {
     sender: mpsc::Sender<Message>,
+    bell: Bell,
 }
 
 impl CommitQueue {
     /// Starts the thread, which goes on with `writer`'s segment.
     pub fn start(shared: Arc<Shared>, writer: WalWriter) -> Result<(CommitQueue, JoinHandle<()>), StoreError> {
         let (sender, receiver) = mpsc::channel(COMMIT_QUEUE_MAX);
-        let thread = std::thread::Builder::new().name("commit".into()).spawn(move || run(&shared, writer, receiver));
-        Ok((CommitQueue { sender }, thread.map_err(StoreError::io("start the commit thread"))?))
+        let gathering = Arc::new(Gathering::default());
+        let company = Company::new(Arc::clone(&gathering));
+        let thread = std::thread::Builder::new().name("commit".into()).spawn(move || run(&shared, writer, receiver, company));
+        let thread = thread.map_err(StoreError::io("start the commit thread"))?;
+        Ok((CommitQueue { sender, bell: Bell::new(gathering, &thread) }, thread))
     }
 
     /// Waits until the rows are durable and visible. When the caller goes away meanwhile, they still become so.
@@ -123,7 +129,10 @@ impl CommitQueue {
         let (done, outcome) = oneshot::channel();
         let append = Append { project: project.to_owned(), payload, chunks, reservation, done };
         match self.sender.try_send(Message::Append(append)) {
-            Ok(()) => outcome.await.unwrap_or_else(|_| Err(ended())),
+            Ok(()) => {
+                self.bell.ring(self.sender.max_capacity() - self.sender.capacity());
+                outcome.await.unwrap_or_else(|_| Err(ended()))
+            }
             Err(mpsc::error::TrySendError::Full(_)) => Err(StoreError::Busy { retry_after_seconds: RETRY_AFTER_SECONDS }),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(ended()),
         }
@@ -147,9 +156,12 @@ fn ended() -> StoreError {
     StoreError::Unavailable("store is closed".into())
 }
 
-fn run(shared: &Arc<Shared>, mut writer: WalWriter, mut queue: mpsc::Receiver<Message>) {
+fn run(shared: &Arc<Shared>, mut writer: WalWriter, mut queue: mpsc::Receiver<Message>, mut company: Company) {
     let mut group: Vec<Append> = Vec::new();
     while let Some(first) = queue.blocking_recv() {
+        if matches!(&first, Message::Append(append) if append.payload.len() < GATHERING_BYTES_MAX) {
+            company.wait(|| queue.len());
+        }
         let mut next = Some(first);
         let mut bytes = 0;
         while let Some(message) = next.take() {
@@ -168,7 +180,9 @@ fn run(shared: &Arc<Shared>, mut writer: WalWriter, mut queue: mpsc::Receiver<Me
                 }
             }
         }
+        let (began, taken) = (Instant::now(), group.len());
         commit(shared, &mut writer, &mut group);
+        company.note(began, taken, queue.len());
         if shared.wal.wants_spare(writer.number(), writer.bytes()) {
             make_spare(Arc::clone(shared));
         }

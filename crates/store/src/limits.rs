@@ -35,6 +35,21 @@ pub const COMMIT_QUEUE_MAX: usize = 4_096;
 /// Bytes of one group commit. Beyond it the disk's throughput, not its latency, is what a sender waits for.
 pub const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Schemas of batches that are remembered, a few kilobytes each. Senders whose columns differ each time fill it in vain.
+pub const SCHEMAS_KEPT_MAX: usize = 1_000;
+
+/// Rows of a chunk up to which its columns share a buffer. Of more rows the columns' own buffers are large enough.
+pub const ONE_BUFFER_ROWS_MAX: usize = 16;
+
+/// Schemas of a table's batches that are known to bring no new column, told apart by their address, one after the other.
+pub const SCHEMAS_ADMITTED_MAX: usize = 32;
+
+/// Bytes of an append from which a commit does not wait for others: its own work outweighs the disk's.
+pub const GATHERING_BYTES_MAX: usize = 32 * 1024;
+
+/// How long a commit waits for senders at most, however slow the disk is: nobody should feel it.
+pub const GATHERING_MAX: Duration = Duration::from_millis(1);
+
 /// Bytes of one record of the write-ahead log: no body is near it, so a larger length is damage.
 pub const WAL_RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 

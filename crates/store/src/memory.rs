@@ -20,7 +20,8 @@ use parking_lot::RwLock;
 use crate::catalog::Catalog;
 use crate::columns;
 use crate::error::StoreError;
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_FAN, CHUNK_ROWS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_FAN, CHUNK_ROWS_MAX, ONE_BUFFER_ROWS_MAX};
+use crate::one_buffer::in_one_buffer;
 use crate::snapshot::{Part, TimeRange};
 
 /// Tiers of chunks: less than [`CHUNK_FAN`] rows, than its square, than [`CHUNK_ROWS_MAX`], and those that are left alone.
@@ -38,11 +39,17 @@ pub(crate) struct Chunk {
 
 impl Chunk {
     pub fn new(batch: RecordBatch) -> Result<Chunk, StoreError> {
+        let (batch, bytes) = match batch.num_rows() {
+            0..=ONE_BUFFER_ROWS_MAX => in_one_buffer(&batch)?,
+            _ => {
+                let bytes = batch.get_array_memory_size();
+                (batch, bytes)
+            }
+        };
         let time = batch.column_by_name(columns::TIME).and_then(|column| column.as_primitive_opt::<TimestampNanosecondType>());
         let time = time.ok_or_else(|| StoreError::Corrupt("batch without a time column".into()))?;
         let min_time = time.values().iter().copied().min().unwrap_or(i64::MAX);
         let max_time = time.values().iter().copied().max().unwrap_or(i64::MIN);
-        let bytes = batch.get_array_memory_size();
         Ok(Chunk { batch, min_time, max_time, bytes })
     }
 
@@ -323,7 +330,7 @@ impl Drop for Reservation {
 
 /// The chunks as one, with every column of each and the widest of their types.
 fn merge(chunks: &[Arc<Chunk>], signal: Signal) -> Result<Chunk, StoreError> {
-    let schema = union_schema(chunks.iter().map(|chunk| &chunk.batch), signal);
+    let schema = shared_schema(chunks).unwrap_or_else(|| Arc::new(union_schema(chunks.iter().map(|chunk| &chunk.batch), signal)));
     let mut columns: Vec<Columns<'_>> = chunks.iter().map(|chunk| Columns { batch: &chunk.batch, next: 0 }).collect();
     let mut arrays = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
@@ -332,7 +339,14 @@ fn merge(chunks: &[Arc<Chunk>], signal: Signal) -> Result<Chunk, StoreError> {
     }
     let rows = chunks.iter().map(|chunk| chunk.rows()).sum();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Chunk::new(RecordBatch::try_new_with_options(Arc::new(schema), arrays, &options)?)
+    Chunk::new(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+}
+
+/// The one schema that all chunks have, if they do.
+fn shared_schema(chunks: &[Arc<Chunk>]) -> Option<SchemaRef> {
+    let (first, rest) = chunks.split_first()?;
+    let schema = first.batch.schema_ref();
+    rest.iter().all(|chunk| Arc::ptr_eq(chunk.batch.schema_ref(), schema)).then(|| Arc::clone(schema))
 }
 
 /// The columns of a batch, asked for in about the order that they have.

@@ -12,11 +12,19 @@ use parking_lot::RwLock;
 use crate::attribute_columns::fold_into_rest;
 use crate::columns;
 use crate::error::StoreError;
-use crate::limits::TABLE_ATTRIBUTE_COLUMNS_MAX;
+use crate::limits::{SCHEMAS_ADMITTED_MAX, TABLE_ATTRIBUTE_COLUMNS_MAX};
 
 #[derive(Default)]
 pub(crate) struct Registry {
     projects: RwLock<HashMap<String, [Table; 3]>>,
+}
+
+/// How a batch is known to bring nothing new.
+enum Known {
+    /// By its schema, or there is no room to remember that.
+    Schema,
+    /// By its columns, one by one.
+    Columns,
 }
 
 #[derive(Clone, Default)]
@@ -24,6 +32,8 @@ struct Table {
     types: BTreeMap<String, AttributeType>,
     /// Made when asked for, dropped when a column is added or widened.
     schema: Option<SchemaRef>,
+    /// Of batches whose columns are all known. Columns are never forgotten and types never narrowed, so they stay so.
+    admitted: Vec<SchemaRef>,
 }
 
 impl Registry {
@@ -60,18 +70,33 @@ impl Registry {
 
     /// Makes the batch's attribute columns known; those for which there is no room go to its `attributes_rest`.
     pub fn admit(&self, project: &str, signal: Signal, batch: RecordBatch) -> Result<RecordBatch, StoreError> {
-        if self.knows(project, signal, &batch) {
-            return Ok(batch);
+        match self.knows(project, signal, &batch) {
+            Some(Known::Schema) => return Ok(batch),
+            Some(Known::Columns) => {
+                self.remember(project, signal, batch.schema());
+                return Ok(batch);
+            }
+            None => {}
         }
         let refused = self.learn(project, signal, &batch);
         if refused.is_empty() { Ok(batch) } else { fold(&batch, signal, &|name| refused.iter().any(|known| known == name)) }
     }
 
-    fn knows(&self, project: &str, signal: Signal, batch: &RecordBatch) -> bool {
+    fn knows(&self, project: &str, signal: Signal, batch: &RecordBatch) -> Option<Known> {
         let projects = self.projects.read();
-        let Some(tables) = projects.get(project) else { return false };
-        let types = &tables[signal as usize].types;
-        attributes(signal, batch).all(|(name, seen)| types.get(name).is_some_and(|known| known.widen(seen) == *known))
+        let Table { types, admitted, .. } = &projects.get(project)?[signal as usize];
+        if admitted.iter().any(|schema| Arc::ptr_eq(schema, batch.schema_ref())) {
+            return Some(Known::Schema);
+        }
+        let is_known = |(name, seen): (&str, AttributeType)| types.get(name).is_some_and(|known| known.widen(seen) == *known);
+        let are_known = attributes(signal, batch).all(is_known);
+        are_known.then_some(if admitted.len() < SCHEMAS_ADMITTED_MAX { Known::Columns } else { Known::Schema })
+    }
+
+    fn remember(&self, project: &str, signal: Signal, schema: SchemaRef) {
+        if let Some(tables) = self.projects.write().get_mut(project) {
+            tables[signal as usize].admitted.push(schema);
+        }
     }
 
     /// Adds and widens; returns the columns for which there was no room.

@@ -12,7 +12,7 @@ use arrow::array::{
     Int64Builder, RecordBatch, StringBuilder, TimestampNanosecondArray,
 };
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{Field, Int32Type, Schema};
+use arrow::datatypes::Int32Type;
 use model::limits::{ATTRIBUTE_VALUE_BYTES_MAX, BODY_BYTES_MAX};
 use model::{
     Attribute, Attributes, DataPoint, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Signal, Span, SpanId, SpanLink,
@@ -24,6 +24,7 @@ use crate::attribute_columns::{AttributeColumns, Claims, Column, cut, cut_value,
 use crate::columns;
 use crate::error::StoreError;
 use crate::limits::ROW_BUFFER_BYTES_MAX;
+use crate::schemas::{Named, schema_of};
 
 /// What the rows of one request share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -335,25 +336,25 @@ const ROW_BYTES: usize = 128;
 fn assemble(
     signal: Signal,
     mut found: Vec<(&'static str, ArrayRef)>,
-    attributes: Vec<(Field, ArrayRef)>,
+    attributes: Vec<(String, ArrayRef)>,
 ) -> Result<RecordBatch, StoreError> {
-    let schema = columns::schema(signal);
-    let mut fields = Vec::with_capacity(found.len() + attributes.len());
-    let mut arrays = Vec::with_capacity(fields.capacity());
-    for field in schema.fields() {
+    let table = columns::schema(signal);
+    let mut named = Vec::with_capacity(found.len() + attributes.len());
+    let mut arrays = Vec::with_capacity(named.capacity());
+    for field in table.fields() {
         let Some(place) = found.iter().position(|(name, _)| name == field.name()) else { continue };
         let (_, array) = found.swap_remove(place);
         if field.is_nullable() && array.null_count() == array.len() {
             continue;
         }
-        fields.push(Field::new(field.name(), array.data_type().clone(), field.is_nullable()));
+        named.push(Named::Fixed(field, array.data_type().clone()));
         arrays.push(array);
     }
-    for (field, array) in attributes {
-        fields.push(field);
+    for (name, array) in attributes {
+        named.push(Named::Attribute(name, array.data_type().clone()));
         arrays.push(array);
     }
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+    Ok(RecordBatch::try_new(schema_of(named), arrays)?)
 }
 
 struct SpanColumns {

@@ -6,6 +6,9 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanBuilder, DictionaryArray, Pr
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Float64Type, Int32Type, Int64Type, TimeUnit, TimestampNanosecondType};
 use datafusion::common::{HashMap, internal_err};
 use datafusion::error::Result;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dictionaries::is_dictionary;
 use crate::limits::{GROUP_SMALL_NUMBERS_MAX, GROUP_TABLE_CELLS_MAX, GROUPS_AT_ONCE_MAX};
@@ -13,9 +16,9 @@ use crate::limits::{GROUP_SMALL_NUMBERS_MAX, GROUP_TABLE_CELLS_MAX, GROUPS_AT_ON
 /// The groups seen so far.
 pub struct Groups {
     keys: Vec<Key>,
-    /// For each column but the first, how its number joins those before it; a lone column joins nothing, so that groups are
-    /// numbered as they are met.
+    /// For each column but the first, how its number joins those before it; a lone column of booleans joins nothing.
     joins: Vec<Join>,
+    lone: Lone,
     /// Numbers of the row's key columns, scratch of a batch.
     numbers: Vec<u32>,
     joined: Vec<u32>,
@@ -26,7 +29,7 @@ impl Groups {
     pub fn new(types: &[DataType]) -> Result<Groups> {
         let keys = types.iter().map(Key::new).collect::<Result<Vec<_>>>()?;
         let joins = (1..types.len().max(2)).map(|_| Join::default()).collect();
-        Ok(Groups { keys, joins, numbers: Vec::new(), joined: Vec::new(), len: 0 })
+        Ok(Groups { keys, joins, lone: Lone::default(), numbers: Vec::new(), joined: Vec::new(), len: 0 })
     }
 
     /// Whether keys of a type can be told apart here.
@@ -46,8 +49,11 @@ impl Groups {
     /// The group of every row.
     pub fn of_rows(&mut self, columns: &[ArrayRef], groups: &mut Vec<usize>) -> Result<()> {
         groups.clear();
-        if let Some(group) = self.of_all_rows(columns) {
-            groups.resize(columns.first().map_or(0, |column| column.len()), group);
+        if let ([key], [column]) = (&mut *self.keys, columns)
+            && key.counts_up()
+        {
+            self.lone.groups(key, column, &mut self.numbers, groups)?;
+            self.len = self.lone.len(key);
             return Ok(());
         }
         let alone = self.keys.len() == 1;
@@ -68,18 +74,13 @@ impl Groups {
         Ok(())
     }
 
-    /// The group of all rows where a lone key is the same for them, as steps of rows in order of time often are.
-    fn of_all_rows(&mut self, columns: &[ArrayRef]) -> Option<usize> {
-        let ([Key::Numbers(key)], [column], [join]) = (&mut *self.keys, columns, &mut *self.joins) else { return None };
-        let number = key.number_of_all(column)?;
-        let mut joined = [0];
-        join.join(&mut joined, &[number], key.values.len() + 1);
-        self.len = join.parts.len();
-        Some(joined[0] as usize)
-    }
-
     /// The keys of all groups, in their order.
     pub fn keys(&self) -> Result<Vec<ArrayRef>> {
+        if let [key] = &*self.keys
+            && key.counts_up()
+        {
+            return Ok(vec![key.values(&self.lone.numbers(self.len))]);
+        }
         let mut parts: Vec<u32> = (0..self.len as u32).collect();
         let mut columns = Vec::with_capacity(self.keys.len());
         let alone = self.keys.len() == 1;
@@ -101,6 +102,7 @@ impl Groups {
     pub fn clear(&mut self) {
         self.keys.iter_mut().for_each(Key::clear);
         self.joins.iter_mut().for_each(|join| *join = Join::default());
+        self.lone = Lone::default();
         self.len = 0;
     }
 
@@ -108,6 +110,48 @@ impl Groups {
         let keys: usize = self.keys.iter().map(Key::bytes).sum();
         let joins: usize = self.joins.iter().map(Join::bytes).sum();
         keys + joins + (self.numbers.capacity() + self.joined.capacity()) * size_of::<u32>()
+    }
+}
+
+/// The groups of a lone key: its own numbers, with null moved to where it was met.
+#[derive(Default)]
+struct Lone {
+    null: Option<u32>,
+}
+
+impl Lone {
+    fn groups(&mut self, key: &mut Key, column: &ArrayRef, numbers: &mut Vec<u32>, groups: &mut Vec<usize>) -> Result<()> {
+        let met = key.len() as u32 - 1;
+        if let Some(number) = key.number_of_all(column) {
+            groups.resize(column.len(), self.group(number));
+            return Ok(());
+        }
+        numbers.clear();
+        key.numbers(column, numbers)?;
+        if self.null.is_none()
+            && let Some(row) = numbers.iter().position(|number| *number == 0)
+        {
+            self.null = Some(numbers[..row].iter().copied().max().unwrap_or(0).max(met));
+        }
+        groups.extend(numbers.iter().map(|number| self.group(*number)));
+        Ok(())
+    }
+
+    #[inline]
+    fn group(&self, number: u32) -> usize {
+        let null = self.null.unwrap_or(u32::MAX);
+        let group = number.checked_sub(1).map_or(null, |place| place + u32::from(place >= null));
+        group as usize
+    }
+
+    fn len(&self, key: &Key) -> usize {
+        key.len() - 1 + usize::from(self.null.is_some())
+    }
+
+    /// The number of each group.
+    fn numbers(&self, len: usize) -> Vec<u32> {
+        let null = self.null.unwrap_or(u32::MAX);
+        (0..len as u32).map(|group| if group == null { 0 } else { group + u32::from(group < null) }).collect()
     }
 }
 
@@ -195,10 +239,23 @@ impl Key {
         }
     }
 
+    /// Whether its numbers are given in the order that values are met.
+    fn counts_up(&self) -> bool {
+        !matches!(self, Key::Bools)
+    }
+
+    /// The number of every row of a column where it is the same, as steps of rows in order of time often are.
+    fn number_of_all(&mut self, column: &ArrayRef) -> Option<u32> {
+        match self {
+            Key::Numbers(numbers) => numbers.number_of_all(column),
+            Key::Texts(_) | Key::Bools => None,
+        }
+    }
+
     /// How many numbers were given, that of null included.
     fn len(&self) -> usize {
         match self {
-            Key::Texts(texts) => texts.values.len() + 1,
+            Key::Texts(texts) => texts.ends.len() + 1,
             Key::Numbers(numbers) => numbers.values.len() + 1,
             Key::Bools => 3,
         }
@@ -228,7 +285,7 @@ impl Key {
             Key::Texts(texts) => {
                 let mut builder = StringBuilder::with_capacity(numbers.len(), 0);
                 for number in numbers {
-                    builder.append_option(number.checked_sub(1).and_then(|at| texts.values.get(at as usize)));
+                    builder.append_option(number.checked_sub(1).map(|place| texts.text(place)));
                 }
                 Arc::new(builder.finish())
             }
@@ -251,7 +308,7 @@ impl Key {
 
     fn bytes(&self) -> usize {
         match self {
-            Key::Texts(texts) => texts.bytes,
+            Key::Texts(texts) => texts.bytes(),
             Key::Numbers(numbers) => {
                 numbers.values.capacity() * (size_of::<u64>() * 3) + numbers.small.capacity() * size_of::<u32>()
             }
@@ -260,14 +317,28 @@ impl Key {
     }
 }
 
-/// The texts of a column.
+/// The texts of a column, one behind the other.
 #[derive(Default)]
 struct Texts {
-    numbers: HashMap<Arc<str>, u32>,
-    values: Vec<Arc<str>>,
-    bytes: usize,
+    met: HashTable<Met>,
+    contents: String,
+    /// Where each text ends; its number is one more than its place.
+    ends: Vec<usize>,
     /// The dictionary of the batch before, and the number of each of its codes.
     last: Option<(ArrayRef, Vec<u32>)>,
+}
+
+/// A text's entry; the hash saves looking at the text when another is meant, and when the table grows.
+struct Met {
+    hash: u32,
+    place: u32,
+}
+
+impl Met {
+    /// What the table, which looks at the highest bits and the lowest, goes by.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 /// A code that no row had yet.
@@ -302,21 +373,42 @@ impl Texts {
             codes[at] = 0;
             return 0;
         }
-        let text = values.value(at);
-        let number = match self.numbers.get(text) {
-            Some(number) => *number,
-            None => {
-                let text: Arc<str> = text.into();
-                self.bytes += text.len() + 2 * size_of::<Arc<str>>() + 4 * size_of::<u64>();
-                self.values.push(Arc::clone(&text));
-                let number = self.values.len() as u32;
-                self.numbers.insert(text, number);
-                number
-            }
-        };
+        let number = self.place(values.value(at)) + 1;
         codes[at] = number;
         number
     }
+
+    /// The place of a text, which is a new one at first sight.
+    fn place(&mut self, text: &str) -> u32 {
+        let hash = xxh3_64(text.as_bytes()) as u32;
+        let Texts { met, contents, ends, .. } = self;
+        let is_it = |met: &Met| met.hash == hash && text_at(contents, ends, met.place) == text;
+        match met.entry(Met::spread(hash), is_it, |met| Met::spread(met.hash)) {
+            Entry::Occupied(met) => met.get().place,
+            Entry::Vacant(room) => {
+                let place = ends.len() as u32;
+                room.insert(Met { hash, place });
+                contents.push_str(text);
+                ends.push(contents.len());
+                place
+            }
+        }
+    }
+
+    fn text(&self, place: u32) -> &str {
+        text_at(&self.contents, &self.ends, place)
+    }
+
+    fn bytes(&self) -> usize {
+        let codes = self.last.as_ref().map_or(0, |(_, codes)| codes.capacity() * size_of::<u32>());
+        self.contents.capacity() + self.ends.capacity() * size_of::<usize>() + self.met.capacity() * size_of::<Met>() + codes
+    }
+}
+
+fn text_at<'t>(contents: &'t str, ends: &[usize], place: u32) -> &'t str {
+    let place = place as usize;
+    let start = place.checked_sub(1).map_or(0, |before| ends[before]);
+    &contents[start..ends[place]]
 }
 
 /// Whole numbers, times and floats of a column, by their bits.
@@ -457,6 +549,31 @@ mod tests {
         groups.clear();
         groups.of_rows(&second, &mut found).unwrap();
         assert_eq!((found, groups.len()), (vec![0, 1, 2], 3));
+    }
+
+    #[test]
+    fn groups_of_a_lone_key_are_numbered_as_they_are_met() {
+        let whole = |values: &[Option<i64>]| -> ArrayRef { Arc::new(Int64Array::from(values.to_vec())) };
+        let bools = |values: &[Option<bool>]| -> ArrayRef { Arc::new(arrow::array::BooleanArray::from(values.to_vec())) };
+        let batches = |key: &dyn Fn(&[usize]) -> ArrayRef| [&[0, 1, 0][..], &[1, 2, 0], &[2, 2, 2]].map(key);
+        let named = [Some("b"), None, Some("a")];
+        let numbered = [Some(7), None, Some(1 << 40)];
+        let said = [Some(true), None, Some(false)];
+        let columns: [(DataType, [ArrayRef; 3]); 3] = [
+            (dictionary_type(), batches(&|rows| texts(&rows.iter().map(|row| named[*row]).collect::<Vec<_>>()))),
+            (DataType::Int64, batches(&|rows| whole(&rows.iter().map(|row| numbered[*row]).collect::<Vec<_>>()))),
+            (DataType::Boolean, batches(&|rows| bools(&rows.iter().map(|row| said[*row]).collect::<Vec<_>>()))),
+        ];
+        for (data_type, batches) in columns {
+            let mut groups = Groups::new(std::slice::from_ref(&data_type)).unwrap();
+            let mut found = Vec::new();
+            for (batch, (expected, len)) in batches.iter().zip([(vec![0, 1, 0], 2), (vec![1, 2, 0], 3), (vec![2, 2, 2], 3)]) {
+                groups.of_rows(std::slice::from_ref(batch), &mut found).unwrap();
+                assert_eq!((&found, groups.len()), (&expected, len), "{data_type}");
+            }
+            let keys = groups.keys().unwrap();
+            assert_eq!((keys[0].len(), keys[0].is_null(1), keys[0].null_count()), (3, true, 1), "{data_type}");
+        }
     }
 
     #[test]

@@ -222,8 +222,17 @@ impl Session {
 
     /// Plans a query of our own making.
     pub async fn frame(&self, sql: &str) -> Result<DataFrame, EngineError> {
-        let plan: LogicalPlan = self.context.state().create_logical_plan(sql).await?;
-        Ok(DataFrame::new(self.context.state(), plan))
+        let (state, sql) = (self.context.state(), sql.to_owned());
+        let plan = self.on_query_threads(async move { state.create_logical_plan(&sql).await }).await?;
+        Ok(DataFrame::new(self.context.state(), plan?))
+    }
+
+    /// Does what walks plans recursively, where there is room on the stack for it.
+    pub(crate) async fn on_query_threads<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        self.engine.spawn(work).await.map_err(|error| EngineError::Internal(error.to_string()))
     }
 
     /// Plans and runs a query of our own making.
@@ -270,12 +279,12 @@ impl Session {
 
     async fn run_once(&self, state: &SessionState, plan: &LogicalPlan) -> Result<Ran, EngineError> {
         let (state, plan) = (state.clone(), plan.clone());
-        let task = self.engine.spawn(async move {
+        self.on_query_threads(async move {
             let physical = state.create_physical_plan(&plan).await?;
             let batches = collect(Arc::clone(&physical), state.task_ctx()).await?;
-            Ok::<_, EngineError>((physical, batches))
-        });
-        task.await.map_err(|error| EngineError::Internal(error.to_string()))?
+            Ok((physical, batches))
+        })
+        .await?
     }
 
     /// Takes the cut again. Tells whether parts were set aside since the last one, so that asking again makes sense.

@@ -30,7 +30,7 @@ export interface Begin {
   end_unix_nano: string;
   first_step_unix_nano: string;
   step_ns: number;
-  sql: string | null;
+  sql: { summary?: string | null; series?: string | null };
 }
 
 export interface Group {

@@ -167,6 +167,12 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
       plot.setCursor({ left: -10, top: -10 });
       plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     };
+    /** Where the keyboard comes in: at the newest step with a value, or from the left at the oldest. */
+    const entered = (isLeftward: boolean) => {
+      const hasValue = (index: number) => series.some((one) => typeof one.values[index] === 'number');
+      const all = Array.from({ length: steps }, (_, index) => index);
+      return (isLeftward ? all.findLast(hasValue) : all.find(hasValue)) ?? 0;
+    };
     const key = (event: KeyboardEvent) => {
       const move = event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0;
       const turn = event.key === 'ArrowUp' ? -1 : event.key === 'ArrowDown' ? 1 : 0;
@@ -187,7 +193,7 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
         return latest.current.onPoint?.({ start: start + index * step, end: start + (index + 1) * step, series: looked, value: series[looked]?.values[index] ?? null }, at);
       }
       // From one line to the next that has a value here, the largest first.
-      const index = Math.max(0, Math.min(steps - 1, stood ? stood.index + move : move < 0 ? steps - 1 : 0));
+      const index = stood ? Math.max(0, Math.min(steps - 1, stood.index + move)) : entered(move < 0);
       const there = now.map((_, i) => i).filter((i) => typeof series[i]?.values[index] === 'number');
       there.sort((a, b) => (now[b]?.[index] ?? 0) - (now[a]?.[index] ?? 0));
       const place = there.indexOf(stood?.series ?? -1);

@@ -92,7 +92,7 @@ impl Asker {
     ) -> Result<ErrorPage, EngineError> {
         let session = self.session(range).await?;
         session.define("l", Signal::Logs, condition(&session, filter, Some(groups)).await?).await?;
-        let figures = figures(&session, range, std::slice::from_ref(&groups.to_vec())).await?.pop();
+        let figures = figures(&session, range, std::slice::from_ref(&groups.to_vec())).await?.0.pop();
         let newest = session.first_rows("l", &[("time", true), ("received_at", true)], occurrences_max).await?;
         let occurrences: Vec<Log> = newest.iter().map(|row| tell(row, true)).collect();
         let mut stats: Stats = newest.stats.into();

@@ -8,6 +8,7 @@ use store::TimeRange;
 use utoipa::ToSchema;
 
 use super::{Asker, Stats, Steps, UnixNano, WordMatch, all_of, is, search_filter};
+use crate::answer::Answer;
 use crate::engine::{quote, quote_text};
 use crate::error::EngineError;
 use crate::limits::ERROR_GROUPS_MAX;
@@ -30,6 +31,25 @@ pub struct GroupSeen {
     pub people: u64,
     pub first_unix_nano: i64,
     pub last_unix_nano: i64,
+}
+
+/// Which groups come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupOrder {
+    LastSeen,
+    Count,
+    People,
+}
+
+impl GroupOrder {
+    /// As SQL has it, and in words those that are told when there are too many.
+    fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            GroupOrder::LastSeen => ("last DESC", "seen latest"),
+            GroupOrder::Count => ("n DESC, last DESC", "that occurred most"),
+            GroupOrder::People => ("people DESC, last DESC", "that hit most people"),
+        }
+    }
 }
 
 /// All occurrences of one error over the asked range.
@@ -83,73 +103,78 @@ pub struct ErrorFilter {
 pub(super) const PERSON: [&str; 2] = ["user.id", "enduser.id"];
 
 impl Asker {
-    /// Every group with an occurrence that matches, latest seen first; with how many people each hit, which costs more.
+    /// Every group with an occurrence that matches, in an order; how many people each hit only where that is the order: it
+    /// costs more.
     pub async fn error_groups(
         &self,
         range: TimeRange,
         filter: &ErrorFilter,
-        with_people: bool,
+        order: GroupOrder,
     ) -> Result<GroupsSeen, EngineError> {
         let session = self.session(range).await?;
         session.define("l", Signal::Logs, condition(&session, filter, None).await?).await?;
         let figures =
             r#""error.group" AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last, max(sample_rate) AS weight"#;
         // Counting distinct people of so many groups at once takes an accumulator each; two groupings take none.
-        let groups = match with_people {
-            false => format!("SELECT {figures} FROM l GROUP BY 1"),
-            true => format!(
+        let groups = match order {
+            GroupOrder::LastSeen | GroupOrder::Count => format!("SELECT {figures} FROM l GROUP BY 1"),
+            GroupOrder::People => format!(
                 "SELECT g, sum(n) AS n, min(first) AS first, max(last) AS last, max(weight) AS weight, count(person) AS people
                  FROM (SELECT {figures}, {} AS person FROM l GROUP BY 1, 6) GROUP BY 1",
                 person(&session)
             ),
         };
-        let answer = session.ask(&format!("{groups} ORDER BY last DESC, g LIMIT {}", ERROR_GROUPS_MAX + 1)).await?;
-        let mut sampled = false;
+        let (by, told) = order.sql();
+        let answer = session.ask(&format!("{groups} ORDER BY {by}, g LIMIT {}", ERROR_GROUPS_MAX + 1)).await?;
         let mut groups: Vec<GroupSeen> = answer
             .iter()
-            .map(|row| {
-                sampled |= row.f64("weight").is_some_and(|weight| weight != 1.0);
-                GroupSeen {
-                    group: row.string("g").unwrap_or_default(),
-                    count: row.f64("n").unwrap_or_default(),
-                    people: row.i64("people").unwrap_or_default().unsigned_abs(),
-                    first_unix_nano: row.i64("first").unwrap_or_default(),
-                    last_unix_nano: row.i64("last").unwrap_or_default(),
-                }
+            .map(|row| GroupSeen {
+                group: row.string("g").unwrap_or_default(),
+                count: row.f64("n").unwrap_or_default(),
+                people: row.i64("people").unwrap_or_default().unsigned_abs(),
+                first_unix_nano: row.i64("first").unwrap_or_default(),
+                last_unix_nano: row.i64("last").unwrap_or_default(),
             })
             .collect();
-        let mut stats: Stats = answer.stats.into();
-        stats.sampled = sampled;
+        let mut stats = stats(&answer);
         if groups.len() > ERROR_GROUPS_MAX {
             groups.truncate(ERROR_GROUPS_MAX);
-            stats.truncated = Some(format!("more than {ERROR_GROUPS_MAX} errors; those seen latest are told"));
+            stats.truncated = Some(format!("more than {ERROR_GROUPS_MAX} errors; those {told} are told"));
         }
         Ok(GroupsSeen { groups, stats })
     }
 
-    /// The figures of some items, in their order; the groups of each are given. Of an item without an occurrence that
-    /// matches there are none.
+    /// The figures of some items over a range, in their order; the groups of each are given. Of an item without an
+    /// occurrence that matches there are none. No occurrence of theirs is looked for outside of `within`.
     pub async fn error_figures(
         &self,
         range: TimeRange,
+        within: TimeRange,
         filter: &ErrorFilter,
         items: &[Vec<String>],
-    ) -> Result<Vec<Option<ErrorGroup>>, EngineError> {
-        let session = self.session(range).await?;
+    ) -> Result<(Vec<Option<ErrorGroup>>, Stats), EngineError> {
+        let session = self.session(within).await?;
         let all: Vec<String> = items.iter().flatten().cloned().collect();
         if all.is_empty() {
-            return Ok(vec![None; items.len()]);
+            return Ok((vec![None; items.len()], Stats::default()));
         }
         session.define("l", Signal::Logs, condition(&session, filter, Some(&all)).await?).await?;
-        let mut found = figures(&session, range, items).await?;
-        Ok(items
+        let (mut found, stats) = figures(&session, range, items).await?;
+        let figures = items
             .iter()
             .map(|groups| {
                 let name = groups.first()?;
                 found.iter_mut().find(|figures| figures.group == *name).map(std::mem::take)
             })
-            .collect())
+            .collect();
+        Ok((figures, stats))
     }
+}
+
+/// What an answer rests on; each of its rows tells the greatest weight of an occurrence.
+fn stats(answer: &Answer) -> Stats {
+    let sampled = answer.iter().any(|row| row.f64("weight").is_some_and(|weight| weight != 1.0));
+    Stats { sampled, ..answer.stats.into() }
 }
 
 /// Occurrences of these groups, or of any, that match.
@@ -192,12 +217,16 @@ fn item_sql(items: &[Vec<String>]) -> String {
 }
 
 /// Figures of the items that `l` has occurrences of, each named by the first of its groups.
-pub(super) async fn figures(session: &Session, range: TimeRange, items: &[Vec<String>]) -> Result<Vec<ErrorGroup>, EngineError> {
+pub(super) async fn figures(
+    session: &Session,
+    range: TimeRange,
+    items: &[Vec<String>],
+) -> Result<(Vec<ErrorGroup>, Stats), EngineError> {
     let environment = session.column_or_null(Signal::Logs, "deployment.environment.name");
     let answer = session
         .ask(&format!(
             r#"SELECT {} AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last,
-               max(severity_number) AS severity,
+               max(sample_rate) AS weight, max(severity_number) AS severity,
                last_value("exception.type" ORDER BY time) AS type, last_value("exception.message" ORDER BY time) AS message,
                array_agg(DISTINCT "service.name") AS services, array_agg(DISTINCT receiver) AS receivers,
                array_agg(DISTINCT {environment}) AS environments,
@@ -241,7 +270,7 @@ pub(super) async fn figures(session: &Session, range: TimeRange, items: &[Vec<St
         })
         .collect();
     add_series(session, range, items, &mut figures).await?;
-    Ok(figures)
+    Ok((figures, stats(&answer)))
 }
 
 /// Steps of the trend beside an error.

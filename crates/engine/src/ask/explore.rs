@@ -20,6 +20,7 @@ use serde_json::Value;
 use store::TimeRange;
 use utoipa::ToSchema;
 
+use super::explore_sql::{self, ExploreSql};
 use super::honeycomb::{HoneycombError, HoneycombQuestion, cell, context};
 use super::told::{Runs, Told, Wanted, plans, told, told_of};
 use super::{Asker, Stats, UnixNano};
@@ -53,8 +54,7 @@ pub struct ExploreBegin {
     pub first_step_unix_nano: UnixNano,
     pub step_ns: i64,
     pub steps: i64,
-    /// The summary in SQL.
-    pub sql: Option<String>,
+    pub sql: ExploreSql,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -151,17 +151,9 @@ impl Asker {
         let plain = self.explore_context(&session, &state, question).await?;
         let whole = lower(specification, plain.clone())?;
         whole.results(limit(question))?;
-        // What a series says has no words in SQL that can be read back.
-        let sql = match question.with_sql && !question.query.time_series {
-            true => {
-                let spelled = lower(specification, LowerContext { spelled: true, ..plain.clone() });
-                match spelled.and_then(|spelled| spelled.named_results(limit(question))) {
-                    Ok(plan) => self.sql_of(&session, &plan).await,
-                    // The question has a plan all the same.
-                    Err(_) => None,
-                }
-            }
-            false => None,
+        let sql = match question.with_sql {
+            true => explore_sql::spelled(&session, question, plain.clone()).await,
+            false => ExploreSql::default(),
         };
         told(ExploreEvent::Begin(begin(specification, &whole, sql)));
 
@@ -225,18 +217,6 @@ impl Asker {
         Ok(ExploreRows { columns: columns.collect(), rows, stats: answer.stats.into() })
     }
 
-    /// A plan in SQL, as `/api/sql` reads it; nothing for what SQL has no words for.
-    async fn sql_of(&self, session: &Session, plan: &LogicalPlan) -> Option<String> {
-        use datafusion::sql::unparser::Unparser;
-        use datafusion::sql::unparser::dialect::PostgreSqlDialect;
-        let dialect = PostgreSqlDialect {};
-        let sql = Unparser::new(&dialect).plan_to_sql(plan).map(|sql| format!("{sql:#}"));
-        let sql = sql.inspect_err(|error| tracing::debug!(%error, "a query has no SQL")).ok()?;
-        let read = session.sql_frame(&sql).await;
-        read.inspect_err(|error| tracing::debug!(%error, sql, "a query's SQL cannot be read")).ok()?;
-        Some(sql)
-    }
-
     pub(super) async fn explore_context<'a>(
         &self,
         session: &Session,
@@ -264,7 +244,7 @@ pub(super) fn reach(times: &Times, specification: &QuerySpecification) -> TimeRa
     }
 }
 
-fn limit(question: &ExploreQuestion) -> usize {
+pub(super) fn limit(question: &ExploreQuestion) -> usize {
     let most = if question.query.with_series { LIMIT_MAX } else { LIMIT_WITHOUT_SERIES_MAX };
     question.query.limit.or(question.query.specification.limit).unwrap_or(LIMIT_DEFAULT).min(most) as usize
 }
@@ -274,7 +254,7 @@ fn wanted(question: &ExploreQuestion) -> Wanted {
     Wanted { series, total, other }
 }
 
-fn begin(specification: &QuerySpecification, lowered: &Lowered<'_>, sql: Option<String>) -> ExploreBegin {
+fn begin(specification: &QuerySpecification, lowered: &Lowered<'_>, sql: ExploreSql) -> ExploreBegin {
     let times = lowered.times;
     ExploreBegin {
         calculations: calculations(specification),

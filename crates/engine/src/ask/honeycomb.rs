@@ -5,6 +5,7 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::ScalarValue;
+use datafusion::execution::session_state::SessionState;
 use languages::honeycomb::{
     CalculatedField, LIMIT_DEFAULT, LIMIT_MAX, LowerContext, LowerError, Lowered, OutputColumn, QuerySpecification,
     SpecificationError, Times, UNKNOWN_METRICS, Window, lower, names_used,
@@ -13,6 +14,7 @@ use model::Signal;
 use serde_json::{Map, Number, Value};
 use store::TimeRange;
 
+use super::explore::reach;
 use super::told::{Wanted, told};
 use super::{Asker, Stats};
 use crate::answer::{Answer, cell_json};
@@ -106,18 +108,39 @@ impl From<LowerError> for HoneycombError {
 impl Asker {
     /// Answers a query in Honeycomb's words.
     pub async fn honeycomb(&self, question: &HoneycombQuestion) -> Result<HoneycombAnswer, HoneycombError> {
-        let specification = &question.specification;
-        Times::of(specification, question.now_unix_seconds)?;
+        Times::of(&question.specification, question.now_unix_seconds)?;
         let session = self.session(TimeRange::ALL).await?;
         let state = session.state();
-        let mut context = context(&session, &state, question).await?;
+        let lowered = self.honeycomb_lowered(&session, &state, question).await?;
+        answer(&session, &lowered, question).await
+    }
+
+    /// The calculations of a query without breakdowns in steps of so many nanoseconds, however many steps that are. A step
+    /// without rows has no point.
+    pub async fn honeycomb_steps(&self, question: &HoneycombQuestion, step: i64) -> Result<Vec<HoneycombPoint>, HoneycombError> {
+        let times = Times::of(&question.specification, question.now_unix_seconds)?;
+        let session = self.session(reach(&times, &question.specification)).await?;
+        let state = session.state();
+        let mut lowered = self.honeycomb_lowered(&session, &state, question).await?;
+        lowered.times = lowered.times.in_steps_of(step);
+        let found = session.run_plan(lowered.total_series()?).await?;
+        Ok(points(&found, &[], &lowered.values(), &[], lowered.times)?)
+    }
+
+    async fn honeycomb_lowered<'a>(
+        &self,
+        session: &Session,
+        state: &'a SessionState,
+        question: &'a HoneycombQuestion,
+    ) -> Result<Lowered<'a>, HoneycombError> {
+        let specification = &question.specification;
+        let mut context = context(session, state, question).await?;
         for signal in [Signal::Spans, Signal::Logs] {
             session.admit(signal, names_used(specification, &context)?).await?;
         }
         context.spans = session.source(Signal::Spans).await?;
         context.logs = session.source(Signal::Logs).await?;
-        let lowered = lower(specification, context)?;
-        answer(&session, &lowered, question).await
+        Ok(lower(specification, context)?)
     }
 }
 
@@ -189,7 +212,7 @@ impl Asker {
 
 pub(super) async fn context<'a>(
     session: &Session,
-    state: &'a datafusion::execution::session_state::SessionState,
+    state: &'a SessionState,
     question: &'a HoneycombQuestion,
 ) -> Result<LowerContext<'a>, EngineError> {
     // Points are of datasets that their senders named; where no point has one, there is nothing to look for.

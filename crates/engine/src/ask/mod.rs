@@ -11,6 +11,7 @@ pub mod errors;
 pub mod explore;
 mod explore_linked;
 pub mod explore_selection;
+pub mod explore_sql;
 pub mod fault_windows;
 pub mod honeycomb;
 pub mod insights;

@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use engine::ask::explore::{ExploreAnswer, ExploreBegin, ExploreEvent, ExploreGroup, ExploreQuestion};
-use engine::ask::honeycomb::{HoneycombAnswer, HoneycombError, HoneycombQuestion};
+use engine::ask::honeycomb::{HoneycombAnswer, HoneycombError, HoneycombPoint, HoneycombQuestion};
 use languages::honeycomb::{FilterOperator, Operation, QuerySpecification};
 use model::{
     Attribute, DataPoint, DataPointType, Exception, LogRecord, Resource, RowSink, Scope, Span, SpanId, SpanKind, SpanLink,
@@ -234,31 +234,62 @@ fn rounded(value: &Json) -> Json {
 async fn the_sql_of_a_query_gives_its_rows() {
     let mut told = 0;
     let mut misfits = Vec::new();
-    each_query(async |stage, question, text| {
-        if question.time_series {
-            return;
-        }
-        let Some((begin, answer, _)) = explored(stage, question, false).await else { return };
+    each_query(async |stage, mut question, text| {
+        question.with_series = true;
+        let Ok(known) = Box::pin(stage.asker.honeycomb(&question)).await else { return };
+        let Some((begin, answer, _)) = Box::pin(explored(stage, question, false)).await else { return };
         told += 1;
-        let Some(sql) = begin.sql else { return misfits.push(format!("no SQL: {text}")) };
-        let found = match stage.asker.engine.sql(PROJECT, &sql, 10_000).await {
-            Ok(found) => found.json_rows().unwrap(),
-            Err(error) => return misfits.push(format!("{error}: {text}\n{sql}")),
+        let has_heatmap = begin.calculations.iter().any(|one| one.kind == "heatmap");
+        let summary = answer.groups.iter().map(|one| [one.key.clone(), one.values.clone()].concat()).collect();
+        let names = begin.breakdowns.iter().cloned().chain(begin.calculations.iter().map(|one| one.label.clone()));
+        let names: Vec<String> = names.collect();
+        let line = |point: &HoneycombPoint| {
+            let time = std::iter::once(json!(point.time_unix_nano));
+            time.chain(names.iter().map(|name| point.data[name].clone())).collect()
         };
-        if begin.calculations.iter().any(|one| one.kind == "heatmap") {
-            assert_eq!(found.len(), answer.groups.len(), "{text}\n{sql}");
-            return;
-        }
-        let rows: Vec<Json> = found.into_iter().map(|row| rounded(&Json::Array(row))).collect();
-        let expected: Vec<Json> =
-            answer.groups.iter().map(|one| rounded(&Json::Array([one.key.clone(), one.values.clone()].concat()))).collect();
-        if rows != expected {
-            misfits.push(format!("{rows:?} for {expected:?}: {text}\n{sql}"));
+        let series = known.series.iter().map(line).collect();
+        for (name, sql, expected) in [("summary", begin.sql.summary, summary), ("series", begin.sql.series, series)] {
+            let found = match &sql {
+                Some(sql) => Box::pin(rows_of_sql(stage, sql)).await,
+                None => Err("no SQL".to_owned()),
+            };
+            if let Err(misfit) = found.and_then(|found| same_rows(name, found, expected, has_heatmap)) {
+                misfits.push(format!("{name}: {misfit}: {text}\n{}", sql.unwrap_or_default()));
+            }
         }
     })
     .await;
-    assert!(misfits.is_empty(), "{}", misfits.join("\n\n"));
-    assert!(told >= 60, "{told} queries");
+    assert!(misfits.is_empty(), "{} misfits\n{}", misfits.len(), misfits.join("\n\n"));
+    assert!(told >= 75, "{told} queries");
+}
+
+/// The rows of a statement; a time is nanoseconds since 1970.
+async fn rows_of_sql(stage: &Stage, sql: &str) -> Result<Vec<Vec<Json>>, String> {
+    let found = stage.asker.engine.sql(PROJECT, sql, 100_000).await.map_err(|error| error.to_string())?;
+    let mut rows = found.json_rows().map_err(|error| error.to_string())?;
+    for (row, cells) in found.iter().zip(&mut rows) {
+        if let Some(time) = row.i64("time") {
+            cells[0] = json!(time);
+        }
+    }
+    Ok(rows)
+}
+
+/// Groups have their order; steps of one time have none. Histograms are told in other words by SQL.
+fn same_rows(name: &str, found: Vec<Vec<Json>>, expected: Vec<Vec<Json>>, has_heatmap: bool) -> Result<(), String> {
+    if has_heatmap {
+        let same = found.len() == expected.len();
+        return if same { Ok(()) } else { Err(format!("{} rows for {}", found.len(), expected.len())) };
+    }
+    let rounded = |rows: Vec<Vec<Json>>| -> Vec<String> {
+        let mut rows: Vec<String> = rows.into_iter().map(|row| rounded(&Json::Array(row)).to_string()).collect();
+        if name == "series" {
+            rows.sort();
+        }
+        rows
+    };
+    let (found, expected) = (rounded(found), rounded(expected));
+    if found == expected { Ok(()) } else { Err(format!("{found:?} for {expected:?}")) }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use datafusion_expr::expr::GroupingSet;
 use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, ident, lit};
 
 use super::lower::{BUCKET, Lowered, PLACE, has_concurrency};
-use super::rows::LowerError;
+use super::rows::{LowerError, own};
 use super::typed::call;
 
 /// The column that says which [`Level`] a row is of.
@@ -49,7 +49,7 @@ impl Lowered<'_> {
         let mut rows = self.rows.clone();
         let mut keys = Vec::new();
         if has_groups {
-            let columns = self.row_columns(&[]).into_iter().chain([self.place_among(groups)?.alias(PLACE)]);
+            let columns = own(&self.context, self.row_names(&[])).into_iter().chain([self.place_among(groups)?.alias(PLACE)]);
             rows = LogicalPlanBuilder::from(rows).project(columns)?.build()?;
             keys.push(PLACE.to_owned());
         }

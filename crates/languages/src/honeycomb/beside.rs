@@ -174,7 +174,7 @@ fn its_events(
 fn each_link(context: &LowerContext<'_>, spans: LogicalPlan) -> Result<LogicalPlan, DataFusionError> {
     const KEPT: [&str; 10] =
         ["time", "received_at", "sample_rate", "trace_id", "span_id", "name", "status_code", "service.name", "resource", "scope"];
-    let columns = own(KEPT.iter().chain(&["links"]));
+    let columns = own(context, KEPT.iter().chain(&["links"]));
     let linked = LogicalPlanBuilder::from(spans).filter(ident("links").is_not_null())?.project(columns)?.build()?;
     let links = call(context.functions, "json_items", vec![ident("links")])?;
     unfolded(context, linked, &KEPT.map(str::to_owned), links, LINK)

@@ -120,8 +120,8 @@ functions![
     (FormatTime, "FORMAT_TIME", 2, 2),
     (Last, "LAST", 1, 1),
     (Summarize, "SUMMARIZE", 1, 1),
-    (Increase, "INCREASE", 1, 1),
-    (Rate, "RATE", 1, 1),
+    (Increase, "INCREASE", 1, 2),
+    (Rate, "RATE", 1, 2),
 ];
 
 impl Function {

@@ -20,7 +20,7 @@ use super::filters::condition;
 use super::read::{STEPS_MAX, TIME_RANGE_DEFAULT};
 use super::relations;
 use super::rows::{Events, LowerContext, LowerError, Names, WEIGHT, apart, fault};
-use super::series::{self, SeriesRows};
+use super::series::{self, Said, SeriesRows};
 use super::typed::{Type, Typed, call, certainly, null_of};
 
 const SECOND: i64 = 1_000_000_000;
@@ -39,9 +39,9 @@ const STEPS_WANTED: i64 = 240;
 
 pub(super) const BUCKET: &str = "bucket";
 pub(super) const PLACE: &str = "place";
-const COVERED: &str = "covered";
-const FIRST: &str = "is_first";
-const DURATION: &str = "d";
+pub(super) const COVERED: &str = "covered";
+pub(super) const FIRST: &str = "is_first";
+pub(super) const DURATION: &str = "d";
 
 /// A query's range and steps. Times are nanoseconds since 1970; the first step may begin before the range does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,9 +87,19 @@ impl Times {
         Ok(Times { start, end, step, first_step: start.div_euclid(step) * step })
     }
 
+    /// The same range in other steps, however many those are.
+    pub fn in_steps_of(self, step: i64) -> Times {
+        Times { step, first_step: self.start.div_euclid(step) * step, ..self }
+    }
+
     /// The same range and steps, so many nanoseconds before.
     fn earlier(self, by: i64) -> Times {
         Times { start: self.start - by, end: self.end - by, first_step: self.first_step - by, ..self }
+    }
+
+    /// The number of the step that a moment, in nanoseconds, lies in.
+    pub(super) fn step_of(&self, nanos: Expr) -> Expr {
+        (nanos - lit(self.first_step)) / lit(self.step)
     }
 
     pub fn steps(&self) -> i64 {
@@ -317,7 +327,7 @@ impl Lowered<'_> {
         self.first(limit + 1)
     }
 
-    fn first(&self, count: usize) -> Result<LogicalPlan, LowerError> {
+    pub(super) fn first(&self, count: usize) -> Result<LogicalPlan, LowerError> {
         let keys = self.group_columns();
         let summary = self.summary(self.rows.clone(), &keys)?;
         let names: Vec<String> = summary.schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -368,15 +378,6 @@ impl Lowered<'_> {
         self.summary(others, &[])
     }
 
-    /// One row a step and group; `place` is the group's in `groups`.
-    pub fn series(&self, groups: &[Vec<ScalarValue>]) -> Result<LogicalPlan, LowerError> {
-        let (rows, keys) = match self.group_types.is_empty() {
-            true => (self.rows.clone(), Vec::new()),
-            false => (self.placed(groups, JoinType::Inner)?, vec![PLACE.to_owned()]),
-        };
-        self.over_time(rows, &keys)
-    }
-
     /// One row for each of `groups` that has rows; `place` is the group's in `groups`.
     pub fn results_of(&self, groups: &[Vec<ScalarValue>]) -> Result<LogicalPlan, LowerError> {
         match self.group_types.is_empty() {
@@ -410,10 +411,6 @@ impl Lowered<'_> {
         let selected = call(self.context.functions, "coalesce", vec![selected, lit(false)])?.alias("selected");
         let columns: Vec<Expr> = groups.chain([selected, ident(WEIGHT).alias("weight")]).collect();
         Ok(LogicalPlanBuilder::from(self.rows.clone()).project(columns)?.build()?)
-    }
-
-    pub fn total_series(&self) -> Result<LogicalPlan, LowerError> {
-        self.over_time(self.rows.clone(), &[])
     }
 
     fn place_of(&self, operation: Operation, column: Option<&str>) -> usize {
@@ -454,7 +451,7 @@ impl Lowered<'_> {
     }
 
     /// The rows of groups, with the place of each; rows of no group have none where the join keeps them.
-    fn placed(&self, groups: &[Vec<ScalarValue>], join_type: JoinType) -> Result<LogicalPlan, LowerError> {
+    pub(super) fn placed(&self, groups: &[Vec<ScalarValue>], join_type: JoinType) -> Result<LogicalPlan, LowerError> {
         let mut fields = vec![Field::new(PLACE, DataType::Int64, true)];
         let types = self.group_types.iter().enumerate();
         fields.extend(types.map(|(at, r#type)| Field::new(format!("q{at}"), r#type.data_type(), true)));
@@ -485,7 +482,7 @@ impl Lowered<'_> {
         let calculations = &self.specification.calculations;
         let length = (self.times.end - self.times.start) as f64;
         if let Some(series) = &self.series {
-            let stepped = series.stepped(&self.context, calculations, rows, keys, None, length / 1e9)?;
+            let stepped = series.stepped(&self.context, calculations, rows, keys, &Said::InAll(self.times))?;
             return self.with_formulas(series.aggregated(&self.context, calculations, stepped, keys)?, keys);
         }
         let mut plan = self.aggregated(rows.clone(), keys, None, length)?;
@@ -603,103 +600,19 @@ impl Lowered<'_> {
         Ok(plan.join_on(rated, JoinType::Left, keys.iter().map(same))?.build()?)
     }
 
-    fn rates(&self) -> Vec<usize> {
-        let calculations = self.specification.calculations.iter().enumerate();
-        calculations.filter(|(_, one)| one.operation.is_rate()).map(|(place, _)| place).collect()
-    }
-
-    /// One row a step and key.
-    fn over_time(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
-        let mut step_keys = vec![BUCKET.to_owned()];
-        step_keys.extend_from_slice(keys);
-        let (calculations, step) = (&self.specification.calculations, self.times.step as f64);
-        let mut plan = match &self.series {
-            None => self.aggregated(self.stepped(rows, keys)?, &step_keys, Some(FIRST), step)?,
-            Some(series) => {
-                let stepped = series.stepped(&self.context, calculations, rows, keys, Some(self.times), step / 1e9)?;
-                series.aggregated(&self.context, calculations, stepped, &step_keys)?
-            }
-        };
-        let rates = self.rates();
-        if !rates.is_empty() {
-            let mut windows = Vec::new();
-            for place in &rates {
-                let lag = WindowFunction::new(self.context.functions.udwf("lag")?, vec![ident(format!("c{place}"))]);
-                let lag = Expr::WindowFunction(Box::new(lag))
-                    .partition_by(keys.iter().map(|key| ident(key.as_str())).collect())
-                    .order_by(vec![ident(BUCKET).sort(true, false)])
-                    // A step that is there for what runs through it has no value to differ from.
-                    .null_treatment(NullTreatment::IgnoreNulls)
-                    .build()?;
-                windows.push(lag.alias(format!("v{place}")));
-            }
-            let windowed = LogicalPlanBuilder::from(plan).window(windows)?;
-            let mut columns: Vec<Expr> = step_keys.iter().map(|key| ident(key.as_str())).collect();
-            for place in 0..self.specification.calculations.len() {
-                let column = format!("c{place}");
-                columns.push(match rates.contains(&place) {
-                    true => (ident(column.as_str()) - ident(format!("v{place}"))).alias(column),
-                    false => ident(column),
-                });
-            }
-            plan = windowed.project(columns)?.build()?;
-        }
-        let plan = self.with_formulas(plan, &step_keys)?;
-        Ok(LogicalPlanBuilder::from(plan).sort(step_keys.iter().map(|key| ident(key.as_str()).sort(true, false)))?.build()?)
-    }
-
-    /// The rows with the step of each. Where concurrency is asked for, a row is there once for each step that its span touches.
-    pub(super) fn stepped(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
-        if !has_concurrency(self.specification) {
-            return self.each_in_its_step(rows, keys);
-        }
-        let Times { first_step, step, end, .. } = self.times;
-        let function = |name: &str, arguments: Vec<Expr>| call(self.context.functions, name, arguments);
-        let mut columns: Vec<Expr> = self.row_columns(keys);
-        let nanos = || cast(ident(TIME), DataType::Int64);
-        let step_of = |nanos: Expr| (nanos - lit(first_step)) / lit(step);
-        let span_end = function("least", vec![nanos() + ident(DURATION), lit(end)])?;
-        // The last nanosecond that the span is running, or its beginning.
-        let last = function("greatest", vec![span_end.clone() - lit(1_i64), nanos()])?;
-        let touched = function("range", vec![step_of(nanos()), step_of(last) + lit(1_i64)])?;
-        columns.extend([touched.alias(BUCKET), nanos().alias("begin"), span_end.alias("finish")]);
-        let exploded = LogicalPlanBuilder::from(rows).project(columns)?.unnest_column(BUCKET)?;
-        let mut columns: Vec<Expr> = self.row_columns(keys);
-        let step_begin = || ident(BUCKET) * lit(step) + lit(first_step);
-        let from = function("greatest", vec![ident("begin"), step_begin()])?;
-        let to = function("least", vec![ident("finish"), step_begin() + lit(step)])?;
-        let covered = function("greatest", vec![to - from, lit(0_i64)])?;
-        columns.extend([
-            ident(BUCKET),
-            ident(BUCKET).eq(step_of(ident("begin"))).alias(FIRST),
-            cast(covered, DataType::Float64).alias(COVERED),
-        ]);
-        Ok(exploded.project(columns)?.build()?)
-    }
-
-    /// Each row once, in the step that it began in.
-    fn each_in_its_step(&self, rows: LogicalPlan, keys: &[String]) -> Result<LogicalPlan, LowerError> {
-        let mut columns: Vec<Expr> = self.row_columns(keys);
-        let Times { first_step, step, .. } = self.times;
-        let steps = vec![ident(TIME), lit(first_step), lit(step)];
-        columns.push(call(self.context.functions, "time_step", steps)?.alias(BUCKET));
-        columns.push(lit(true).alias(FIRST));
-        Ok(LogicalPlanBuilder::from(rows).project(columns)?.build()?)
-    }
-
     /// What the rows have that is still needed.
-    pub(super) fn row_columns(&self, keys: &[String]) -> Vec<Expr> {
-        let mut columns = vec![ident(TIME), ident(WEIGHT)];
-        columns.extend(keys.iter().map(|key| ident(key.as_str())));
+    pub(super) fn row_names(&self, keys: &[String]) -> Vec<String> {
+        let mut names = vec![TIME.to_owned(), WEIGHT.to_owned()];
+        names.extend_from_slice(keys);
         for (place, calculation) in self.specification.calculations.iter().enumerate() {
             if calculation.column.is_some() {
-                columns.push(ident(format!("x{place}")));
+                names.push(format!("x{place}"));
             }
             if !calculation.filters.is_empty() {
-                columns.push(ident(format!("k{place}")));
+                names.push(format!("k{place}"));
             }
         }
-        columns
+        names
     }
 
     fn aggregate(&self, name: &str, arguments: Vec<Expr>, distinct: bool) -> Result<Expr, DataFusionError> {
@@ -709,7 +622,7 @@ impl Lowered<'_> {
 
     /// Every calculation for each of `keys`. `first` names the column that tells a row from its repetitions in later steps;
     /// `length` is how long, in nanoseconds, what is running runs at most.
-    fn aggregated(
+    pub(super) fn aggregated(
         &self,
         rows: LogicalPlan,
         keys: &[String],

@@ -3,7 +3,7 @@
 //! In:      the specification as JSON, and the expressions of calculated fields and formulas within it
 //! Spec:    api-docs.honeycomb.io/api/query-specification, docs.honeycomb.io/reference/calculated-field-formula
 //! Out:     plans over spans and log records as one table of events: a summary, then series, TOTAL and OTHER of its groups
-//! Missing: windows of INCREASE and RATE; a metric within a larger expression, where a formula does it
+//! Missing: a metric within a larger expression, where a formula does it
 //! Quirks:  what denies (`!=`, `not-in`, …) holds for rows that lack the field; every aggregate but MIN, MAX and
 //!          COUNT_DISTINCT is weighted by `sample_rate`; CONCURRENCY is how many spans were running on average; rows of links
 //!          are there for queries that name `trace.link.*` or `meta.annotation_type`; an event of a span is what has a trace
@@ -18,6 +18,7 @@ mod expression;
 mod fields;
 mod filters;
 mod lower;
+mod over_time;
 mod read;
 mod relations;
 mod rows;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::ast::{
     CalculatedField, Calculation, Combination, Filter, FilterOperator, Having, Operation, Order, QuerySpecification, Relation,
 };
+use super::calculated::parse;
 use super::error::SpecificationError;
 
 type Read<T> = Result<T, SpecificationError>;
@@ -37,6 +38,7 @@ impl QuerySpecification {
     /// Reads a specification.
     ///
     /// Refuses: unknown members; operations and operators that are not Honeycomb's; values that do not fit their operator;
+    /// expressions that cannot be read;
     /// orders and havings of what is not in the query; start, end and range all at once.
     pub fn from_json(json: &Value) -> Read<QuerySpecification> {
         specification(json)
@@ -82,6 +84,7 @@ fn specification(json: &Value) -> Read<QuerySpecification> {
         specification.calculations.push(Calculation::count());
     }
     check_times(&specification)?;
+    check_expressions(&specification)?;
     check_names(&specification)?;
     check_relations(&specification)?;
     check_orders(&specification)?;
@@ -147,11 +150,10 @@ fn filter(value: &Value, path: &str) -> Read<Filter> {
                 return Err(SpecificationError::incorrect_type(format!("{place}[{bad}]"), "a plain value", &items[bad]));
             }
         }
-        // A list of one is often written without brackets.
+        other if operator.takes_list() => return Err(SpecificationError::incorrect_type(place, "an array", other)),
         Value::String(_) | Value::Number(_) | Value::Bool(_) => {}
         other => return Err(SpecificationError::incorrect_type(place, "a string, a number or a boolean", other)),
     }
-    let value = if operator.takes_list() && !value.is_array() { Value::Array(vec![value]) } else { value };
     Ok(Filter { column, operator, value })
 }
 
@@ -249,6 +251,16 @@ fn check_times(specification: &QuerySpecification) -> Read<()> {
     {
         let known = COMPARE_OFFSETS.map(|offset| offset.to_string()).join(" ");
         return Err(SpecificationError::invalid("compare_time_offset_seconds", format!("must be one of {known}")));
+    }
+    Ok(())
+}
+
+fn check_expressions(specification: &QuerySpecification) -> Read<()> {
+    for (list, fields) in [("calculated_fields", &specification.calculated_fields), ("formulas", &specification.formulas)] {
+        for (at, CalculatedField { expression, .. }) in fields.iter().enumerate() {
+            let path = format!("{list}[{at}].expression");
+            parse(expression).map_err(|error| SpecificationError::invalid(path, error.with_caret(expression)))?;
+        }
     }
     Ok(())
 }

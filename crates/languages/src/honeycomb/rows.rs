@@ -285,9 +285,10 @@ pub fn instant(nanos: i64) -> Expr {
     lit(ScalarValue::TimestampNanosecond(Some(nanos), Some("UTC".into())))
 }
 
-/// Columns of a plan under the names that they have.
-pub fn own(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Expr> {
-    names.into_iter().map(|name| ident(name.as_ref()).alias(name.as_ref())).collect()
+/// Columns of a plan. Told in SQL, where the name of a part would stand before theirs, they say what they are called.
+pub fn own(context: &LowerContext<'_>, names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<Expr> {
+    let column = |name: &str| if context.spelled { ident(name).alias(name) } else { ident(name) };
+    names.into_iter().map(|name| column(name.as_ref())).collect()
 }
 
 pub fn columns_of(plan: &LogicalPlan) -> Vec<String> {
@@ -313,7 +314,7 @@ pub fn unfolded(
     // The list has no name of its own: SQL knows it by the call that makes it.
     let list = columns_of(&listed).pop().unwrap_or_default();
     let unfolded = LogicalPlanBuilder::from(listed).unnest_column(Column::from_name(list.as_str()))?;
-    let columns = own(kept).into_iter().chain([ident(list).alias(item)]);
+    let columns = own(context, kept).into_iter().chain([ident(list).alias(item)]);
     apart(context, unfolded.project(columns)?.build()?, "unfolded")
 }
 

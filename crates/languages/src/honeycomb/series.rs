@@ -3,6 +3,10 @@
 //! A gauge says its last value. What counts up since a start says what it grew, seen from the point before and knowing that a
 //! smaller value is a new start; what was sent as a difference is added up. A histogram says how many values lay in which
 //! bucket, and is calculated with as its values, evenly within a bucket. Totals look at the query's whole range as one step.
+//!
+//! What is asked over a window is of the time that ends with the step: a point then counts in each step whose window it lies in.
+
+use std::collections::BTreeSet;
 
 use datafusion_common::DataFusionError;
 use datafusion_common::arrow::datatypes::DataType;
@@ -15,11 +19,16 @@ use super::error::SpecificationError;
 use super::expression::TIME;
 use super::filters::condition;
 use super::lower::{BUCKET, Times};
-use super::rows::{Events, LowerContext, LowerError, Names, WEIGHT, aggregate};
+use super::rows::{Events, LowerContext, LowerError, Names, WEIGHT, aggregate, apart, columns_of, instant, own, unfolded};
 use super::typed::{Type, call, certainly, null_of};
 
 /// How far before a query's range the point is looked for that the first one in it has grown from.
 const BEFORE_NS: i64 = 600_000_000_000;
+
+/// The longest window of `INCREASE` and `RATE`.
+const WINDOW_SECONDS_MAX: i64 = 86_400;
+
+const SECOND: i64 = 1_000_000_000;
 
 const SERIES: &str = "series";
 /// Whether a point says how much there is, rather than what was added.
@@ -44,11 +53,42 @@ enum Temporal {
     Rate,
 }
 
+/// How a series is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Measure {
+    temporal: Temporal,
+    /// Nanoseconds that end with a step; nothing where it is of the step itself.
+    window: Option<i64>,
+}
+
+impl Measure {
+    const OWN: Measure = Measure { temporal: Temporal::Own, window: None };
+}
+
+/// The times that a series says something of.
+pub enum Said {
+    InEachStep(Times),
+    /// All of the range as one.
+    InAll(Times),
+}
+
+impl Said {
+    fn seconds(&self) -> f64 {
+        let nanos = match self {
+            Said::InEachStep(times) => times.step,
+            Said::InAll(times) => times.end - times.start,
+        };
+        nanos as f64 / SECOND as f64
+    }
+}
+
 /// Points lowered as far as their rows.
 pub struct SeriesRows {
     pub rows: LogicalPlan,
     pub group_types: Vec<Type>,
-    measures: Vec<Temporal>,
+    measures: Vec<Measure>,
+    /// Nanoseconds since 1970 that points lie before which are there for windows alone.
+    start: i64,
 }
 
 /// The points that the query is about, with breakdowns `g0…`, what each calculation measures `x0…` and whether it does `k0…`.
@@ -65,7 +105,9 @@ pub fn rows(
     }
     let mut wanted = wanted.to_vec();
     wanted.extend(measured.iter().filter_map(|(_, metric)| *metric));
-    let events = Events::of_points(context, (start.saturating_sub(BEFORE_NS), end), &wanted, names)?;
+    let longest = longest_window(measured.iter().map(|(measure, _)| measure));
+    let from = start.saturating_sub(longest);
+    let events = Events::of_points(context, (from.saturating_sub(BEFORE_NS), end), &wanted, names)?;
     let mut plan = LogicalPlanBuilder::from(events.plan.clone());
     // A calculation without a metric is over all of them.
     let metrics: Option<Vec<Expr>> = measured.iter().map(|(_, metric)| metric.map(lit)).collect();
@@ -79,7 +121,6 @@ pub fn rows(
             plan = plan.filter(condition)?;
         }
     }
-    plan = plan.window(befores(context)?)?.filter(ident(TIME).gt_eq(super::rows::instant(start)))?;
     let mut columns = own_columns()?;
     let mut group_types = Vec::new();
     for (place, column) in specification.breakdowns.iter().enumerate() {
@@ -88,7 +129,7 @@ pub fn rows(
         columns.push(value.expr.alias(format!("g{place}")));
     }
     let mut measures = Vec::new();
-    for (place, (calculation, (temporal, metric))) in specification.calculations.iter().zip(&measured).enumerate() {
+    for (place, (calculation, (measure, metric))) in specification.calculations.iter().zip(&measured).enumerate() {
         let own = match metric {
             Some(metric) => ident("metric").eq(lit(*metric)),
             None => lit(true),
@@ -97,19 +138,41 @@ pub fn rows(
             Some(condition) => own.and(condition),
             None => own,
         };
+        let counts = match measure.window {
+            None if longest > 0 => counts.and(ident(TIME).gt_eq(instant(start))),
+            _ => counts,
+        };
         columns.push(certainly(counts).alias(format!("k{place}")));
         let value = match (&calculation.column, calculation.operation) {
             (Some(column), Operation::CountDistinct) => events.field(column)?.text(),
-            _ => amount(*temporal)?,
+            _ => amount(measure.temporal)?,
         };
         columns.push(value.alias(format!("x{place}")));
-        measures.push(*temporal);
+        measures.push(*measure);
     }
-    Ok(SeriesRows { rows: plan.project(columns)?.build()?, group_types, measures })
+    let seen = with_befores(context, plan.build()?, &columns)?;
+    let rows = LogicalPlanBuilder::from(seen).filter(ident(TIME).gt_eq(instant(from)))?.project(columns)?.build()?;
+    Ok(SeriesRows { rows, group_types, measures, start })
+}
+
+fn longest_window<'m>(measures: impl Iterator<Item = &'m Measure>) -> i64 {
+    measures.filter_map(|measure| measure.window).max().unwrap_or_default()
+}
+
+/// The points with what `columns` need, and beside each what the point of its series said before.
+fn with_befores(context: &LowerContext<'_>, points: LogicalPlan, columns: &[Expr]) -> Result<LogicalPlan, DataFusionError> {
+    let befores = befores(context)?;
+    let mut used: BTreeSet<&str> =
+        columns.iter().chain(&befores).flat_map(|expr| expr.column_refs()).map(|column| column.name.as_str()).collect();
+    used.retain(|name| points.schema().has_column_with_unqualified_name(name));
+    let told: Vec<String> = used.iter().map(|name| (*name).to_owned()).chain(BEFORE.map(before)).collect();
+    let points = LogicalPlanBuilder::from(points).project(own(context, used))?.build()?;
+    let seen = LogicalPlanBuilder::from(apart(context, points, "points")?).window(befores)?.project(own(context, told))?;
+    apart(context, seen.build()?, "seen")
 }
 
 /// Which metric a calculation is of, and what of its series.
-fn measure<'n>(calculation: &'n Calculation, names: &'n Names, place: usize) -> Result<(Temporal, Option<&'n str>), LowerError> {
+fn measure<'n>(calculation: &'n Calculation, names: &'n Names, place: usize) -> Result<(Measure, Option<&'n str>), LowerError> {
     let operation = calculation.operation;
     if operation.is_rate() || matches!(operation, Operation::Count | Operation::Concurrency) {
         let message = format!(
@@ -118,18 +181,20 @@ fn measure<'n>(calculation: &'n Calculation, names: &'n Names, place: usize) -> 
         );
         return Err(SpecificationError::invalid(format!("calculations[{place}].op"), message).into());
     }
-    let Some(column) = &calculation.column else { return Ok((Temporal::Own, None)) };
+    let Some(column) = &calculation.column else { return Ok((Measure::OWN, None)) };
     if operation == Operation::CountDistinct {
-        return Ok((Temporal::Own, None));
+        return Ok((Measure::OWN, None));
     }
-    let Some(node) = names.calculated(column) else { return Ok((Temporal::Own, Some(column))) };
-    temporal(node).map(|(temporal, metric)| (temporal, Some(metric))).ok_or_else(|| {
-        let message = "a metrics dataset is calculated with through a metric, or a field that is LAST, SUMMARIZE, INCREASE or RATE of one; a formula may go on from there";
+    let Some(node) = names.calculated(column) else { return Ok((Measure::OWN, Some(column))) };
+    measured(node).map(|(measure, metric)| (measure, Some(metric))).ok_or_else(|| {
+        let message = format!(
+            "a metrics dataset is calculated with through a metric, or a field that is LAST, SUMMARIZE, INCREASE or RATE of one, the latter two over 1 to {WINDOW_SECONDS_MAX} seconds; a formula may go on from there"
+        );
         SpecificationError::invalid(format!("calculations[{place}].column"), message).into()
     })
 }
 
-fn temporal(node: &Node) -> Option<(Temporal, &str)> {
+fn measured(node: &Node) -> Option<(Measure, &str)> {
     let NodeKind::Call(function, arguments) = &node.kind else { return None };
     let temporal = match function {
         Function::Last => Temporal::Last,
@@ -138,10 +203,14 @@ fn temporal(node: &Node) -> Option<(Temporal, &str)> {
         Function::Rate => Temporal::Rate,
         _ => return None,
     };
-    match arguments.as_slice() {
-        [Node { kind: NodeKind::Column(metric), .. }] => Some((temporal, metric)),
-        _ => None,
-    }
+    let (metric, rest) = arguments.split_first()?;
+    let NodeKind::Column(metric) = &metric.kind else { return None };
+    let window = match rest {
+        [] => None,
+        [Node { kind: NodeKind::Integer(seconds), .. }] if (1..=WINDOW_SECONDS_MAX).contains(seconds) => Some(seconds * SECOND),
+        _ => return None,
+    };
+    Some((Measure { temporal, window }, metric))
 }
 
 fn all(events: &Events<'_>, filters: &[Filter], combination: Combination) -> Result<Option<Expr>, LowerError> {
@@ -167,8 +236,11 @@ fn befores(context: &LowerContext<'_>) -> Result<Vec<Expr>, DataFusionError> {
             .build()?;
         Ok(lag.alias(before(column)))
     };
-    ["value", "count", "sum", "buckets"].into_iter().map(lag).collect()
+    BEFORE.into_iter().map(lag).collect()
 }
+
+/// What is compared with the point before.
+const BEFORE: [&str; 4] = ["value", "count", "sum", "buckets"];
 
 fn before(column: &str) -> String {
     format!("{column}_before")
@@ -244,27 +316,22 @@ impl SeriesRows {
         calculations: &[Calculation],
         rows: LogicalPlan,
         keys: &[String],
-        times: Option<Times>,
-        seconds: f64,
+        said: &Said,
     ) -> Result<LogicalPlan, DataFusionError> {
         const NEWEST: &str = "newest";
-        let own = |name: &str| ident(name).alias(name);
-        let nanos = || cast(ident(TIME), DataType::Int64);
-        let bucket = times.map_or_else(|| lit(0_i64), |times| (nanos() - lit(times.first_step)) / lit(times.step));
-        let mut columns: Vec<Expr> = keys.iter().map(|key| own(key)).collect();
-        columns.extend([TIME, SERIES, LEVEL, COUNT, IS_HISTOGRAM, "least", "most", BUCKETS, BUCKETS_BEFORE].map(own));
-        for place in 0..calculations.len() {
-            columns.extend([own(&format!("k{place}")), own(&format!("x{place}"))]);
-        }
-        columns.push(bucket.alias(BUCKET));
+        let marked = self.at_their_times(context, rows, keys, said)?;
+        let mut told = columns_of(&marked);
         let newest = WindowFunction::new(context.functions.udaf("max")?, vec![ident(TIME)]);
         let newest = Expr::WindowFunction(Box::new(newest)).partition_by(vec![ident(SERIES), ident(BUCKET)]).build()?;
-        let marked = LogicalPlanBuilder::from(rows).project(columns)?.window([newest.alias(NEWEST)])?;
+        let marked = LogicalPlanBuilder::from(apart(context, marked, "stepped")?).window([newest.alias(NEWEST)])?;
+        told.push(NEWEST.to_owned());
+        let marked = apart(context, marked.project(own(context, told))?.build()?, "marked")?;
 
         // A histogram's point stays a row of its own: buckets are not added up.
-        let apart = when(ident(IS_HISTOGRAM), nanos()).otherwise(null_of(Type::Integer))?;
-        let mut by: Vec<Expr> = keys.iter().map(|key| own(key)).collect();
-        by.extend([own(SERIES), own(BUCKET), own(IS_HISTOGRAM), apart.alias("apart")]);
+        let alone = when(ident(IS_HISTOGRAM), cast(ident(TIME), DataType::Int64)).otherwise(null_of(Type::Integer))?;
+        let mut by = own(context, keys);
+        by.extend(own(context, [SERIES, BUCKET, IS_HISTOGRAM]));
+        by.push(alone.alias("alone"));
         let is_last = || ident(TIME).eq(ident(NEWEST));
         let mut told = vec![
             aggregate(context, "sum", ident(COUNT))?.alias(COUNT),
@@ -274,33 +341,89 @@ impl SeriesRows {
             aggregate(context, "max", ident(BUCKETS))?.alias(BUCKETS),
             aggregate(context, "max", ident(BUCKETS_BEFORE))?.alias(BUCKETS_BEFORE),
         ];
-        for (place, (calculation, temporal)) in calculations.iter().zip(&self.measures).enumerate() {
+        for (place, (calculation, measure)) in calculations.iter().zip(&self.measures).enumerate() {
             let (k, x) = (format!("k{place}"), format!("x{place}"));
-            by.push(own(&k));
+            by.extend(own(context, [&k]));
             if calculation.operation == Operation::CountDistinct {
-                by.push(own(&x));
+                by.extend(own(context, [&x]));
                 continue;
             }
-            let superseded = match temporal {
+            let superseded = match measure.temporal {
                 Temporal::Own => Expr::Not(Box::new(is_last())).and(ident(LEVEL)),
                 Temporal::Last => Expr::Not(Box::new(is_last())),
                 _ => lit(false),
             };
-            let value = when(superseded, null_of(Type::Float)).otherwise(ident(&x))?;
-            let mut said = aggregate(context, "sum", value)?;
-            if *temporal == Temporal::Rate {
-                said = said / lit(seconds);
-            }
-            told.push(said.alias(x));
+            let amount = match measure.temporal {
+                Temporal::Rate => {
+                    let seconds = measure.window.map_or_else(|| said.seconds(), |window| window as f64 / SECOND as f64);
+                    ident(&x) / lit(seconds)
+                }
+                _ => ident(&x),
+            };
+            let value = when(superseded, null_of(Type::Float)).otherwise(amount)?;
+            told.push(aggregate(context, "sum", value)?.alias(x));
         }
-        let plan = marked.aggregate(by, told)?;
+        let plan = LogicalPlanBuilder::from(marked).aggregate(by, told)?.build()?;
+        let names = columns_of(&plan);
+        let plan = LogicalPlanBuilder::from(plan).project(own(context, &names))?.build()?;
         if !calculations.iter().any(|one| looks_at_values(one.operation)) {
-            return plan.build();
+            return apart(context, plan, "said");
         }
         let items = call(context.functions, "bucket_items", vec![ident(BUCKETS), ident(BUCKETS_BEFORE)])?;
-        let mut columns: Vec<Expr> = plan.schema().fields().iter().map(|field| ident(field.name()).alias(field.name())).collect();
-        columns.push(items.alias(ITEM));
-        plan.project(columns)?.unnest_column(ITEM)?.build()
+        unfolded(context, plan, &names, items, ITEM)
+    }
+
+    /// The rows with the step that they count in; one that lies in the windows of several counts in each.
+    fn at_their_times(
+        &self,
+        context: &LowerContext<'_>,
+        rows: LogicalPlan,
+        keys: &[String],
+        said: &Said,
+    ) -> Result<LogicalPlan, DataFusionError> {
+        let nanos = || cast(ident(TIME), DataType::Int64);
+        let mut names: Vec<String> = keys.to_vec();
+        names.extend([TIME, SERIES, LEVEL, COUNT, IS_HISTOGRAM, "least", "most", BUCKETS, BUCKETS_BEFORE].map(str::to_owned));
+        names.extend((0..self.measures.len()).map(|place| format!("x{place}")));
+        let marks: Vec<String> = (0..self.measures.len()).map(|place| format!("k{place}")).collect();
+        let all = [names.as_slice(), &marks].concat();
+        let longest = longest_window(self.measures.iter());
+        let bucket = match said {
+            Said::InEachStep(times) => times.step_of(nanos()),
+            Said::InAll(_) => lit(0_i64),
+        };
+        let plan = match said {
+            Said::InEachStep(times) if longest > 0 => {
+                let function = |name: &str, arguments: Vec<Expr>| call(context.functions, name, arguments);
+                let first = function("greatest", vec![bucket.clone(), lit(0_i64)])?;
+                let past = function("least", vec![times.step_of(nanos() + lit(longest)), lit(times.steps())])?;
+                let past = function("greatest", vec![past, first.clone() + lit(1_i64)])?;
+                unfolded(context, rows, &all, function("range", vec![first, past])?, BUCKET)?
+            }
+            _ => {
+                let columns = own(context, &all).into_iter().chain([bucket.clone().alias(BUCKET)]);
+                LogicalPlanBuilder::from(rows).project(columns)?.build()?
+            }
+        };
+        if longest == 0 {
+            return Ok(plan);
+        }
+        let mut is_there = ident(TIME).gt_eq(instant(self.start));
+        let mut columns = own(context, &names);
+        for (measure, mark) in self.measures.iter().zip(marks) {
+            let counts = ident(&mark).and(match (said, measure.window) {
+                (Said::InEachStep(times), Some(window)) => ident(BUCKET).lt(times.step_of(nanos() + lit(window))),
+                (Said::InAll(times), Some(window)) => ident(TIME).gt_eq(instant(times.end - window)),
+                (Said::InEachStep(_), None) => ident(BUCKET).eq(bucket.clone()),
+                (Said::InAll(_), None) => lit(true),
+            });
+            if measure.window.is_some() {
+                is_there = is_there.or(counts.clone());
+            }
+            columns.push(counts.alias(mark));
+        }
+        columns.push(ident(BUCKET).alias(BUCKET));
+        LogicalPlanBuilder::from(plan).filter(is_there)?.project(columns)?.build()
     }
 
     /// Every calculation for each of `keys`, of rows that were stepped.
@@ -314,7 +437,7 @@ impl SeriesRows {
         let exploded = calculations.iter().any(|one| looks_at_values(one.operation));
         let item = |member: &str| call(context.functions, "get_field", vec![ident(ITEM), lit(member)]);
         let mut aggregates = Vec::new();
-        let mut columns: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
+        let mut columns = own(context, keys);
         for (place, calculation) in calculations.iter().enumerate() {
             let (a, b) = (format!("a{place}"), format!("b{place}"));
             let x = || ident(format!("x{place}"));
@@ -382,8 +505,7 @@ impl SeriesRows {
             };
             columns.push(told.alias(format!("c{place}")));
         }
-        let by: Vec<Expr> = keys.iter().map(|key| ident(key.as_str())).collect();
-        LogicalPlanBuilder::from(rows).aggregate(by, aggregates)?.project(columns)?.build()
+        LogicalPlanBuilder::from(rows).aggregate(own(context, keys), aggregates)?.project(columns)?.build()
     }
 }
 

@@ -32,6 +32,7 @@ fn errors_name_their_place() {
         r#"{"filters": [{"column": "a", "op": "exists", "value": "b"}]}"#,
         r#"{"filters": [{"column": "a", "op": "="}]}"#,
         r#"{"filters": [{"column": "a", "op": "in", "value": ["b", {}]}]}"#,
+        r#"{"filters": [{"column": "a", "op": "in", "value": "b"}]}"#,
         r#"{"filters": {"column": "a"}}"#,
         r#"{"filter_combination": "XOR"}"#,
         r#"{"breakdowns": ["a", 7]}"#,
@@ -46,6 +47,8 @@ fn errors_name_their_place() {
         r#"{"start_time": 1795233600000}"#,
         r#"{"compare_time_offset_seconds": 7}"#,
         r#"{"formulas": [{"name": "a"}]}"#,
+        r#"{"formulas": [{"name": "a", "expression": "$b +"}]}"#,
+        r#"{"calculated_fields": [{"name": "a", "expression": "LT($b)"}]}"#,
     ];
     let told: Vec<String> = errors
         .iter()
@@ -77,6 +80,8 @@ fn errors_name_their_place() {
             missing filters[0].value: is required for this operator
         {"filters": [{"column": "a", "op": "in", "value": ["b", {}]}]}
             incorrect_type filters[0].value[1]: expected a plain value, found an object
+        {"filters": [{"column": "a", "op": "in", "value": "b"}]}
+            incorrect_type filters[0].value: expected an array, found a string
         {"filters": {"column": "a"}}
             incorrect_type filters: expected an array, found an object
         {"filter_combination": "XOR"}
@@ -105,13 +110,21 @@ fn errors_name_their_place() {
             invalid compare_time_offset_seconds: must be one of 1800 3600 7200 28800 86400 604800 2419200 15724800
         {"formulas": [{"name": "a"}]}
             missing formulas[0].expression: cannot be blank
+        {"formulas": [{"name": "a", "expression": "$b +"}]}
+            invalid formulas[0].expression: expected a function, a $column or a value, found the end
+          $b +
+              ^
+        {"calculated_fields": [{"name": "a", "expression": "LT($b)"}]}
+            invalid calculated_fields[0].expression: LT takes 2 arguments, found 1
+          LT($b)
+          ^^^^^^
     "#]].assert_eq(&told.concat());
 }
 
 #[test]
 fn expressions_point_at_what_is_wrong() {
     let texts =
-        ["IF(GTE($a, 1), 2", "LT($a)", "NOPE($a)", "RATE($a, 300)", "$a +", "\"open", "$a $b", "SUM($a,, 1)", "$", "1.2.3"];
+        ["IF(GTE($a, 1), 2", "LT($a)", "NOPE($a)", "RATE($a, 300, 1)", "$a +", "\"open", "$a $b", "SUM($a,, 1)", "$", "1.2.3"];
     let told: Vec<String> = texts.iter().map(|text| parse_expression(text).unwrap_err().with_caret(text) + "\n").collect();
     expect![[r#"
         expected a comma or a closing parenthesis, found the end
@@ -123,9 +136,9 @@ fn expressions_point_at_what_is_wrong() {
         unknown function "NOPE"
           NOPE($a)
           ^^^^
-        RATE takes 1 arguments, found 2
-          RATE($a, 300)
-          ^^^^^^^^^^^^^
+        RATE takes 1 to 2 arguments, found 3
+          RATE($a, 300, 1)
+          ^^^^^^^^^^^^^^^^
         expected a function, a $column or a value, found the end
           $a +
               ^

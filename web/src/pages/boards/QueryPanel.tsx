@@ -81,7 +81,7 @@ function Answered({ panel, question, filters, time, own, live, height, markers, 
   return (
     <div className={styles.answer} data-current={isCurrent} data-style={style}>
       {style !== 'table' && <Charts begin={told.begin} answer={told.answer} draw={draw} scale={undefined} markers={markers} selection={null} focus={focus} height={each} onSelect={({ start, end }) => onTime(paramFromRange({ start, end }))} onGroup={onGroup} />}
-      {style !== 'graph' && <SummaryTable begin={told.begin} answer={told.answer} question={asked} focus={focus} onFocus={setFocus} onOrder={setOrders} onGroup={onGroup} />}
+      {style !== 'graph' && <SummaryTable begin={told.begin} answer={told.answer} question={asked} draw={draw} focus={focus} onFocus={setFocus} onOrder={setOrders} onGroup={onGroup} />}
       {!told.answer.is_whole && <p className={styles.aside}>estimate</p>}
       {apart && <p className={styles.aside}>the board’s filters do not hold here: any of the question’s own may</p>}
     </div>

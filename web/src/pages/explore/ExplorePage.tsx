@@ -95,7 +95,8 @@ export function ExplorePage() {
       ...selectionParams(null),
     });
   const onGroup = (group: Group) => change(filtersOfGroup(question.breakdowns, Object.fromEntries(question.breakdowns.map((name, i) => [name, group.key[i]]))).reduce(withFilter, question));
-  const { told, error } = asked;
+  const { told } = asked;
+  const failed = asked.isRunning ? null : asked.error;
   const answer = told?.answer ?? null;
   return (
     <ValueActions value={actions}>
@@ -118,8 +119,8 @@ export function ExplorePage() {
           <div className={styles.progress} data-running={asked.isRunning}>
             <i style={{ width: `${Math.max(0.04, told?.progress?.share ?? 0.04) * 100}%` }} />
           </div>
-          {error && asked.isRunning === false && !asked.isCurrent ? (
-            <Failure error={error} onRetry={asked.retry} title="The question could not be answered" />
+          {failed && !asked.isCurrent ? (
+            <Failure error={failed} onRetry={asked.retry} title="The question could not be answered" />
           ) : !told || !answer ? (
             <ChartsLoading labels={question.calculations.map(calculationText)} />
           ) : isEmpty(told) ? (
@@ -132,7 +133,7 @@ export function ExplorePage() {
           {selection && <Selected selection={selection} question={question} tab={tab} onTab={(next) => setSearch({ tab: next })} onKeep={() => keep(selection)} onClear={() => select(null)} />}
           <div className={styles.bar}>
             <Tabs label="Views" tabs={TABS} value={tab} onChange={(next) => setSearch({ tab: next === 'overview' ? undefined : next, row: undefined })} />
-            <Settings search={search} draw={draw} question={question} time={time} scale={scale} onChange={change} />
+            {(!failed || asked.isCurrent) && <Settings search={search} draw={draw} question={question} time={time} scale={scale} onChange={change} />}
           </div>
           {tab === 'bubbleup' ? (
             <BubbleUp question={question} time={time} selection={selection} onSelect={(next) => select(next)} onRange={(column, low, high) => change(withBounds(question, column, low, high))} />
@@ -143,7 +144,7 @@ export function ExplorePage() {
           ) : tab === 'sql' ? (
             <SqlTab told={told} isRunning={asked.isRunning} />
           ) : (
-            told && answer && !isEmpty(told) && <SummaryTable begin={told.begin} answer={answer} question={question} focus={focus} onFocus={setFocus} onOrder={(orders) => change({ ...question, orders })} onGroup={onGroup} />
+            told && answer && !isEmpty(told) && <SummaryTable begin={told.begin} answer={answer} question={question} draw={draw} focus={focus} onFocus={setFocus} onOrder={(orders) => change({ ...question, orders })} onGroup={onGroup} />
           )}
         </div>
         {point && (
@@ -168,6 +169,13 @@ export function ExplorePage() {
                   stop
                 </button>
               </>
+            ) : failed && asked.isCurrent ? (
+              <span role="alert" className={styles.estimate}>
+                asked again in vain, {failed.message};{' '}
+                <button type="button" className={styles.cancel} onClick={asked.retry}>
+                  try again
+                </button>
+              </span>
             ) : (
               <>
                 {answer && !answer.is_whole && <span className={styles.estimate}>estimate </span>}
@@ -314,10 +322,9 @@ function LinkButton({ time }: { time: string | undefined }) {
 }
 
 function SqlTab({ told, isRunning }: { told: Told | null; isRunning: boolean }) {
-  const navigate = here.useNavigate();
-  const sql = told?.begin.sql;
-  if (!sql && isRunning) return <Loading rows={8} label="Asking" />;
-  if (!sql) {
+  const { summary, series } = told?.begin.sql ?? {};
+  if (!summary && isRunning) return <Loading rows={8} label="Asking" />;
+  if (!summary && !series) {
     return (
       <Empty title="No SQL to show">
         <p>The question has not been answered yet, or has no single query in SQL.</p>
@@ -326,10 +333,23 @@ function SqlTab({ told, isRunning }: { told: Told | null; isRunning: boolean }) 
   }
   return (
     <div className={styles.sql} data-testid="explore-sql">
-      <p className="muted">The summary of this question, in SQL.</p>
-      <CopyBlock text={sql} label="Copy this query" />
-      <Button onClick={() => void navigate({ to: '/sql', search: { query: sql } })}>Open in SQL</Button>
+      {summary && <Statement title="Summary" says="One row for each line of the table." sql={summary} />}
+      {series && <Statement title="Over time" says="One row for each step and line of the chart." sql={series} />}
     </div>
+  );
+}
+
+function Statement({ title, says, sql }: { title: string; says: string; sql: string }) {
+  const navigate = here.useNavigate();
+  return (
+    <section>
+      <header>
+        <h2>{title}</h2>
+        <span className="muted">{says}</span>
+        <Button onClick={() => void navigate({ to: '/sql', search: { query: sql } })}>Open in SQL</Button>
+      </header>
+      <CopyBlock text={sql} label={`Copy the query of ${title.toLowerCase()}`} />
+    </section>
   );
 }
 

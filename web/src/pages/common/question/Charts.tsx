@@ -12,7 +12,7 @@ import styles from './Charts.module.css';
 export type Draw = 'line' | 'overlay' | 'stack' | 'bar' | 'stat';
 /** More lines than this nobody tells apart; the table has the others. */
 export const DRAWN_MAX = 30;
-/** Of lines of several calculations, which no table has in their colours; the tooltip names the others. */
+/** Of lines of several calculations; the tooltip and the table name the others. */
 const NAMED_MAX = 8;
 
 export interface Marker {
@@ -58,6 +58,34 @@ export function coloursOf(begin: Begin, answer: Answer): string[] {
   );
 }
 
+interface Line {
+  at: number;
+  /** Its place among the groups. */
+  place: number;
+  group: Group;
+  calculation: CalculationTold;
+  told: SeriesTold;
+}
+
+/** The lines of several calculations in one chart, each in a colour of its own. */
+function overlaidLines(begin: Begin, answer: Answer, places: number[]): Line[] {
+  const groups = answer.groups.slice(0, Math.max(1, Math.floor(DRAWN_MAX / places.length)));
+  const all = places.flatMap((at) => groups.map((group, place) => ({ at, place, group, calculation: begin.calculations[at] as CalculationTold })));
+  const names = all.map(({ calculation, group }) => (begin.breakdowns.length === 0 ? [calculation.label] : [calculation.label, keyText(group.key)]));
+  const colours = groupColours(names, ['calculation', 'group']);
+  return all.map((one, i) => ({ ...one, told: { label: (names[i] as string[]).join(' · '), colour: colours[i] as string, values: numbers(one.group.series?.[one.at]) } }));
+}
+
+/** The colours of the lines that stand in one chart with those of other calculations: by calculation, then by group. */
+export function overlaidColours(begin: Begin, answer: Answer, draw: Draw): (string | undefined)[][] {
+  const colours: (string | undefined)[][] = begin.calculations.map(() => []);
+  if (draw !== 'overlay') return colours;
+  for (const places of overlaid(begin.calculations).filter((places) => places.length > 1)) {
+    for (const line of overlaidLines(begin, answer, places)) (colours[line.at] as string[])[line.place] = line.told.colour;
+  }
+  return colours;
+}
+
 export function Charts(props: Props) {
   const { begin, answer, height } = props;
   const colours = useMemo(() => coloursOf(begin, answer), [begin, answer]);
@@ -86,13 +114,7 @@ export function Charts(props: Props) {
 /** Lines of several calculations over one axis. */
 function Overlaid({ begin, answer, places, height, scale, markers, selection, onSelect, onPoint }: Props & { places: number[]; height: number }) {
   const first = begin.calculations[places[0] as number] as CalculationTold;
-  const lines = useMemo(() => {
-    const groups = answer.groups.slice(0, Math.max(1, Math.floor(DRAWN_MAX / places.length)));
-    const all = places.flatMap((at) => groups.map((group) => ({ at, group, calculation: begin.calculations[at] as CalculationTold })));
-    const names = all.map(({ calculation, group }) => (begin.breakdowns.length === 0 ? [calculation.label] : [calculation.label, keyText(group.key)]));
-    const colours = groupColours(names, ['calculation', 'group']);
-    return all.map((one, i) => ({ ...one, told: { label: (names[i] as string[]).join(' · '), colour: colours[i] as string, values: numbers(one.group.series?.[one.at]) } satisfies SeriesTold }));
-  }, [answer, begin, places.join()]);
+  const lines = useMemo(() => overlaidLines(begin, answer, places), [answer, begin, places.join()]);
   return (
     <>
       <ul className={styles.lines} aria-label="Lines">

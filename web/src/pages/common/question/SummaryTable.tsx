@@ -6,21 +6,25 @@ import { label, type Calculation, type Order, type Question } from '../../../lib
 import { Icon } from '../../../ui/Icon';
 import { Sparkline } from '../../../ui/Sparkline';
 import { Value } from '../../../ui/Value';
-import { coloursOf, numbers } from './Charts';
+import { coloursOf, numbers, overlaidColours, type Draw } from './Charts';
 import styles from './SummaryTable.module.css';
 
 interface Props {
   begin: Begin;
   answer: Answer;
   question: Question;
+  /** How the charts above are drawn, whose colours these are. */
+  draw: Draw;
   focus: number | null;
   onFocus: (group: number | null) => void;
   onOrder: (orders: Order[]) => void;
   onGroup: (group: Group) => void;
 }
 
-export function SummaryTable({ begin, answer, question, focus, onFocus, onOrder, onGroup }: Props) {
+export function SummaryTable({ begin, answer, question, draw, focus, onFocus, onOrder, onGroup }: Props) {
   const colours = coloursOf(begin, answer);
+  const ofLines = overlaidColours(begin, answer, draw);
+  const isOverlaid = ofLines.some((one) => one.length > 0);
   const before = new Map((answer.compare?.groups ?? []).map((group) => [JSON.stringify(group.key), group]));
   const order = question.orders[0];
   const first = begin.calculations.findIndex((one) => one.kind !== 'heatmap');
@@ -56,7 +60,7 @@ export function SummaryTable({ begin, answer, question, focus, onFocus, onOrder,
               {grouped && (
                 <td className={styles.mark}>
                   <button type="button" title={`Keep only ${keyText(group.key)}`} aria-label={`Keep only ${keyText(group.key)}`} onClick={() => onGroup(group)}>
-                    <i style={{ background: colours[i] }} />
+                    <i style={{ background: isOverlaid ? 'var(--bar-quiet)' : colours[i] }} />
                   </button>
                 </td>
               )}
@@ -67,7 +71,7 @@ export function SummaryTable({ begin, answer, question, focus, onFocus, onOrder,
                   </Value>
                 </td>
               ))}
-              <Figures begin={begin} whole={group} before={before.get(JSON.stringify(group.key))} compared={answer.compare !== null} colour={grouped ? colours[i] : undefined} />
+              <Figures begin={begin} whole={group} before={before.get(JSON.stringify(group.key))} compared={answer.compare !== null} colours={begin.calculations.map((_, at) => ofLines[at]?.[i] ?? (grouped ? colours[i] : undefined))} />
             </tr>
           ))}
         </tbody>
@@ -107,7 +111,7 @@ function Sort({ name, now, onClick }: { name: string; now: 'asc' | 'desc' | null
   );
 }
 
-function Figures({ begin, whole, before, compared, colour = 'var(--bar-quiet)' }: { begin: Begin; whole: Whole; before?: Whole; compared: boolean; colour?: string }) {
+function Figures({ begin, whole, before, compared, colours = [] }: { begin: Begin; whole: Whole; before?: Whole; compared: boolean; colours?: (string | undefined)[] }) {
   return begin.calculations.map((one, i) => {
     const value = whole.values[i];
     if (one.kind === 'heatmap') {
@@ -121,7 +125,7 @@ function Figures({ begin, whole, before, compared, colour = 'var(--bar-quiet)' }
     return (
       <td key={one.label}>
         <span className={styles.cell}>
-          {whole.series && <Sparkline values={numbers(whole.series[i])} width={88} height={20} colour={colour} />}
+          {whole.series && <Sparkline values={numbers(whole.series[i])} width={88} height={20} colour={colours[i] ?? 'var(--bar-quiet)'} />}
           <b>{typeof value === 'number' ? formatOf(one)(value) : value === null || value === undefined ? <span className="muted">–</span> : String(value)}</b>
           {compared && (
             <span className={styles.change} title={typeof earlier === 'number' ? `earlier: ${formatOf(one)(earlier)}` : 'nothing earlier'}>

@@ -211,6 +211,27 @@ pub(crate) async fn note(
     Ok(())
 }
 
+/// Notes that the same happened to many items: each with when and the details.
+pub(crate) async fn note_all(
+    transaction: &mut Transaction<'static, Sqlite>,
+    project: &str,
+    kind: ItemEventKind,
+    events: impl Iterator<Item = (i64, i64, serde_json::Value)>,
+) -> Result<(), MetastoreError> {
+    let rows: Vec<serde_json::Value> =
+        events.map(|(item, at_unix_nano, details)| serde_json::json!([item, at_unix_nano, details.to_string()])).collect();
+    sqlx::query(
+        "insert into error_item_events (project, item, at, kind, details)
+         select $1, value ->> 0, value ->> 1, $2, value ->> 2 from json_each($3) order by key",
+    )
+    .bind(project)
+    .bind(kind.name())
+    .bind(serde_json::Value::from(rows).to_string())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 fn event(row: &SqliteRow) -> Result<ItemEvent, MetastoreError> {
     let details: String = row.try_get("details")?;
     Ok(ItemEvent {

@@ -2,6 +2,8 @@
 //!
 //! Called every now and then with what came in meanwhile, already summed, so that a storm costs as much as a drizzle.
 
+mod together;
+
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 
@@ -10,6 +12,7 @@ use crate::database::{Metastore, signed};
 use crate::error::MetastoreError;
 use crate::error_item_history::{ItemEventKind, note};
 use crate::error_items::{COLUMNS, ErrorItem, ItemStatus, SEPARATOR, item};
+use together::{add_versions, count, create, find_all, steady, without_item};
 
 /// An item that was activated is not activated again within this time: whoever resolves it once a second, or a program that
 /// does, fills no history and rings no bell.
@@ -17,9 +20,6 @@ const REACTIVATION_PAUSE_NS: i64 = 60 * 1_000_000_000;
 
 /// A fingerprint that names an item by its counter: what a rule of grouping may say.
 pub const GROUP_ITEM: &str = "group-item-";
-
-/// Pairs of environment and version that one item remembers; further ones are not told apart any more.
-const VERSIONS_REMEMBERED: i64 = 1_000;
 
 /// Characters of the names of environments that one item remembers; items are not found by further ones.
 const ENVIRONMENTS_CHARS_MAX: i64 = 16_000;
@@ -47,6 +47,19 @@ pub struct OccurrencesSeen {
     pub count: u64,
 }
 
+impl OccurrencesSeen {
+    /// Adds others of the same group.
+    pub fn add(&mut self, other: &OccurrencesSeen) {
+        self.count = self.count.saturating_add(other.count);
+        if other.first_seen_unix_nano < self.first_seen_unix_nano {
+            (self.first_seen_unix_nano, self.first_occurrence) = (other.first_seen_unix_nano, other.first_occurrence);
+        }
+        if other.last_seen_unix_nano >= self.last_seen_unix_nano {
+            (self.last_seen_unix_nano, self.last_occurrence) = (other.last_seen_unix_nano, other.last_occurrence);
+        }
+    }
+}
+
 /// What occurrences did to an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ItemChange {
@@ -57,6 +70,8 @@ pub struct ItemChange {
 
 impl Metastore {
     /// Adds occurrences to their items, which are made where there are none. Tells which items are new or active again.
+    ///
+    /// All in one transaction, on which others who write wait.
     pub async fn record_occurrences(
         &self,
         project: &str,
@@ -64,13 +79,17 @@ impl Metastore {
         now_unix_nano: i64,
     ) -> Result<Vec<ItemChange>, MetastoreError> {
         let mut transaction = self.write().await?;
-        let mut changes = Vec::new();
-        for seen in seen {
-            let change = match find(&mut transaction, project, seen).await? {
-                None => Some(create(&mut transaction, project, seen, now_unix_nano).await?),
-                Some(known) => add(&mut transaction, project, &known, seen, now_unix_nano).await?,
-            };
-            changes.extend(change);
+        let mut known = find_all(&mut transaction, project, seen).await?;
+        let (new, others) = without_item(seen, &known);
+        let mut changes = create(&mut transaction, project, &new, now_unix_nano).await?;
+        known.extend(changes.iter().map(|change| (change.item.fingerprint.clone(), change.item.clone())));
+        let (steady, others) = steady(others, &known);
+        count(&mut transaction, &steady).await?;
+        for seen in others {
+            match find(&mut transaction, project, seen).await? {
+                None => changes.extend(create(&mut transaction, project, &[seen], now_unix_nano).await?),
+                Some(known) => changes.extend(add(&mut transaction, project, &known, seen, now_unix_nano).await?),
+            }
         }
         transaction.commit().await?;
         Ok(changes)
@@ -131,46 +150,6 @@ pub(crate) async fn belongs(writing: &mut Writing, project: &str, fingerprint: &
     Ok(())
 }
 
-async fn create(
-    writing: &mut Writing,
-    project: &str,
-    seen: &OccurrencesSeen,
-    now_unix_nano: i64,
-) -> Result<ItemChange, MetastoreError> {
-    let query = format!(
-        "insert into error_items (project, counter, fingerprint, status, level, title, environment, framework, platform,
-            language, first_seen, last_seen, last_activated_at, first_occurrence, last_occurrence, activating_occurrence,
-            occurrences, changed_at, environments)
-         values ($1, (select coalesce(max(counter), 0) + 1 from error_items where project = $1), $2, 'active', $3, $4, $5, $6, $7,
-            $8, $9, $10, $9, $11, $12, $11, $13, $14, $15)
-         returning {COLUMNS}"
-    );
-    let row = sqlx::query(sqlx::AssertSqlSafe(query))
-        .bind(project)
-        .bind(&seen.fingerprint)
-        .bind(seen.level)
-        .bind(&seen.title)
-        .bind(&seen.environment)
-        .bind(&seen.framework)
-        .bind(&seen.platform)
-        .bind(&seen.language)
-        .bind(seen.first_seen_unix_nano)
-        .bind(seen.last_seen_unix_nano)
-        .bind(seen.first_occurrence)
-        .bind(seen.last_occurrence)
-        .bind(signed(seen.count))
-        .bind(now_unix_nano)
-        .bind(format!("{SEPARATOR}{}{SEPARATOR}", seen.environment))
-        .fetch_one(&mut **writing)
-        .await?;
-    let created = item(&row)?;
-    belongs(writing, project, &seen.fingerprint, created.id).await?;
-    add_version(writing, created.id, seen).await?;
-    let details = json!({ "occurrence": seen.first_occurrence, "version": seen.version, "environment": seen.environment });
-    note(writing, project, created.id, seen.first_seen_unix_nano, ItemEventKind::Created, &details).await?;
-    Ok(ItemChange { item: created, kind: ItemEventKind::Created })
-}
-
 async fn add(
     writing: &mut Writing,
     project: &str,
@@ -178,27 +157,14 @@ async fn add(
     seen: &OccurrencesSeen,
     now_unix_nano: i64,
 ) -> Result<Option<ItemChange>, MetastoreError> {
-    let activates = activates(writing, known, seen, now_unix_nano).await?;
-    add_version(writing, known.id, seen).await?;
     if !known.environments.contains(&seen.environment) {
         add_environment(writing, known.id, &seen.environment).await?;
     }
-    if !activates {
-        sqlx::query(
-            "update error_items set occurrences = occurrences + $2, last_occurrence = case when $3 >= last_seen then $4 else
-                last_occurrence end, last_seen = max(last_seen, $3), first_occurrence = case when $5 < first_seen then $6 else
-                first_occurrence end, first_seen = min(first_seen, $5) where id = $1",
-        )
-        .bind(known.id)
-        .bind(signed(seen.count))
-        .bind(seen.last_seen_unix_nano)
-        .bind(seen.last_occurrence)
-        .bind(seen.first_seen_unix_nano)
-        .bind(seen.first_occurrence)
-        .execute(&mut **writing)
-        .await?;
+    if !activates(writing, known, seen, now_unix_nano).await? {
+        count(writing, &[(known, seen)]).await?;
         return Ok(None);
     }
+    add_versions(writing, &[(known, seen)]).await?;
     let query = format!(
         "update error_items set status = 'active', occurrences = $2, last_seen = $3, last_occurrence = $4,
             activating_occurrence = $5, last_activated_at = $6, title = $7, resolved_in_version = null, changed_at = $8
@@ -273,27 +239,6 @@ async fn was_seen_in(writing: &mut Writing, known: &ErrorItem, version: &str) ->
     .fetch_one(&mut **writing)
     .await?;
     Ok(count > 0)
-}
-
-async fn add_version(writing: &mut Writing, item: i64, seen: &OccurrencesSeen) -> Result<(), MetastoreError> {
-    sqlx::query(
-        "insert into error_item_versions (item, environment, version, first_seen, last_seen, occurrences)
-         select $1, $2, $3, $4, $5, $6
-         where (select count(*) from error_item_versions where item = $1) < $7
-            or exists (select 1 from error_item_versions where item = $1 and environment = $2 and version = $3)
-         on conflict (item, environment, version) do update set first_seen = min(first_seen, excluded.first_seen),
-            last_seen = max(last_seen, excluded.last_seen), occurrences = occurrences + excluded.occurrences",
-    )
-    .bind(item)
-    .bind(&seen.environment)
-    .bind(&seen.version)
-    .bind(seen.first_seen_unix_nano)
-    .bind(seen.last_seen_unix_nano)
-    .bind(signed(seen.count))
-    .bind(VERSIONS_REMEMBERED)
-    .execute(&mut **writing)
-    .await?;
-    Ok(())
 }
 
 async fn add_environment(writing: &mut Writing, item: i64, environment: &str) -> Result<(), MetastoreError> {

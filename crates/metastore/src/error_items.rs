@@ -110,6 +110,9 @@ pub struct ErrorItemFilter {
     /// Whether an issue is linked.
     pub has_issue: Option<bool>,
     pub seen_since_unix_nano: Option<i64>,
+    /// Items whose first occurrence is before this time.
+    pub first_seen_before_unix_nano: Option<i64>,
+    pub shown_statuses: Option<ShownStatuses>,
     /// Snoozed items are left out at this time.
     pub awake_at_unix_nano: Option<i64>,
     /// Only snoozed items are let pass.
@@ -120,6 +123,13 @@ pub struct ErrorItemFilter {
     pub is_member: Option<bool>,
 }
 
+/// Statuses as lists show them at a time: `snoozed` are active items that nobody wants to see yet.
+#[derive(Clone, Debug, Default)]
+pub struct ShownStatuses {
+    pub at_unix_nano: i64,
+    pub names: Vec<String>,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorItemOrder {
     #[default]
@@ -128,6 +138,7 @@ pub enum ErrorItemOrder {
     Occurrences,
     Level,
     Counter,
+    Activated,
 }
 
 impl ErrorItemOrder {
@@ -139,6 +150,7 @@ impl ErrorItemOrder {
             ErrorItemOrder::Level => "level desc, last_seen desc, id desc",
             // Both count up together.
             ErrorItemOrder::Counter => "id desc",
+            ErrorItemOrder::Activated => "last_activated_at desc, id desc",
         }
     }
 }
@@ -206,7 +218,7 @@ impl Metastore {
         limit: u64,
     ) -> Result<Vec<ErrorItem>, MetastoreError> {
         let mut query = QueryBuilder::new(format!("select {COLUMNS} from error_items where id in (select id"));
-        push_filter(&mut query, project, filter);
+        push_filter(&mut query, project, filter, "error_items_listed");
         query.push(format!(" order by {0} limit {limit} offset {offset}) order by {0}", order.sql()));
         let rows = query.build().fetch_all(self.readers()).await?;
         rows.iter().map(item).collect()
@@ -214,7 +226,7 @@ impl Metastore {
 
     pub async fn count_error_items(&self, project: &str, filter: &ErrorItemFilter) -> Result<u64, MetastoreError> {
         let mut query = QueryBuilder::new("select count(*)");
-        push_filter(&mut query, project, filter);
+        push_filter(&mut query, project, filter, "error_items_listed");
         let count: i64 = query.build_query_scalar().fetch_one(self.readers()).await?;
         Ok(unsigned(count))
     }
@@ -223,6 +235,13 @@ impl Metastore {
     pub async fn error_item_fingerprints(&self, item: i64) -> Result<Vec<String>, MetastoreError> {
         let query = "select fingerprint from error_item_fingerprints where item = $1 order by fingerprint";
         Ok(sqlx::query_scalar(query).bind(item).fetch_all(self.readers()).await?)
+    }
+
+    /// The values of `error.group` of several items: pairs of item and group.
+    pub async fn error_fingerprints_of_items(&self, items: &[i64]) -> Result<Vec<(i64, String)>, MetastoreError> {
+        let query = "select item, fingerprint from error_item_fingerprints
+             where item in (select value from json_each($1)) order by item, fingerprint";
+        Ok(sqlx::query_as(query).bind(serde_json::json!(items).to_string()).fetch_all(self.readers()).await?)
     }
 
     /// Whose occurrences these groups are: pairs of group and item.
@@ -423,14 +442,14 @@ fn changed(before: &ErrorItem, update: &ErrorItemUpdate, now_unix_nano: i64) -> 
 }
 
 /// The items that a filter lets pass, from `from` on. Unless single items are named, that is found in the index alone.
-fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorItemFilter) {
+pub(crate) fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorItemFilter, index: &str) {
     let is_named = !filter.ids.is_empty() || !filter.counters.is_empty();
     let members = match filter.is_member {
         Some(true) => " and i.group_item is not null",
         None if is_named => "",
         Some(false) | None => " and i.group_item is null",
     };
-    let index = if is_named || filter.is_member == Some(true) { "" } else { "indexed by error_items_listed" };
+    let index = if is_named || filter.is_member == Some(true) { String::new() } else { format!("indexed by {index}") };
     query.push(format!(" from error_items i {index} where i.project = ")).push_bind(project.to_owned()).push(members);
     push_in(query, "i.id", &filter.ids);
     push_in(query, "i.counter", &filter.counters);
@@ -465,12 +484,26 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, project: &str, filter: &ErrorIt
     if let Some(since) = filter.seen_since_unix_nano {
         query.push(" and i.last_seen >= ").push_bind(since);
     }
+    if let Some(before) = filter.first_seen_before_unix_nano {
+        query.push(" and i.first_seen < ").push_bind(before);
+    }
+    if let Some(shown) = &filter.shown_statuses {
+        query.push(" and ");
+        push_shown_status(query, shown.at_unix_nano);
+        query.push(" in (select value from json_each(").push_bind(serde_json::json!(shown.names).to_string()).push("))");
+    }
     if let Some(at) = filter.awake_at_unix_nano {
         query.push(" and (i.snoozed_until is null or i.snoozed_until <= ").push_bind(at).push(")");
     }
     if let Some(at) = filter.snoozed_at_unix_nano {
         query.push(" and i.snoozed_until > ").push_bind(at);
     }
+}
+
+/// The status that lists show at a time.
+pub(crate) fn push_shown_status(query: &mut QueryBuilder<Sqlite>, at_unix_nano: i64) {
+    query.push("case when i.status = 'active' and i.snoozed_until > ").push_bind(at_unix_nano);
+    query.push(" then 'snoozed' else i.status end");
 }
 
 /// Begins a list of items that are let pass, or left out.
@@ -531,7 +564,7 @@ pub(crate) fn push_in<T: Clone + Into<serde_json::Value>>(query: &mut QueryBuild
 
 pub(crate) fn item(row: &SqliteRow) -> Result<ErrorItem, MetastoreError> {
     let status: String = row.try_get("status")?;
-    let environments: String = row.try_get("environments")?;
+    let environments: &str = row.try_get("environments")?;
     Ok(ErrorItem {
         id: row.try_get("id")?,
         counter: row.try_get("counter")?,
@@ -557,8 +590,13 @@ pub(crate) fn item(row: &SqliteRow) -> Result<ErrorItem, MetastoreError> {
         occurrences: unsigned(row.try_get("occurrences")?),
         changed_at_unix_nano: row.try_get("changed_at")?,
         group_item: row.try_get("group_item")?,
-        environments: environments.split_terminator(SEPARATOR).skip(1).map(str::to_owned).collect(),
+        environments: self::environments(environments),
     })
+}
+
+/// The names that are written between separators.
+pub(crate) fn environments(written: &str) -> Vec<String> {
+    written.split_terminator(SEPARATOR).skip(1).map(str::to_owned).collect()
 }
 
 fn version(row: &SqliteRow) -> Result<ItemVersion, MetastoreError> {

@@ -36,7 +36,8 @@ pub struct NewSourceMap<'n> {
 const COLUMNS: &str = "id, version, minified_url, debug_id, bytes, sources, uploaded_at";
 
 impl Metastore {
-    /// Keeps a source map in the place of an earlier one of the same file and version. Beyond `max` the oldest go.
+    /// Keeps a source map in the place of an earlier one of the same file and version; those of builds that tell themselves
+    /// apart by debug ids stay beside each other. Beyond `max` the oldest go.
     pub async fn put_source_map(
         &self,
         project: &str,
@@ -46,12 +47,16 @@ impl Metastore {
     ) -> Result<SourceMapKept, MetastoreError> {
         let mut writing = self.write().await?;
         // A new number, so that who remembers the old one's content does not take it for this.
-        sqlx::query("delete from error_source_maps where project = $1 and version = $2 and minified_url = $3")
-            .bind(project)
-            .bind(new.version)
-            .bind(new.minified_url)
-            .execute(&mut *writing)
-            .await?;
+        sqlx::query(
+            "delete from error_source_maps where project = $1 and version = $2 and minified_url = $3
+                and (debug_id = $4 or debug_id = '' or $4 = '')",
+        )
+        .bind(project)
+        .bind(new.version)
+        .bind(new.minified_url)
+        .bind(new.debug_id)
+        .execute(&mut *writing)
+        .await?;
         let query = format!(
             "insert into error_source_maps (project, version, minified_url, content, bytes, sources, uploaded_at, debug_id)
              values ($1, $2, $3, $4, $5, $6, $7, $8) returning {COLUMNS}"
@@ -153,5 +158,20 @@ mod tests {
         assert!(metastore.source_maps("other", None).await.unwrap().is_empty());
         assert!(metastore.delete_source_map("p", c.id).await.unwrap());
         assert!(!metastore.delete_source_map("p", c.id).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn builds_with_debug_ids_stay_beside_each_other() {
+        let metastore = Metastore::in_memory().await.unwrap();
+        let kept = async |debug_ids: &[&str]| {
+            for debug_id in debug_ids {
+                let new = NewSourceMap { version: "", minified_url: "/a.js", debug_id, content: b"", bytes: 1, sources: 1 };
+                metastore.put_source_map("p", &new, 9, 1).await.unwrap();
+            }
+            let kept = metastore.source_maps("p", None).await.unwrap();
+            kept.into_iter().map(|kept| kept.debug_id).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&["x", "y", "x"]).await, ["x", "y"]);
+        assert_eq!(kept(&[""]).await, [""]);
     }
 }

@@ -21,6 +21,7 @@ mod error_item_idle;
 mod error_item_issues;
 mod error_item_merges;
 mod error_item_occurrences;
+mod error_item_tallies;
 mod error_items;
 mod error_source_maps;
 mod evaluations;
@@ -52,7 +53,10 @@ pub use error::MetastoreError;
 pub use error_counts::{ErrorCount, ErrorCountFilter};
 pub use error_item_history::{ItemComment, ItemEvent, ItemEventKind};
 pub use error_item_occurrences::{ItemChange, OccurrencesSeen};
-pub use error_items::{ErrorItem, ErrorItemFilter, ErrorItemOrder, ErrorItemUpdate, ItemStatus, ItemVersion, VersionItems};
+pub use error_item_tallies::ErrorItemTally;
+pub use error_items::{
+    ErrorItem, ErrorItemFilter, ErrorItemOrder, ErrorItemUpdate, ItemStatus, ItemVersion, ShownStatuses, VersionItems,
+};
 pub use error_source_maps::{NewSourceMap, SourceMapKept};
 pub use evaluations::Evaluation;
 pub use honeycomb::HoneycombDocument;

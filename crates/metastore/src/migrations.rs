@@ -468,6 +468,19 @@ const MIGRATIONS: &[&[&str]] = &[
         "alter table error_source_maps add column debug_id text not null default ''",
         "create index error_source_maps_by_debug_id on error_source_maps (project, debug_id) where debug_id <> ''",
     ],
+    &[
+        // With the column of its condition an index answers without its table.
+        "drop index error_items_listed",
+        "create index error_items_listed on error_items (project, last_seen desc, id desc, status, level, environments,
+            occurrences, first_seen, framework, assigned_user_id, assigned_team_id, snoozed_until, last_activated_at, title,
+            group_item) where group_item is null",
+        // In the order in which items are counted by what lists are narrowed by.
+        "create index error_items_counted on error_items (project, status, level, environments, framework, assigned_user_id,
+            assigned_team_id, last_seen, first_seen, snoozed_until, title, group_item) where group_item is null",
+        // Builds of one version, or of none, tell themselves apart by debug ids.
+        "drop index error_source_maps_by_url",
+        "create unique index error_source_maps_by_url on error_source_maps (project, version, minified_url, debug_id)",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

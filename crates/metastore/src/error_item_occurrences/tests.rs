@@ -180,3 +180,47 @@ async fn lists_are_narrowed_and_changes_remembered() {
     assert_eq!(everywhere, [100 * SECOND, 200 * SECOND]);
     assert_eq!(metastore.error_item_activations("default", 0, i64::MAX, &["staging".into()]).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_comes_together_is_as_what_comes_one_by_one() {
+    let in_staging = |seen: OccurrencesSeen| OccurrencesSeen { environment: "staging".into(), ..seen };
+    let all = vec![
+        seen("a", "1", 100),
+        seen("b", "1", 110),
+        seen("a", "2", 120),
+        in_staging(seen("a", "2", 90)),
+        OccurrencesSeen { earlier_fingerprints: vec!["b".into()], ..seen("b2", "1", 130) },
+        seen("b2", "1", 140),
+        seen("group-item-2", "1", 150),
+        seen("c", "1", 170),
+        seen("group-item-9", "1", 160),
+        seen("a", "1", 180),
+    ];
+    let told = async |metastore: &Metastore| {
+        let order = ErrorItemOrder::Counter;
+        let items = metastore.error_items("default", &ErrorItemFilter::default(), order, 0, 99).await.unwrap();
+        let mut told = Vec::new();
+        for item in items {
+            let groups = metastore.error_item_fingerprints(item.id).await.unwrap();
+            let versions = metastore.error_item_versions(item.id).await.unwrap();
+            let history = metastore.error_item_events(item.id).await.unwrap();
+            told.push((ErrorItem { changed_at_unix_nano: 0, ..item }, groups, versions, history.len()));
+        }
+        told
+    };
+    let (together, one_by_one) = (Metastore::in_memory().await.unwrap(), Metastore::in_memory().await.unwrap());
+    for _ in 0..2 {
+        together.record_occurrences("default", &all, 200 * SECOND).await.unwrap();
+        for seen in &all {
+            one_by_one.record_occurrences("default", std::slice::from_ref(seen), 200 * SECOND).await.unwrap();
+        }
+        let together = told(&together).await;
+        assert_eq!(
+            together.iter().map(|(item, ..)| item.fingerprint.as_str()).collect::<Vec<_>>(),
+            ["group-item-9", "c", "b", "a"]
+        );
+        for (one, other) in together.iter().zip(told(&one_by_one).await) {
+            assert_eq!(*one, other);
+        }
+    }
+}

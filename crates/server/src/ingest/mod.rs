@@ -5,6 +5,7 @@ mod body_bytes;
 mod groups;
 mod items;
 mod log_stream_activity;
+mod looked_until;
 mod occurrence;
 mod pipeline;
 mod retries;
@@ -25,8 +26,9 @@ use tokio::sync::watch;
 
 pub use activity::{Activity, DatagramCounts, FeedbackLoop, ReceiverActivity, RefusalSeen, ServiceSeen};
 pub use body_bytes::{BodyBytes, Held};
-pub use items::{Items, ItemsError, look_at_all_rows};
+pub use items::{Items, ItemsError, items_up_to_date, look_at_all_rows};
 pub use log_stream_activity::StreamActivity;
+pub use looked_until::{Looked, LookedUntil};
 pub use occurrence::{level as item_level, level_name as item_level_name};
 pub use pipeline::{Grouping, Pipeline};
 pub use retries::{Retries, RetriesFile};

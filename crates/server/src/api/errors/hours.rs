@@ -14,7 +14,7 @@ use store::TimeRange;
 
 use crate::Services;
 use crate::alerting::{EvaluationError, Evaluator};
-use crate::ingest::ItemsError;
+use crate::ingest::{ItemsError, Looked, LookedUntil};
 use crate::limits::{ERROR_COUNTS_DAYS, ERROR_COUNTS_HOURLY_DAYS, ERROR_COUNTS_NOTED_MAX};
 
 const SECOND: i64 = 1_000_000_000;
@@ -22,11 +22,8 @@ pub(super) const HOUR_SECONDS: i64 = 3_600;
 const HOUR: i64 = HOUR_SECONDS * SECOND;
 const DAY_SECONDS: i64 = 86_400;
 
-/// Up to when, by arrival, occurrences are known to be noted.
-const NOTED_UNTIL: &str = "error_counts.noted_until";
-
-/// Requests that were received before that moment, but kept only after it.
-const LATE: i64 = 60 * SECOND;
+/// Up to when occurrences are known to be noted.
+const NOTED: LookedUntil = LookedUntil::setting("error_counts.noted_until");
 
 /// Hours further apart than this are counted one by one.
 const HOURS_JOINED: i64 = 6;
@@ -52,8 +49,7 @@ impl Evaluator for OccurrenceHours {
 /// Counts again what got rows since the last time.
 pub(super) async fn note(services: &Services, now_unix_nano: i64) -> Result<(), EvaluationError> {
     let (asker, metastore, project) = (&services.asker, &services.metastore, &services.settings.project);
-    let noted = metastore.project_setting(project, NOTED_UNTIL).await?;
-    let since = noted.and_then(|noted| noted.value.parse().ok()).unwrap_or(i64::MIN);
+    let Looked::Before(since) = NOTED.read(metastore, project).await? else { return Ok(()) };
     let now_unix = now_unix_nano / SECOND;
     let hourly_since = (now_unix - ERROR_COUNTS_HOURLY_DAYS * DAY_SECONDS) * SECOND;
     // Older ones are days by now, to which nothing is added.
@@ -64,8 +60,7 @@ pub(super) async fn note(services: &Services, now_unix_nano: i64) -> Result<(), 
         metastore.raise_error_counts(project, &counts).await?;
     }
     metastore.settle_error_counts(project, hourly_since / SECOND, now_unix - ERROR_COUNTS_DAYS * DAY_SECONDS).await?;
-    let until = now_unix_nano.saturating_sub(LATE).to_string();
-    Ok(metastore.put_project_setting(project, NOTED_UNTIL, &until, now_unix_nano).await?)
+    Ok(NOTED.note(metastore, project, now_unix_nano).await?)
 }
 
 /// Hours, in order, joined to times that one question covers.

@@ -26,7 +26,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::refusal::Refusal;
-use crate::ingest::ItemsError;
+use crate::ingest::{ItemsError, items_up_to_date};
 use crate::{Services, now_unix_nano};
 
 const LEVELS: [(i64, &str); 5] = [(10, "debug"), (20, "info"), (30, "warning"), (40, "error"), (50, "critical")];
@@ -66,11 +66,6 @@ pub struct ErrorItemTold {
 
 fn told(item: &ErrorItem, people: &[Person]) -> ErrorItemTold {
     let now = now_unix_nano();
-    let assigned = item.assigned_user_id.or(item.assigned_team_id);
-    let name = assigned.map(|id| {
-        let known = people.iter().find(|person| Some(person.id) == item.assigned_user_id);
-        known.map_or_else(|| format!("#{id}"), |person| person.name.clone())
-    });
     ErrorItemTold {
         id: item.id,
         counter: item.counter,
@@ -82,7 +77,7 @@ fn told(item: &ErrorItem, people: &[Person]) -> ErrorItemTold {
         framework: item.framework.clone(),
         platform: item.platform.clone(),
         language: item.language.clone(),
-        assigned_to: name,
+        assigned_to: assigned(item.assigned_user_id, item.assigned_team_id, people),
         snoozed_until_unix_nano: item.snoozed_until_unix_nano.filter(|until| *until > now).map(UnixNano),
         resolved_at_unix_nano: item.resolved_at_unix_nano.filter(|_| item.status == ItemStatus::Resolved).map(UnixNano),
         resolved_in_version: item.resolved_in_version.clone(),
@@ -91,6 +86,13 @@ fn told(item: &ErrorItem, people: &[Person]) -> ErrorItemTold {
         last_activated_unix_nano: UnixNano(item.last_activated_at_unix_nano),
         occurrences: item.occurrences,
     }
+}
+
+/// The name of whom an item was given to.
+fn assigned(user: Option<i64>, team: Option<i64>, people: &[Person]) -> Option<String> {
+    let id = user.or(team)?;
+    let known = people.iter().find(|person| Some(person.id) == user);
+    Some(known.map_or_else(|| format!("#{id}"), |person| person.name.clone()))
 }
 
 fn level_name(level: i64) -> &'static str {
@@ -105,7 +107,7 @@ fn level_number(name: &str) -> Result<i64, Refusal> {
 
 /// Writes what is pending, so that an answer knows what was taken in before the question.
 async fn up_to_date(services: &Services) -> Result<(), Refusal> {
-    services.ingest.items().write(&services.metastore, &services.asker, now_unix_nano()).await?;
+    items_up_to_date(services).await?;
     Ok(())
 }
 

@@ -7,8 +7,9 @@ import uuid
 from support import eventually, node_app, reads, run
 from test_rollbar import RollbarApi
 
-# The minified script; what it comes from is below, and the map between them is made here.
+# Minified scripts of a page and of a server; what they come from is below, and the map between them is made here.
 APP = 'function b(c){return c.items.length}function a(){console.info("buying");b({})}document.getElementById("buy").onclick=a;'
+NODE_APP = 'function b(c){return c.items.length}function a(){console.info("buying");b({})}module.exports=a;'
 SOURCE = """export function count(cart) {
   return cart.items.length;
 }
@@ -31,13 +32,13 @@ def vlq(number: int) -> str:
             return out
 
 
-def source_map() -> str:
-    """Each piece of the script with the line, column and name that it comes from."""
+def source_map(app: str = APP, last: str = "document") -> str:
+    """Each piece of the script with the line, column and name that it comes from; the last is named."""
     places = [("function b", 0, 7, 0), ("return c.items", 1, 2, None), ("c.items.length", 1, 9, None), ("items.length", 1, 14, None),
-              ("length", 1, 20, None), ("function a", 4, 0, 1), ("console", 5, 2, None), ("b({})", 6, 2, 0), ("document", 8, 0, None)]
+              ("length", 1, 20, None), ("function a", 4, 0, 1), ("console", 5, 2, None), ("b({})", 6, 2, 0), (last, 8, 0, None)]
     names, segments, before = ["count", "buy"], [], [0, 0, 0, 0, 0]
     for piece, line, column, name in places:
-        now = [APP.index(piece), 0, line, column] + ([] if name is None else [name])
+        now = [app.index(piece), 0, line, column] + ([] if name is None else [name])
         segments.append("".join(vlq(value - earlier) for value, earlier in zip(now, before)))
         before[: len(now)] = now
     return json.dumps({"version": 3, "sources": ["webpack://shop/src/shop.ts"], "sourcesContent": [SOURCE], "names": names,

@@ -53,7 +53,7 @@ ENDPOINTS = [
     ("POST", "/signed_url/sourcemap_bundle", {"version": "r1", "prefix_url": "//x.example/"}, 200, {"": ["signed_url"]}),
     ("POST", "/dsym", None, 404, None),
     ("POST", "/proguard", None, 404, None),
-    ("GET", "/search/?title=one&status=active&fields=title", None, 200, {"0": ["id", "title"]}),
+    ("GET", "/search/?title=renamed&status=active&fields=title", None, 200, {"0": ["id", "title"]}),
     ("POST", "/rql/jobs", {"query_string": "SELECT count(*) FROM item_occurrence WHERE environment = '{environment}'"}, 200, {"": ["id", "status", "query_string"]}),
     ("GET", "/rql/jobs", None, 200, {"jobs": ["id", "status"]}),
     ("GET", "/rql/job/{job}?expand=result", None, 200, {"": ["id", "status", "result"]}),

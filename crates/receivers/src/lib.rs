@@ -20,7 +20,7 @@ pub mod limits;
 mod otlp;
 mod receiver;
 pub mod rollbar;
-mod sentry;
+pub mod sentry;
 mod stack_text;
 #[cfg(test)]
 mod testing;

@@ -152,8 +152,15 @@ pub const INSIGHTS_CELLS_KEPT_MAX: usize = 2_000_000;
 /// How long StartQuery waits for its query to be done: most are by then, and scripts that ask at once see results.
 pub const INSIGHTS_START_WAIT_MAX: Duration = Duration::from_millis(300);
 
-/// Groups of errors, by environment and version, that wait a second for their items. More are found from the rows.
-pub const ITEMS_PENDING_MAX: usize = 10_000;
+/// Memory of sums by group, environment and version that wait for their items: some hundred thousand, many seconds of errors
+/// that are all new. More are found from the rows.
+pub const ITEMS_PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Sums that one transaction writes: it takes some ten milliseconds, for which others who write wait.
+pub const ITEMS_WRITTEN_AT_ONCE: usize = 1_000;
+
+/// How long a question waits for items of what came in before it; then its answer is a little behind, and says so.
+pub const ITEMS_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Groups that are looked at when items are made from the rows: enough for any project that people can work with.
 pub const ITEMS_CAUGHT_UP_MAX: usize = 100_000;
@@ -230,6 +237,9 @@ pub const DELIVERY_CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a delivery may take with its answer: chat systems answer within a second, slow scripts within ten.
 pub const DELIVERY_TIME_MAX: Duration = Duration::from_secs(15);
 
+/// How long a stop waits for the answers to deliveries on their way, a part of the drain. Without an answer they are sent again.
+pub const DELIVERY_STOP_TIME_MAX: Duration = Duration::from_millis(200);
+
 /// How often a delivery is tried, over some two hours: an outage of the other side that lasts longer was noticed otherwise.
 pub const DELIVERY_ATTEMPTS_MAX: u64 = 8;
 
@@ -290,6 +300,18 @@ pub const SOURCE_MAP_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Bytes of a zip file of source maps, packed and unpacked.
 pub const SOURCE_MAP_BUNDLE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of one chunk of an upload by Sentry's tool, and how many come in one request: what Sentry itself asks for, and a half
+/// of it.
+pub const SENTRY_CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const SENTRY_CHUNKS_AT_ONCE: usize = 2;
+
+/// Bytes of chunks that wait in memory for the file they are of, and so of one file; that of a very large application has
+/// 60 MB. Beyond, the oldest go.
+pub const SENTRY_CHUNKS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// How long they wait: their file is asked for right after them.
+pub const SENTRY_CHUNKS_WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// Source maps that are kept; beyond, the oldest go.
 pub const SOURCE_MAPS_MAX: u32 = 5_000;

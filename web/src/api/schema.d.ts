@@ -5535,8 +5535,7 @@ export interface components {
             end_unix_nano: components["schemas"]["UnixNano"];
             /** @description Where the first step begins, which may be before the range does. */
             first_step_unix_nano: components["schemas"]["UnixNano"];
-            /** @description The summary in SQL. */
-            sql?: string | null;
+            sql: components["schemas"]["ExploreSql"];
             start_unix_nano: components["schemas"]["UnixNano"];
             /** Format: int64 */
             step_ns: number;
@@ -5713,6 +5712,13 @@ export interface components {
             /** Format: double */
             low?: number | null;
             start?: components["schemas"]["ExploreMoment"] | null;
+        };
+        /** @description Statements that give the rows of an answer. */
+        ExploreSql: {
+            /** @description One row a step and group, with the time that the step begins at. */
+            series?: string | null;
+            /** @description One row a group. */
+            summary?: string | null;
         };
         /** @description A trace, by the row of it that a query is about. */
         ExploreTrace: {

@@ -34,20 +34,37 @@ fn decoded(text: &[u8]) -> String {
 
 /// The named parts of `multipart/form-data`, as text. `content_type` has the boundary.
 pub fn multipart(content_type: &str, body: &[u8]) -> Vec<(String, String)> {
-    let Some(boundary) = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty()) else { return Vec::new() };
-    let text = String::from_utf8_lossy(body);
-    let delimiter = format!("--{boundary}");
-    text.split(delimiter.as_str()).skip(1).take(FIELDS_MAX).filter_map(part).collect()
+    let parts = multipart_bytes(content_type, body);
+    parts.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned())).collect()
 }
 
-fn part(text: &str) -> Option<(String, String)> {
-    let (head, value) = text.split_once("\r\n\r\n").or_else(|| text.split_once("\n\n"))?;
+/// The same as they were sent.
+pub fn multipart_bytes<'b>(content_type: &str, body: &'b [u8]) -> Vec<(String, &'b [u8])> {
+    let Some(boundary) = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty()) else { return Vec::new() };
+    let delimiter = format!("--{boundary}");
+    let mut starts = memchr::memmem::find_iter(body, &delimiter).take(FIELDS_MAX + 1).peekable();
+    let mut parts = Vec::new();
+    while let Some(start) = starts.next() {
+        let end = starts.peek().copied().unwrap_or(body.len());
+        parts.extend(part(&body[start + delimiter.len()..end]));
+    }
+    parts
+}
+
+fn part(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (head, value) = split_once(bytes, b"\r\n\r\n").or_else(|| split_once(bytes, b"\n\n"))?;
+    let head = String::from_utf8_lossy(head);
     let name = head.lines().find_map(|line| {
         let (header, value) = line.split_once(':')?;
         header.trim().eq_ignore_ascii_case("content-disposition").then(|| parameter(value, "name"))?
     })?;
-    let value = value.strip_suffix("\r\n").or_else(|| value.strip_suffix('\n')).unwrap_or(value);
-    Some((name.to_owned(), value.to_owned()))
+    let value = value.strip_suffix(b"\r\n").or_else(|| value.strip_suffix(b"\n")).unwrap_or(value);
+    Some((name.to_owned(), value))
+}
+
+fn split_once<'b>(bytes: &'b [u8], by: &[u8]) -> Option<(&'b [u8], &'b [u8])> {
+    let at = memchr::memmem::find(bytes, by)?;
+    Some((&bytes[..at], &bytes[at + by.len()..]))
 }
 
 /// The value of `; name=value` in a header, with or without quotes.

@@ -39,6 +39,11 @@ pub fn multipart_fields(content_type: &str, body: &[u8]) -> Vec<(String, String)
     form::multipart(content_type, body)
 }
 
+/// The same as they were sent.
+pub fn multipart_bytes<'b>(content_type: &str, body: &'b [u8]) -> Vec<(String, &'b [u8])> {
+    form::multipart_bytes(content_type, body)
+}
+
 const ITEM: &str = "item";
 const DEPLOY: &str = "deploy";
 const SESSION: &str = "session";

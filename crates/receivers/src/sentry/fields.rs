@@ -42,11 +42,10 @@ impl Origin {
 
     pub fn push(&self, place: &Place<'_>, sink: &mut dyn RowSink) {
         let mut out = Attributes::default();
-        let package = self.release.as_deref().and_then(|release| release.split_once('@'));
-        let named = self.service.clone().or_else(|| Some(package?.0.to_owned()).filter(|name| !name.is_empty()));
+        let release = self.release.as_deref().map(package_and_version);
+        let named = self.service.clone().or_else(|| release?.0.filter(|name| !name.is_empty()).map(str::to_owned));
         out.text("service.name", Some(named.unwrap_or_else(|| format!("sentry-{}", place.project))));
-        let version = package.map(|(_, version)| version.to_owned()).or_else(|| self.release.clone());
-        out.text("service.version", version);
+        out.text("service.version", release.map(|(_, version)| version.to_owned()));
         out.text("deployment.environment.name", self.environment.clone());
         out.text("host.name", self.server_name.clone());
         out.text("telemetry.sdk.name", self.sdk_name.clone());
@@ -190,4 +189,9 @@ fn is_named(pair: &Json, name: &str) -> bool {
 pub fn sender_address(event: &Object, place: &Place<'_>) -> Option<String> {
     let told = event.get("user")?.get("ip_address")?.as_str()?;
     (told == "{{auto}}").then(|| place.incoming.remote_addr.map(|address| address.to_string()))?
+}
+
+/// `package@version`, or a version alone.
+pub fn package_and_version(release: &str) -> (Option<&str>, &str) {
+    release.split_once('@').map_or((None, release), |(package, version)| (Some(package), version))
 }

@@ -35,6 +35,11 @@ const KEY: &str = "x-cupola-sentry-key";
 /// Browsers read when to come back.
 const CORS: CorsPolicy = CorsPolicy::Any { expose: "X-Sentry-Error, X-Sentry-Rate-Limits, Retry-After" };
 
+/// The version in the name of a release, `package@version`: by it errors and source maps find each other.
+pub fn version(release: &str) -> &str {
+    fields::package_and_version(release).1
+}
+
 pub struct Sentry;
 
 impl Receiver for Sentry {

@@ -31,6 +31,7 @@ mod retention;
 pub mod rollbar;
 mod sampling_rules;
 mod scrubbing;
+pub mod sentry;
 mod services_api;
 pub mod source_maps;
 mod sql;
@@ -156,6 +157,7 @@ pub fn router(services: Services) -> Router {
         .route("/metrics", get(crate::own_metrics::metrics))
         .merge(honeycomb::router())
         .merge(rollbar::router())
+        .merge(sentry::router())
         .merge(aws::router())
         .with_state(services)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::rate_limits::Admission;
 use crate::api::refusal::Refusal;
-use crate::ingest::ItemsError;
+use crate::ingest::{ItemsError, items_up_to_date};
 use crate::limits::API_BODY_BYTES_MAX;
 use crate::listen::http_ingest::read_body;
 use crate::{Services, now_unix_nano};
@@ -153,10 +153,9 @@ impl Call {
         &self.services.settings.project
     }
 
-    /// Writes what is pending, so that an answer knows what was taken in before the question.
+    /// Writes what is pending, so that an answer knows what was taken in before the question; unless there is much of it.
     pub async fn up_to_date(&self) -> Result<(), Wrong> {
-        let (metastore, asker) = (&self.services.metastore, &self.services.asker);
-        self.services.ingest.items().write(metastore, asker, now_unix_nano()).await?;
+        items_up_to_date(&self.services).await?;
         Ok(())
     }
 

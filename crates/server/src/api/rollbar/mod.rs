@@ -4,7 +4,6 @@
 //! `{"err": 0, "result": …}` or `{"err": 1, "message": …}`. Any access token is welcome while none are configured, but there
 //! has to be one.
 
-mod bundle;
 mod call;
 mod comments;
 mod deploys;

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use super::PROJECT_ID;
 use super::call::{Call, Told, Wrong, id, seconds, told};
 use super::items::item_json;
+use crate::ingest::items_up_to_date;
 use crate::limits::{RQL_ITEMS_MAX, RQL_JOBS_REMEMBERED, RQL_JOBS_RUNNING_MAX};
 use crate::{Services, now_unix_nano};
 
@@ -94,8 +95,7 @@ pub(super) async fn create(call: Call) -> Told {
 /// The rows of a query, once everything that was taken in before it is written.
 pub(super) async fn run(services: &Services, query: &str) -> Result<RqlAnswer, engine::EngineError> {
     let now = now_unix_nano();
-    let items = services.ingest.items();
-    if let Err(error) = items.write(&services.metastore, &services.asker, now).await {
+    if let Err(error) = items_up_to_date(services).await {
         return Err(engine::EngineError::Internal(error.to_string()));
     }
     let is_about_items = languages::rql::parse(query).is_ok_and(|query| !languages::rql::item_columns_of(&query).is_empty());

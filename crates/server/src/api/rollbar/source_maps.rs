@@ -10,11 +10,11 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 
 use super::PROJECT_ID;
-use super::bundle::entries;
+
 use super::call::{Call, TOKEN_HEADER, Told, Wrong, told};
 use crate::Services;
 use crate::api::params::not_from_another_page;
-use crate::api::source_maps::keep;
+use crate::api::source_maps::{entries, keep};
 use crate::ingest::Held;
 use crate::limits::{SOURCE_MAP_BUNDLE_BYTES_MAX, SOURCE_MAP_BYTES_MAX};
 use crate::listen::http_ingest::read_held_body;

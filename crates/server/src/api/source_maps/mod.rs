@@ -1,8 +1,9 @@
 //! `/api/source-maps` and the frames of an occurrence: minified JavaScript told as people wrote it.
 //!
 //! Frames are mapped when they are read, so a map that is uploaded late mends what came before it. Rollbar's way to upload is
-//! [`super::rollbar`]'s; both keep maps by [`keep`].
+//! [`super::rollbar`]'s, Sentry's [`super::sentry`]'s; all keep maps by [`keep`].
 
+mod bundle;
 mod cache;
 mod mapped;
 
@@ -21,6 +22,7 @@ use crate::limits::{SOURCE_MAP_BYTES_MAX, SOURCE_MAPS_MAX};
 use crate::listen::http_ingest::read_held_body;
 use crate::{Services, now_unix_nano};
 
+pub(in crate::api) use bundle::entries;
 pub use cache::SourceMapCache;
 pub use mapped::{ErrorFrames, map_payload, traces};
 

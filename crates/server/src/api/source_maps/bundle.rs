@@ -20,7 +20,7 @@ const LOCAL: (&[u8], usize) = (b"PK\x03\x04", 30);
 /// Everything in the file, no part larger than `file_bytes_max` and all together no larger than `bytes_max`.
 ///
 /// Refuses: what is no zip file, what is cut off or too large, compression that is unknown.
-pub(super) fn entries(zip: &[u8], file_bytes_max: usize, bytes_max: usize) -> Result<Vec<(String, Vec<u8>)>, String> {
+pub(in crate::api) fn entries(zip: &[u8], file_bytes_max: usize, bytes_max: usize) -> Result<Vec<(String, Vec<u8>)>, String> {
     let last = zip.len().checked_sub(END.1).ok_or("expected a zip file")?;
     let first = last.saturating_sub(COMMENT_BYTES_MAX);
     let end = (first..=last).rev().find(|at| zip[*at..].starts_with(END.0)).ok_or("expected a zip file")?;

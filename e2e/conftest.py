@@ -1,8 +1,6 @@
 """What the tests share: one server for all of them, and one run of the app that has four SDKs at once."""
 
-import http.server
 import os
-import threading
 import urllib.error
 import urllib.request
 import uuid
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cloudwatch import client
-from support import ROOT, Program, Server, instrumented_app
+from support import ROOT, Hook, Program, Server, instrumented_app
 
 
 def binary() -> Path:
@@ -84,19 +82,5 @@ def cloudwatch(server):
 @pytest.fixture
 def hook():
     """An HTTP endpoint on loopback, and what was posted there: headers and body."""
-    seen = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((dict(self.headers), body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{listener.server_port}/hook", seen
-    listener.shutdown()
+    with Hook() as hook:
+        yield hook.url, hook.posted

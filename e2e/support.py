@@ -1,5 +1,6 @@
 """Starting the server and client programs, asking the API, and waiting until something holds."""
 
+import http.server
 import json
 import os
 import re
@@ -160,6 +161,33 @@ def reads(http: str, path: str, **expected: list[str]) -> None:
     """Whether a person reads these texts on a page, by the parts that they stand in."""
     question = {"url": f"{http}{path}", "expected": expected}
     assert run([*node_app("read_page.mjs"), json.dumps(question)], {}) == {"passed": True}
+
+
+class Hook:
+    """An HTTP endpoint on loopback that takes what is posted there: headers, with the path among them as `:path`, and body."""
+
+    def __init__(self):
+        self.posted = posted = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                posted.append((dict(self.headers) | {":path": self.path}, body))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.listener.server_port}/hook"
+
+    def __enter__(self):
+        threading.Thread(target=self.listener.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown()
 
 
 class Program:

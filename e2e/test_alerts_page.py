@@ -1,28 +1,13 @@
 """The pages of metrics, alerts and settings of errors in a real browser."""
 
 import json
-import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from support import eventually, node_app, run
 
 
-def test_a_person_watches(server, api, service, tmp_path):
-    told = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self):
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
+def test_a_person_watches(server, api, service, hook, tmp_path):
     metric = f"queue.depth.{service}"
     now = time.time_ns()
     points = [
@@ -45,14 +30,11 @@ def test_a_person_watches(server, api, service, tmp_path):
         "http": server.http,
         "metric": metric,
         "service": service,
-        "hook": f"http://127.0.0.1:{hook.server_port}/hook",
+        "hook": hook[0],
         "pictures": str(tmp_path),
     }
-    try:
-        assert run([*node_app("test_alerts.mjs"), json.dumps(question)], {}) == {"passed": True}
-        assert len(told) >= 2
-    finally:
-        hook.shutdown()
+    assert run([*node_app("test_alerts.mjs"), json.dumps(question)], {}) == {"passed": True}
+    assert len(hook[1]) >= 2
 
 
 def attribute(key: str, value: str) -> dict:

@@ -154,8 +154,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     }
 
     async fn say(&mut self, line: &str, expected: &str) -> Result<String, SmtpError> {
-        self.0.write_all(line.as_bytes()).await?;
-        self.0.write_all(b"\r\n").await?;
+        // In one piece: the end of a line by itself would wait for the other side to acknowledge what came before.
+        self.0.write_all(format!("{line}\r\n").as_bytes()).await?;
         self.0.flush().await?;
         self.hear(expected).await
     }

@@ -22,7 +22,7 @@ use super::http::HttpSender;
 use super::mail::{self, MailSettings};
 use crate::limits::{
     DELIVERIES_AT_ONCE, DELIVERIES_KEPT, DELIVERY_ANSWER_BYTES_MAX, DELIVERY_ATTEMPTS_MAX, DELIVERY_PAUSE_FIRST,
-    DELIVERY_PAUSE_MAX, DELIVERY_PAYLOAD_BYTES_MAX, DELIVERY_TIME_MAX,
+    DELIVERY_PAUSE_MAX, DELIVERY_PAYLOAD_BYTES_MAX, DELIVERY_STOP_TIME_MAX, DELIVERY_TIME_MAX,
 };
 use crate::now_unix_nano;
 
@@ -144,7 +144,7 @@ impl Outbox {
         Ok(added.await?)
     }
 
-    /// Sends what is to be sent until `stop`.
+    /// Sends what is to be sent until `stop`; what is on its way then is waited for a moment.
     pub async fn run(&self, stop: CancellationToken) {
         let (mut sending, mut in_flight) = (JoinSet::new(), HashSet::new());
         loop {
@@ -156,13 +156,17 @@ impl Outbox {
                 }
             };
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 () = self.0.added.notified() => {}
                 () = tokio::time::sleep(until_next) => {}
                 Some(done) = sending.join_next() => {
                     if let Ok(id) = done { in_flight.remove(&id); }
                 }
             }
+        }
+        let answered = async { while sending.join_next().await.is_some() {} };
+        if tokio::time::timeout(DELIVERY_STOP_TIME_MAX, answered).await.is_err() {
+            tracing::info!("deliveries without an answer are sent again after the next start");
         }
     }
 
@@ -304,6 +308,23 @@ mod tests {
         assert_eq!(*seen.lock(), ["application/json 1 {\"key\":\"a\"}", "application/json 1 {\"key\":\"a\"}"]);
         stop.cancel();
         running.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_on_its_way_at_a_stop_is_noted() {
+        let (url, seen) = receiver(&[200]).await;
+        let (outbox, stop) = (outbox().await, CancellationToken::new());
+        outbox.send(to(&url, "a")).await.unwrap();
+        let running = {
+            let (outbox, stop) = (outbox.clone(), stop.clone());
+            tokio::spawn(async move { outbox.run(stop).await })
+        };
+        while seen.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(outbox.deliveries("rule:", 10).await.unwrap()[0].state, "delivered");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::ask::honeycomb::{HoneycombError, HoneycombQuestion};
+use engine::ask::honeycomb::HoneycombQuestion;
 use languages::honeycomb::{CalculatedField, QuerySpecification};
 use metastore::{Evaluation, HoneycombDocument, SloMinute};
 use serde_json::{Value, json};
@@ -20,9 +20,6 @@ const MINUTE: i64 = 60_000_000_000;
 
 /// Rows are visible at the latest so long after they came in; and clocks that set rows' times run ahead.
 const MARGIN: i64 = MINUTE;
-
-/// Minutes asked for at once: below the steps that one query may have.
-const MINUTES_AT_ONCE: i64 = 900;
 
 /// Rows that count for an objective, as they stand for others.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -249,35 +246,29 @@ async fn oldest_since(services: &Services, received: i64) -> Answer<Option<i64>>
 async fn counted(services: &Services, datasets: &[String], alias: &str, (from, end): (i64, i64)) -> Answer<Vec<SloMinute>> {
     let oldest = oldest_since(services, 0).await?.unwrap_or(i64::MAX).div_euclid(MINUTE);
     let mut minutes: BTreeMap<i64, SloMinute> = BTreeMap::new();
+    let from = from.max(oldest);
+    if from >= end {
+        return Ok(Vec::new());
+    }
+    let specification = json!({
+        "calculations": [
+            { "op": "COUNT", "name": "total", "filters": [{ "column": alias, "op": "exists" }] },
+            { "op": "COUNT", "name": "good", "filters": [{ "column": alias, "op": "=", "value": true }] },
+        ],
+        "start_time": from * 60,
+        "end_time": end * 60,
+    });
+    let specification = QuerySpecification::from_json(&specification)?;
     for dataset in datasets {
         let (dataset, calculated_fields) = scope(services, dataset).await?;
-        let mut at = from.max(oldest);
-        while at < end {
-            let to = (at + MINUTES_AT_ONCE).min(end);
-            let specification = json!({
-                "calculations": [
-                    { "op": "COUNT", "name": "total", "filters": [{ "column": alias, "op": "exists" }] },
-                    { "op": "COUNT", "name": "good", "filters": [{ "column": alias, "op": "=", "value": true }] },
-                ],
-                "start_time": at * 60,
-                "end_time": to * 60,
-                "granularity": 60,
-            });
-            let question = HoneycombQuestion {
-                dataset: dataset.clone(),
-                calculated_fields: calculated_fields.clone(),
-                with_total: false,
-                with_other: false,
-                ..HoneycombQuestion::new(QuerySpecification::from_json(&specification)?, to * 60)
-            };
-            let answer = services.asker.honeycomb(&question).await.map_err(|error: HoneycombError| Failure::from(error))?;
-            for point in answer.series {
-                let minute = point.time_unix_nano.div_euclid(MINUTE);
-                let entry = minutes.entry(minute).or_insert(SloMinute { minute, ..SloMinute::default() });
-                entry.good += point.data.get("good").and_then(Value::as_f64).unwrap_or_default();
-                entry.total += point.data.get("total").and_then(Value::as_f64).unwrap_or_default();
-            }
-            at = to;
+        let question =
+            HoneycombQuestion { dataset, calculated_fields, ..HoneycombQuestion::new(specification.clone(), end * 60) };
+        for point in services.asker.honeycomb_steps(&question, MINUTE).await? {
+            let minute = point.time_unix_nano.div_euclid(MINUTE);
+            let entry = minutes.entry(minute).or_insert(SloMinute { minute, ..SloMinute::default() });
+            let number = |name: &str| point.data.get(name).and_then(Value::as_f64).unwrap_or_default();
+            entry.good += number("good");
+            entry.total += number("total");
         }
     }
     Ok(minutes.into_values().collect())

@@ -86,6 +86,8 @@ export interface StatsLike {
   newest_unix_nano?: string | null;
   sampled: boolean;
   truncated?: string | null;
+  /** What else whoever reads the answer should know. */
+  warnings?: string[];
 }
 
 export function StatsLine({ stats, truncated, children }: { stats: StatsLike | undefined; truncated?: string | null; children?: ReactNode }) {
@@ -104,6 +106,11 @@ export function StatsLine({ stats, truncated, children }: { stats: StatsLike | u
           {stats.newest_unix_nano && <span title={utcFromNano(stats.newest_unix_nano)}>newest {ago(msFromNano(stats.newest_unix_nano), now)}</span>}
           {stats.sampled && <span title="Some rows stand for several events; figures are weighted by their sample rate">weighted by sample rate</span>}
           {cut && <span className={styles.cut}>not all: {cut}</span>}
+          {stats.warnings?.map((warning) => (
+            <span key={warning} className={styles.cut}>
+              {warning}
+            </span>
+          ))}
         </>
       ) : (
         <span>&nbsp;</span>

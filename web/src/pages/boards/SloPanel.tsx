@@ -4,15 +4,18 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import * as api from '../../api/slos';
 import { BudgetLeft } from '../alerts/slo/BurnDown';
-import { lasts, share, State } from '../alerts/slo/parts';
+import { BudgetBar, lasts, share, State } from '../alerts/slo/parts';
 import styles from './Boards.module.css';
 
 const HEAD_PX = 34;
 const LINE_PX = 30;
+/** A lower chart tells nothing: a flat panel has the figures alone. */
+const CHART_PX_MIN = 60;
 
 export function SloPanel({ id, height, tools }: { id: string; height: number; tools: ReactNode }) {
   const { data, error } = useQuery({ ...api.slo(id), retry: false });
   const slo = data?.slo;
+  const room = height - HEAD_PX - LINE_PX;
   return (
     <div className={styles.inside} data-testid="slo-panel">
       <header className={styles.title}>
@@ -23,7 +26,7 @@ export function SloPanel({ id, height, tools }: { id: string; height: number; to
         ) : (
           <span>Objective</span>
         )}
-        {slo && <State state={slo.state} />}
+        {slo && <State slo={slo} />}
         {tools}
       </header>
       {error && <p className={styles.fault}>The objective could not be read: {error.message}</p>}
@@ -33,7 +36,7 @@ export function SloPanel({ id, height, tools }: { id: string; height: number; to
             <b>{slo.total <= 0 ? '–' : share(slo.budget_remaining)}</b> of the budget left, {slo.compliance === null ? 'nothing' : share(slo.compliance)} good of {share(slo.target)}
             {slo.exhausts_in_seconds !== null && slo.state !== 'exhausted' && `, lasts ${lasts(slo.exhausts_in_seconds)}`}
           </p>
-          <BudgetLeft whole={data} height={Math.max(60, height - HEAD_PX - LINE_PX)} />
+          {room >= CHART_PX_MIN ? <BudgetLeft whole={data} height={room} /> : <p className={styles.told}><BudgetBar left={slo.budget_remaining} /></p>}
         </>
       )}
     </div>

@@ -81,7 +81,7 @@ export function ErrorPage() {
         </p>
       </Empty>
     ) : (
-      <Failure error={error} onRetry={() => void refetch()} />
+      <Failure error={error} onRetry={() => void refetch()} title="The error could not be read" />
     );
   }
   if (!data || !item) return badQuery && error ? <Failure error={error} query={q} title="The search cannot be read" /> : <Loading rows={14} />;

@@ -35,7 +35,7 @@ export function Issue({ data, group }: { data: ErrorPageAnswer; group: string })
       )}
       {!data.issue && draft === null && (
         <button type="button" className={styles.quiet} onClick={() => setDraft('')} data-testid="issue-link">
-          Link the issue it is worked on in
+          Link the issue that mends it
         </button>
       )}
       {draft !== null && (

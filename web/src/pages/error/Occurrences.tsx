@@ -30,7 +30,7 @@ const of = (log: Log, keys: string[]): { key: string; value: unknown } | null =>
 
 export function Occurrences({ group, time, q, chosen, total, onChoose }: { group: string; time: string | undefined; q: string | undefined; chosen: string | undefined; total: number; onChoose: (id: string) => void }) {
   const list = useInfiniteQuery(api.occurrences(group, time, q, true));
-  if (list.error) return <Failure error={list.error} onRetry={() => void list.refetch()} />;
+  if (list.error) return <Failure error={list.error} onRetry={() => void list.refetch()} title="The occurrences could not be read" />;
   if (!list.data) return <Loading rows={12} />;
   const rows = list.data.pages.flatMap((page) => page.occurrences);
   const columns = COLUMNS.filter((column) => rows.some((row) => of(row, column.keys)));

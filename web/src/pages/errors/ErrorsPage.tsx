@@ -139,28 +139,26 @@ export function ErrorsPage() {
       </div>
       {badQuery && list.error && <CaretLine text={q} error={list.error as ApiError} />}
       <div className={styles.body}>
-        <Facets>
-          {(facets || !list.error) && (
-            <>
-              <ManyFacet title="Status" testId="facet-status" chosen={status === 'all' ? [] : listed(status)} onChange={chooseStatus} options={facets && statuses.map((value) => ({ value, count: countOf(facets.status, value) }))} />
-              <ManyFacet title="Level" testId="facet-level" chosen={listed(level)} onChange={(next) => setSearch({ level: joined(next) })} options={facets && LEVELS.filter((value) => countOf(facets.level, value) > 0).map((value) => ({ value, label: <LevelMark level={value} />, count: countOf(facets.level, value) }))} />
-              {(facets?.environment.length ?? 0) > 0 || environment ? <ManyFacet title="Environment" testId="facet-environment" chosen={listed(environment)} onChange={(next) => setSearch({ environment: joined(next) })} options={facets?.environment} /> : null}
-              <Facet
-                title="Service"
-                testId="facet-service"
-                chosen={service}
-                onChoose={(value) => setSearch({ service: value })}
-                options={services.data?.services.filter((one) => one.exceptions > 0).map((one) => ({ value: one.name, label: <Service name={one.name} />, count: one.exceptions }))}
-              />
-              <ManyFacet title="Assigned to" testId="facet-assigned" chosen={listed(assigned)} onChange={(next) => setSearch({ assigned: joined(next) })} options={facets?.assigned.map((one) => ({ ...one, label: one.value === 'unassigned' ? 'nobody' : one.value }))} />
-              {(facets?.framework.length ?? 0) > 0 || framework ? <ManyFacet title="Framework" testId="facet-framework" chosen={listed(framework)} onChange={(next) => setSearch({ framework: joined(next) })} options={facets?.framework} /> : null}
-              <Facet title="Told by" testId="facet-receiver" chosen={receiver} onChoose={(value) => setSearch({ receiver: value })} options={list.data ? receivers.map((value) => ({ value, label: receiverName(value) })) : undefined} />
-            </>
-          )}
-        </Facets>
+        {(facets || !list.error) && (
+          <Facets>
+            <ManyFacet title="Status" testId="facet-status" chosen={status === 'all' ? [] : listed(status)} onChange={chooseStatus} options={facets && statuses.map((value) => ({ value, count: countOf(facets.status, value) }))} />
+            <ManyFacet title="Level" testId="facet-level" chosen={listed(level)} onChange={(next) => setSearch({ level: joined(next) })} options={facets && LEVELS.filter((value) => countOf(facets.level, value) > 0).map((value) => ({ value, label: <LevelMark level={value} />, count: countOf(facets.level, value) }))} />
+            {(facets?.environment.length ?? 0) > 0 || environment ? <ManyFacet title="Environment" testId="facet-environment" chosen={listed(environment)} onChange={(next) => setSearch({ environment: joined(next) })} options={facets?.environment} /> : null}
+            <Facet
+              title="Service"
+              testId="facet-service"
+              chosen={service}
+              onChoose={(value) => setSearch({ service: value })}
+              options={services.data?.services.filter((one) => one.exceptions > 0).map((one) => ({ value: one.name, label: <Service name={one.name} />, count: one.exceptions }))}
+            />
+            <ManyFacet title="Assigned to" testId="facet-assigned" chosen={listed(assigned)} onChange={(next) => setSearch({ assigned: joined(next) })} options={facets?.assigned.map((one) => ({ ...one, label: one.value === 'unassigned' ? 'nobody' : one.value }))} />
+            {(facets?.framework.length ?? 0) > 0 || framework ? <ManyFacet title="Framework" testId="facet-framework" chosen={listed(framework)} onChange={(next) => setSearch({ framework: joined(next) })} options={facets?.framework} /> : null}
+            <Facet title="Told by" testId="facet-receiver" chosen={receiver} onChoose={(value) => setSearch({ receiver: value })} options={list.data ? receivers.map((value) => ({ value, label: receiverName(value) })) : undefined} />
+          </Facets>
+        )}
         <div className={styles.list} data-testid="error-list">
           {list.error && !badQuery ? (
-            <Failure error={list.error} onRetry={() => void list.refetch()} />
+            <Failure error={list.error} onRetry={() => void list.refetch()} title="The errors could not be read" />
           ) : !first ? (
             badQuery ? null : (
               <Loading rows={10} />

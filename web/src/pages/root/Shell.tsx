@@ -62,7 +62,7 @@ export function Shell() {
       <header className={styles.top}>
         <Link to="/" className={styles.word} aria-label="Cupola, home">
           <img src="/favicon.svg" alt="" />
-          Cupola
+          <span>Cupola</span>
         </Link>
         <nav className={styles.nav} aria-label="Pages">
           {PAGES.filter((page) => page.to !== '/settings' && page.more !== 'always').map((page) => (

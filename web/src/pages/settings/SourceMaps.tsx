@@ -11,7 +11,21 @@ import styles from './Settings.module.css';
 import own from './ErrorSettings.module.css';
 
 const upload = () =>
-  `curl ${location.origin}/api/1/sourcemap -F access_token=any -F version="$(git rev-parse HEAD)" \\\n  -F minified_url=//shop.example/assets/app.min.js -F source_map=@dist/assets/app.min.js.map`;
+  `curl ${location.origin}/api/1/sourcemap -F access_token=any \\\n  -F version="$(git rev-parse HEAD)" -F minified_url=//shop.example/assets/app.min.js \\\n  -F source_map=@dist/assets/app.min.js.map`;
+
+const sentryCli = () =>
+  `export SENTRY_URL=${location.origin} SENTRY_AUTH_TOKEN=any\nexport SENTRY_ORG=any SENTRY_PROJECT=any\nsentry-cli sourcemaps inject dist\nsentry-cli sourcemaps upload dist`;
+
+function FromABuild() {
+  return (
+    <div className={own.ways}>
+      <p>As to Rollbar, by version and address:</p>
+      <CopyBlock text={upload()} />
+      <p>As to Sentry, by debug ids:</p>
+      <CopyBlock text={sentryCli()} />
+    </div>
+  );
+}
 
 export function SourceMaps() {
   const client = useQueryClient();
@@ -63,8 +77,8 @@ export function SourceMaps() {
       {data.length === 0 ? (
         <div className={styles.none} data-testid="empty">
           <h2>No source map was uploaded yet</h2>
-          <p>Builds upload them by themselves; what uploads to Rollbar needs only another address:</p>
-          <CopyBlock text={upload()} />
+          <p>Builds upload them by themselves; what uploads to Rollbar or Sentry needs only another address.</p>
+          <FromABuild />
         </div>
       ) : (
         <>
@@ -110,7 +124,7 @@ export function SourceMaps() {
           <p className={styles.note}>{plural(shown.length, 'source map')}</p>
           <details className={own.how}>
             <summary>Upload from a build</summary>
-            <CopyBlock text={upload()} />
+            <FromABuild />
           </details>
         </>
       )}

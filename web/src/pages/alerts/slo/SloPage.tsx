@@ -6,7 +6,7 @@ import type { Selection } from '../../../api/explore';
 import * as kept from '../../../api/kept';
 import * as api from '../../../api/slos';
 import { nameText, EMPTY, withBounds, type Question } from '../../../lib/question';
-import { localTime, msFromNano, paramFromRange } from '../../../lib/time';
+import { localTime, msFromNano, paramFromRange, type TimeRange } from '../../../lib/time';
 import { count } from '../../../lib/units';
 import { BareButton, Button } from '../../../ui/Control';
 import { Empty, Failure, Loading } from '../../../ui/State';
@@ -51,7 +51,7 @@ export function SloPage() {
           Objectives
         </Link>
         <h1>{slo.name}</h1>
-        <State state={slo.state} />
+        <State slo={slo} />
         <span className={styles.about}>
           {share(slo.target)} of {slo.datasets.length > 3 ? `${slo.datasets.length} services` : slo.datasets.join(', ')} over {slo.period_days} days, where <code title={slo.expression ?? undefined}>{slo.expression ?? slo.sli}</code>
         </span>
@@ -110,7 +110,7 @@ export function SloPage() {
           )}
         </section>
       </div>
-      <Failures slo={slo} />
+      <Failures slo={slo} lastFailed={lastFailed(data.burn_down)} />
     </div>
   );
 }
@@ -143,8 +143,15 @@ function BurnAlert({ alert }: { alert: api.BurnAlert }) {
 
 const SLI = 'sli';
 
+/** The newest step of the period that has bad events. */
+function lastFailed({ start_unix_nano: start, step_seconds: step, bad }: api.SloWhole['burn_down']): TimeRange | null {
+  const last = bad.findLastIndex((count) => count > 0);
+  const begin = msFromNano(start) + last * step * 1_000;
+  return last < 0 ? null : { start: begin, end: Math.min(begin + step * 1_000, Date.now()) };
+}
+
 /** The bad events of the page's time as a heatmap, and what they have in common beside the good ones. */
-function Failures({ slo }: { slo: api.Slo }) {
+function Failures({ slo, lastFailed }: { slo: api.Slo; lastFailed: TimeRange | null }) {
   const search = here.useSearch();
   const setSearch = useSetSearch();
   const navigate = useNavigate();
@@ -188,7 +195,8 @@ function Failures({ slo }: { slo: api.Slo }) {
         <ChartsLoading labels={['HEATMAP(duration_ms)', 'COUNT']} />
       ) : empty ? (
         <Empty title="Nothing failed">
-          <p>No event of this time range is bad. Choose a longer one above.</p>
+          <p>No event of this time range is bad.{lastFailed ? '' : ' Nor is any of the whole period.'}</p>
+          {lastFailed && <Button onClick={() => setSearch({ time: paramFromRange(lastFailed) })}>Look at the last that failed, {localTime(lastFailed.start, Date.now(), false)}</Button>}
         </Empty>
       ) : (
         <>

@@ -68,7 +68,7 @@ export function SlosPage() {
                   <span className="muted cut">{slo.error ?? (slo.description || slo.datasets.join(', '))}</span>
                 </td>
                 <td>
-                  <State state={slo.state} />
+                  <State slo={slo} />
                 </td>
                 <td className="num">
                   {share(slo.target)} <span className="muted">/ {slo.period_days} d</span>

@@ -5,10 +5,15 @@ import styles from './Slo.module.css';
 
 const STATES: Record<Slo['state'], string> = { ok: 'on track', warning: 'at risk', exhausted: 'budget spent', no_data: 'no data', pending: 'counting…' };
 
-export function State({ state }: { state: Slo['state'] }) {
+/** Below these shares of the budget somebody should look, although no burn alert fires. */
+const LOW = 0.25;
+const ALMOST_SPENT = 0.1;
+
+export function State({ slo: { state, budget_remaining: left } }: { slo: Slo }) {
+  const isLow = state === 'ok' && left < ALMOST_SPENT;
   return (
-    <span className={styles.state} data-state={state} data-testid="slo-state">
-      {STATES[state] ?? state}
+    <span className={styles.state} data-state={isLow ? 'warning' : state} data-testid="slo-state">
+      {isLow ? 'little left' : (STATES[state] ?? state)}
     </span>
   );
 }
@@ -30,7 +35,7 @@ export function lasts(seconds: number | null): string {
 export function BudgetBar({ left }: { left: number }) {
   const width = Math.min(1, Math.abs(left)) * 100;
   return (
-    <span className={styles.budget} data-spent={left <= 0} role="img" aria-label={`${share(left)} of the budget left`}>
+    <span className={styles.budget} data-left={left <= 0 ? 'none' : left < LOW ? 'little' : 'enough'} role="img" aria-label={`${share(left)} of the budget left`}>
       <i style={{ width: `${width}%` }} />
     </span>
   );

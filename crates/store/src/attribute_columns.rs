@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::columns;
 use crate::limits::ATTRIBUTE_COLUMNS_MAX;
+use crate::run::RunAttribute;
 
 pub(crate) struct AttributeColumns {
     signal: Signal,
@@ -87,7 +88,7 @@ impl AttributeColumns {
     }
 
     /// Ends the run of the resource before; the attributes hold for the rows that follow.
-    pub fn resource(&mut self, attributes: &Attributes<'_>) {
+    pub fn resource(&mut self, attributes: &[RunAttribute]) {
         self.end_scope();
         for place in std::mem::take(&mut self.resource_columns) {
             let column = &mut self.columns[place as usize];
@@ -104,19 +105,18 @@ impl AttributeColumns {
                 RunTarget::Column(place) => {
                     let column = &mut self.columns[place as usize];
                     column.pad_to(self.rows);
-                    let value = owned(&attribute.value);
-                    self.run_bytes += value_bytes(&value);
-                    column.resource_fill = Some(value.clone());
-                    column.fill = Some(value);
+                    self.run_bytes += value_bytes(&attribute.value);
+                    column.resource_fill = Some(Arc::clone(&attribute.value));
+                    column.fill = Some(Arc::clone(&attribute.value));
                     self.resource_columns.push(place);
                 }
-                RunTarget::Rest => push_rest(&mut self.resource_rest, attribute),
+                RunTarget::Rest => push_rest(&mut self.resource_rest, &attribute.key, &attribute.value),
             }
         }
     }
 
     /// Ends the run of the scope before; the attributes hold for the rows that follow, over those of the resource.
-    pub fn scope(&mut self, attributes: &Attributes<'_>) {
+    pub fn scope(&mut self, attributes: &[RunAttribute]) {
         self.end_scope();
         for attribute in kept(attributes).iter().rev() {
             match self.run_column(&attribute.key) {
@@ -125,10 +125,10 @@ impl AttributeColumns {
                 RunTarget::Column(place) => {
                     let column = &mut self.columns[place as usize];
                     column.pad_to(self.rows);
-                    column.fill = Some(owned(&attribute.value));
+                    column.fill = Some(Arc::clone(&attribute.value));
                     self.scope_columns.push(place);
                 }
-                RunTarget::Rest => push_rest(&mut self.scope_rest, attribute),
+                RunTarget::Rest => push_rest(&mut self.scope_rest, &attribute.key, &attribute.value),
             }
         }
     }
@@ -152,7 +152,7 @@ impl AttributeColumns {
         let mut exception_seen = [false; 3];
         for attribute in kept.iter().rev() {
             let Some(slot) = self.slot_after(before, &attribute.key) else {
-                push_rest(&mut self.rest_scratch, attribute);
+                push_rest(&mut self.rest_scratch, &attribute.key, &attribute.value);
                 continue;
             };
             before = Some(slot);
@@ -187,7 +187,7 @@ impl AttributeColumns {
         match self.slot(&key).map(|slot| self.slots[slot as usize].target) {
             Some(Target::Column(place)) => self.columns[place as usize].set(self.rows, &attribute.value),
             _ => {
-                push_rest(&mut self.rest_scratch, attribute);
+                push_rest(&mut self.rest_scratch, &attribute.key, &attribute.value);
                 0
             }
         }
@@ -309,9 +309,9 @@ pub(crate) struct Column {
     name: String,
     values: Values,
     /// What rows get that do not say otherwise.
-    fill: Option<Value<'static>>,
+    fill: Option<Arc<Value<'static>>>,
     /// What `fill` becomes again when the scope ends.
-    resource_fill: Option<Value<'static>>,
+    resource_fill: Option<Arc<Value<'static>>>,
 }
 
 enum Values {
@@ -329,7 +329,7 @@ impl Column {
     }
 
     /// Sets what the rows from `row` on get that do not say otherwise.
-    pub fn fill_from(&mut self, row: usize, value: Value<'static>) {
+    pub fn fill_from(&mut self, row: usize, value: Arc<Value<'static>>) {
         self.pad_to(row);
         self.fill = Some(value);
     }
@@ -503,7 +503,7 @@ fn type_of(value: &Value<'_>) -> AttributeType {
     }
 }
 
-fn kept<'a, 'b>(attributes: &'a Attributes<'b>) -> &'a Attributes<'b> {
+fn kept<A>(attributes: &[A]) -> &[A] {
     &attributes[..attributes.len().min(ATTRIBUTES_PER_RECORD_MAX)]
 }
 
@@ -552,13 +552,13 @@ fn cut_key(key: &str) -> &str {
 }
 
 /// Keeps an attribute as a member of `attributes_rest`, unless a later one of its key is there.
-fn push_rest(members: &mut Vec<(String, String)>, attribute: &Attribute<'_>) {
-    let key = cut_key(&attribute.key);
+fn push_rest(members: &mut Vec<(String, String)>, key: &str, value: &Value<'_>) {
+    let key = cut_key(key);
     if members.iter().any(|(known, _)| known == key) {
         return;
     }
     let mut json = String::new();
-    cut_value(&attribute.value).write_json(&mut json);
+    cut_value(value).write_json(&mut json);
     members.push((key.to_owned(), json));
 }
 

@@ -34,6 +34,7 @@ mod registry;
 mod retention;
 mod rewrite;
 mod row_buffer;
+mod run;
 mod schemas;
 #[cfg(test)]
 mod simulation;

@@ -13,6 +13,10 @@ pub const TABLE_ATTRIBUTE_COLUMNS_MAX: usize = 5_000;
 /// Row bytes of one request. Far above any body a receiver accepts, far below the 2 GiB an Arrow text column can address.
 pub const ROW_BUFFER_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Resources of one request with which the next is compared. A daemon's batch is of a few dozen services at most; beyond that
+/// each is made ready anew.
+pub const RESOURCES_KNOWN_MAX: usize = 64;
+
 /// Rows of a row group: small enough to prune by time and service, large enough to compress (measured).
 pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 

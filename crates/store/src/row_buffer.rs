@@ -15,15 +15,16 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::Int32Type;
 use model::limits::{ATTRIBUTE_VALUE_BYTES_MAX, BODY_BYTES_MAX};
 use model::{
-    Attribute, Attributes, DataPoint, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Signal, Span, SpanId, SpanLink,
-    TraceContext, TraceId, Value,
+    Attributes, DataPoint, LogRecord, Refusal, Resource, RowSink, Rows, Scope, Signal, Span, SpanId, SpanLink, TraceContext,
+    TraceId, Value,
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::attribute_columns::{AttributeColumns, Claims, Column, cut, cut_value, json_object, owned};
+use crate::attribute_columns::{AttributeColumns, Claims, Column, cut, cut_value, json_object};
 use crate::columns;
 use crate::error::StoreError;
 use crate::limits::ROW_BUFFER_BYTES_MAX;
+use crate::run::{Run, Said};
 use crate::schemas::{Named, schema_of};
 
 /// What the rows of one request share.
@@ -124,96 +125,6 @@ impl RowSink for RowBuffer {
     fn refuse(&mut self, _refusal: Refusal) {}
 }
 
-/// The resource and scope that hold for the rows that come, kept until a signal's first row asks for them.
-struct Run {
-    resource_number: u32,
-    scope_number: u32,
-    /// Whether the current scope says nothing, and which resource it was begun for.
-    scope_is_empty: bool,
-    scope_of_resource: u32,
-    service: String,
-    resource_json: String,
-    scope_json: String,
-    resource_attributes: Vec<Attribute<'static>>,
-    scope_attributes: Vec<Attribute<'static>>,
-    /// What resource and scope add to the identity of a series.
-    series: u64,
-}
-
-impl Run {
-    fn new() -> Run {
-        let mut run = Run {
-            resource_number: 0,
-            scope_number: 0,
-            scope_is_empty: false,
-            scope_of_resource: 0,
-            service: String::new(),
-            resource_json: String::new(),
-            scope_json: String::new(),
-            resource_attributes: Vec::new(),
-            scope_attributes: Vec::new(),
-            series: 0,
-        };
-        run.resource(&Resource::default());
-        run
-    }
-
-    fn resource(&mut self, resource: &Resource<'_>) {
-        if self.resource_number > 0 && self.resource_attributes == resource.attributes {
-            return self.scope(&Scope::default());
-        }
-        self.resource_number += 1;
-        self.service = cut(resource.service_name(), ATTRIBUTE_VALUE_BYTES_MAX).into_owned();
-        self.resource_attributes = owned_attributes(resource.attributes);
-        self.resource_json = canonical_json(Vec::new(), &self.resource_attributes);
-        self.scope(&Scope::default());
-    }
-
-    fn scope(&mut self, scope: &Scope<'_>) {
-        if scope.is_empty() && self.scope_is_empty && self.scope_of_resource == self.resource_number {
-            return;
-        }
-        self.scope_is_empty = scope.is_empty();
-        self.scope_of_resource = self.resource_number;
-        self.scope_number += 1;
-        self.scope_attributes = owned_attributes(scope.attributes);
-        let mut members = Vec::new();
-        for (key, text) in [("name", scope.name), ("version", scope.version)] {
-            if !text.is_empty() {
-                let mut json = String::new();
-                model::json_string(&cut(text, ATTRIBUTE_VALUE_BYTES_MAX), &mut json);
-                members.push((key.to_owned(), json));
-            }
-        }
-        self.scope_json = canonical_json(members, &self.scope_attributes);
-        self.series = xxh3_64_with_seed(self.scope_json.as_bytes(), xxh3_64(self.resource_json.as_bytes()));
-    }
-}
-
-fn owned_attributes(attributes: &Attributes<'_>) -> Vec<Attribute<'static>> {
-    let owned = |attribute: &Attribute<'_>| Attribute {
-        key: Cow::Owned(attribute.key.clone().into_owned()),
-        value: owned(&attribute.value),
-    };
-    attributes.iter().map(owned).collect()
-}
-
-/// The attributes as JSON whose keys are in order and occur once, after `members`, which win.
-fn canonical_json(members: Vec<(String, String)>, attributes: &Attributes<'_>) -> String {
-    let mut sorted: Vec<(String, String)> = Vec::with_capacity(attributes.len());
-    for attribute in attributes.iter().rev() {
-        let mut json = String::new();
-        attribute.value.write_json(&mut json);
-        sorted.push((attribute.key.clone().into_owned(), json));
-    }
-    // The sort is stable and the last attribute came first, so it is the one that stays.
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    sorted.dedup_by(|later, earlier| later.0 == earlier.0);
-    sorted.retain(|(key, _)| !members.iter().any(|(taken, _)| taken == key));
-    let all: Vec<(String, String)> = members.into_iter().chain(sorted).collect();
-    json_object(&all)
-}
-
 /// The columns that every table has.
 struct CommonColumns {
     rows: usize,
@@ -274,18 +185,16 @@ impl CommonColumns {
     fn enter(&mut self, run: &Run) {
         if self.resource_number != run.resource_number {
             self.resource_number = run.resource_number;
-            self.attributes.resource(&run.resource_attributes);
-            self.service.fill_from(self.rows, Value::Str(Cow::Owned(run.service.clone())));
-            self.resource.begin(&run.resource_json);
+            self.attributes.resource(&run.resource.attributes);
+            self.resource.begin(&run.resource);
         }
         if self.scope_number != run.scope_number {
             self.scope_number = run.scope_number;
-            self.attributes.scope(&run.scope_attributes);
-            let named = run.scope_attributes.iter().rev().find(|attribute| attribute.key == columns::SERVICE_NAME);
-            let named = named.map(|attribute| attribute.value.to_text()).filter(|name| !name.trim().is_empty());
-            let service = named.map_or_else(|| run.service.clone(), |name| name.trim().to_owned());
-            self.service.fill_from(self.rows, Value::Str(Cow::Owned(service)));
-            self.scope.begin(&run.scope_json);
+            self.attributes.scope(&run.scope.attributes);
+            self.scope.begin(&run.scope);
+            if let Some(service) = run.scope.service.as_ref().or(run.resource.service.as_ref()) {
+                self.service.fill_from(self.rows, Arc::clone(service));
+            }
         }
     }
 
@@ -698,20 +607,33 @@ impl<const N: usize> Ids<N> {
 struct RepeatingTexts {
     values: StringBuilder,
     known: HashMap<String, i32>,
+    /// By the number of what was said.
+    places: Vec<Option<i32>>,
     current: i32,
     keys: Vec<i32>,
 }
 
 impl RepeatingTexts {
-    fn begin(&mut self, text: &str) {
-        if let Some(place) = self.known.get(text) {
-            self.current = *place;
+    fn begin(&mut self, said: &Said) {
+        let number = said.number as usize;
+        if let Some(place) = self.places.get(number).copied().flatten() {
+            self.current = place;
             return;
         }
-        // A buffer's bytes are limited, so its texts are fewer than a key can count.
-        self.current = self.known.len() as i32;
-        self.known.insert(text.to_owned(), self.current);
-        self.values.append_value(text);
+        self.current = match self.known.get(&said.json) {
+            Some(place) => *place,
+            None => {
+                // A buffer's bytes are limited, so its texts are fewer than a key can count.
+                let place = self.known.len() as i32;
+                self.known.insert(said.json.clone(), place);
+                self.values.append_value(&said.json);
+                place
+            }
+        };
+        if number >= self.places.len() {
+            self.places.resize(number + 1, None);
+        }
+        self.places[number] = Some(self.current);
     }
 
     fn push(&mut self) {

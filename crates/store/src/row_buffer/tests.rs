@@ -5,7 +5,7 @@ use std::fmt::Write;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use expect_test::{Expect, expect};
 use model::limits::{ATTRIBUTE_KEY_BYTES_MAX, ATTRIBUTES_PER_RECORD_MAX, TRUNCATION_MARK};
-use model::{DataPointType, Exception, SpanKind, StatusCode, Temporality};
+use model::{Attribute, DataPointType, Exception, SpanKind, StatusCode, Temporality};
 
 use super::*;
 use crate::limits::ATTRIBUTE_COLUMNS_MAX;
@@ -296,7 +296,8 @@ proptest::proptest! {
     fn every_row_reads_back(runs in runs()) {
         let mut buffer = buffer();
         let mut expected: Vec<[Option<String>; 4]> = Vec::new();
-        for (resource, rows) in &runs {
+        // Twice, so that resources come back that were told before.
+        for (resource, rows) in runs.iter().chain(&runs) {
             let named = attributes_of(resource);
             buffer.resource(&Resource { attributes: &named, schema_url: "" });
             for row in rows {

@@ -116,6 +116,8 @@ fn flatten_at<'a>(key: Cow<'a, str>, json: Value<'a>, depth: usize, out: &mut Ve
 }
 
 impl<'a> Map<'a> {
+    /// Inlined, so that a name known to the compiler is compared in place.
+    #[inline]
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
@@ -171,7 +173,7 @@ impl<'a> IntoIterator for Map<'a> {
 const MEMBERS_COMPARED_MAX: usize = 32;
 
 /// A text, borrowed where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
+pub struct Text<'a>(pub Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
@@ -269,9 +271,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Map<'a> {
 
 fn members<'de, A: MapAccess<'de>>(mut map: A) -> Result<Map<'de>, A::Error> {
     let mut small = Map(Vec::with_capacity(8));
+    let mut marks = 0;
     while let Some((Text(key), value)) = map.next_entry()? {
         if small.0.len() < MEMBERS_COMPARED_MAX {
-            small.insert(key, value);
+            let mark = mark(&key);
+            if marks & mark == 0 {
+                small.0.push((key, value));
+            } else {
+                small.insert(key, value);
+            }
+            marks |= mark;
             continue;
         }
         small.0.push((key, value));
@@ -281,6 +290,13 @@ fn members<'de, A: MapAccess<'de>>(mut map: A) -> Result<Map<'de>, A::Error> {
         return Ok(Map::from_many(small.0));
     }
     Ok(small)
+}
+
+/// A bit that names alike have in common; most others have another.
+fn mark(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+    1 << ((bytes.len() ^ usize::from(first) * 5 ^ usize::from(last) * 11) % 64)
 }
 
 impl Serialize for Value<'_> {

@@ -7,6 +7,9 @@ use crate::aws::{attribute_value, integer};
 use crate::incoming::Headers;
 use crate::json_tree::{Map, Value};
 
+/// Attributes for which there is room at once: most resources and spans have fewer.
+const USUAL: usize = 20;
+
 /// A list of attributes under construction.
 #[derive(Debug, Default)]
 pub struct Attributes<'a>(pub Vec<Attribute<'a>>);
@@ -55,7 +58,7 @@ impl<'a> Attributes<'a> {
 /// What a segment tells of where it ran. A subsegment sent on its own does not know the name of its service: its own
 /// name is that of a function or of the service it called.
 pub fn resource_attributes<'a>(segment: Segment<'a>, headers: &Headers<'a>) -> Attributes<'a> {
-    let mut out = Attributes::default();
+    let mut out = Attributes(Vec::with_capacity(USUAL));
     if !segment.is_subsegment() {
         out.str("service.name", segment.text("name"));
     }
@@ -163,7 +166,7 @@ fn sdk_language(sdk: &str) -> Option<&'static str> {
 /// What a segment or subsegment tells of its work. Annotations come last: should a span have more attributes than are
 /// kept, it loses those.
 pub fn span_attributes(segment: Segment<'_>, embedded: bool) -> Attributes<'_> {
-    let mut out = Attributes::default();
+    let mut out = Attributes(Vec::with_capacity(USUAL));
     out.str("aws.xray.origin", segment.text("origin"));
     out.str("aws.xray.namespace", segment.text("namespace"));
     for (member, key) in FLAGS {

@@ -228,3 +228,15 @@ proptest::proptest! {
         let _ = tell(UDP, &bytes);
     }
 }
+
+#[test]
+fn documents_are_texts_or_what_should_have_been_one() {
+    let documents = |body: &str| {
+        let found = super::wire::trace_segment_documents(body.as_bytes()).unwrap();
+        found.into_iter().map(std::borrow::Cow::into_owned).collect::<Vec<_>>()
+    };
+    let texts = r#"{"TraceSegmentDocuments":["{\"a\":\"\\u00e9\\n\"}","plain"]}"#;
+    assert_eq!(documents(texts), [r#"{"a":"\u00e9\n"}"#, "plain"]);
+    let mixed = r#"{"TraceSegmentDocuments":["{\"a\":1}",{"a": 2},3]}"#;
+    assert_eq!(documents(mixed), [r#"{"a":1}"#, r#"{"a": 2}"#, "3"]);
+}

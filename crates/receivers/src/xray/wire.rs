@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::aws::{integer, number, read_object};
 use crate::json::sound_text;
-use crate::json_tree::{Map, Value};
+use crate::json_tree::{Map, Text, Value};
 use crate::receiver::Failure;
 
 /// Documents in one PutTraceSegments call. The daemon sends 50; a program that calls the API itself may send more, but
@@ -158,19 +158,27 @@ pub struct UnprocessedTraceSegment {
 
 /// The documents of a PutTraceSegments body: strings that hold JSON. Objects are taken as if they had been strings.
 pub fn trace_segment_documents(body: &[u8]) -> Result<Vec<Cow<'_, str>>, Failure> {
-    #[derive(serde::Deserialize)]
-    struct PutTraceSegments<'a> {
-        #[serde(rename = "TraceSegmentDocuments", borrow)]
-        documents: Option<Vec<&'a RawValue>>,
-    }
     let malformed = |error: &str| Failure::Malformed(format!("cannot read PutTraceSegments: {error}"));
-    let request: PutTraceSegments<'_> = read_object(body).map_err(|error| malformed(&error))?;
-    let documents = request.documents.ok_or_else(|| malformed("expected a member TraceSegmentDocuments"))?;
+    // As SDKs write them, all are strings; what is not is looked at one by one.
+    let documents = match read_object::<PutTraceSegments<Text<'_>>>(body) {
+        Ok(request) => request.documents.map(|documents| documents.into_iter().map(|Text(text)| text).collect::<Vec<_>>()),
+        Err(_) => {
+            let request: PutTraceSegments<&RawValue> = read_object(body).map_err(|error| malformed(&error))?;
+            request.documents.map(|documents| documents.into_iter().map(document_text).collect())
+        }
+    };
+    let documents = documents.ok_or_else(|| malformed("expected a member TraceSegmentDocuments"))?;
     if documents.len() > DOCUMENTS_PER_CALL_MAX {
         let count = documents.len();
         return Err(Failure::Invalid(format!("{count} documents in one call, expected at most {DOCUMENTS_PER_CALL_MAX}")));
     }
-    Ok(documents.into_iter().map(document_text).collect())
+    Ok(documents)
+}
+
+#[derive(serde::Deserialize)]
+struct PutTraceSegments<D> {
+    #[serde(rename = "TraceSegmentDocuments")]
+    documents: Option<Vec<D>>,
 }
 
 fn document_text(raw: &RawValue) -> Cow<'_, str> {

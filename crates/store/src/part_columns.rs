@@ -29,11 +29,11 @@ pub(crate) struct ColumnsWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
     schema: SchemaRef,
     coders: SharedCoders,
-    /// Makes writers of columns that hardly repeat, and of those that repeat although they are too many for codes.
-    unique: ArrowRowGroupWriterFactory,
-    repeating: ArrowRowGroupWriterFactory,
+    level: u8,
     compressor: Compressor,
     group: Vec<Column>,
+    /// Room for codes that row groups before had; made anew for each, it would weigh several times as much.
+    spare: Vec<Vec<u32>>,
     rows: usize,
     groups: usize,
 }
@@ -70,14 +70,11 @@ pub(crate) fn as_codes(array: &ArrayRef) -> Option<&UInt32Array> {
 impl<W: Write + Send> ColumnsWriter<W> {
     pub fn new(out: W, schema: SchemaRef, level: u8, coders: SharedCoders) -> Result<ColumnsWriter<W>, StoreError> {
         let parquet = ArrowSchemaConverter::new().schema_root("arrow_schema").convert(&schema)?;
-        let build = |with_dictionary: bool| Arc::new(properties(&schema, level, with_dictionary).build());
-        let file = SerializedFileWriter::new(out, parquet.root_schema_ptr(), build(false))?;
-        let unique = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
-        // Only its properties are of interest.
-        let other = SerializedFileWriter::new(std::io::sink(), parquet.root_schema_ptr(), build(true))?;
-        let repeating = ArrowRowGroupWriterFactory::new(&other, Arc::clone(&schema));
+        let properties = Arc::new(properties(&schema, level, false).build());
+        let file = SerializedFileWriter::new(out, parquet.root_schema_ptr(), properties)?;
         let compressor = Compressor::new(level > 0)?;
-        Ok(ColumnsWriter { file, schema, coders, unique, repeating, compressor, group: Vec::new(), rows: 0, groups: 0 })
+        let (group, spare) = (Vec::new(), Vec::new());
+        Ok(ColumnsWriter { file, schema, coders, level, compressor, group, spare, rows: 0, groups: 0 })
     }
 
     /// Adds rows: a column is of its type, or codes.
@@ -127,34 +124,39 @@ impl<W: Write + Send> ColumnsWriter<W> {
                 None => coders.code(place, array)?,
             });
         }
-        let is_values = |(array, codes): (&ArrayRef, &Option<UInt32Array>)| codes.is_none() && as_ids(array).is_none();
-        let has_values = rows.columns().iter().zip(&coded).any(is_values);
-        let mut unique = if has_values { self.unique.create_column_writers(self.groups)? } else { Vec::new() }.into_iter();
-        let mut repeating = if has_values { self.repeating.create_column_writers(self.groups)? } else { Vec::new() }.into_iter();
         for (place, (array, codes)) in rows.columns().iter().zip(coded).enumerate() {
-            // A column that had codes and has too many values for them still repeats.
-            let repeats = coders.coder(place).is_some_and(Coder::repeats);
-            let (unique, repeating) = (unique.next(), repeating.next());
-            if let Some(ids) = as_ids(array) {
-                let mut all = Ids::new(ids.value_length() as usize);
-                all.push(ids);
-                self.group.push(Column::Ids(all));
-                continue;
-            }
-            match (codes, if repeats { repeating } else { unique }) {
-                (Some(codes), _) => {
-                    let mut all = Vec::with_capacity(ROW_GROUP_ROWS.min(rows.num_rows() * 8));
+            let column = match (as_ids(array), codes) {
+                (Some(ids), _) => {
+                    let mut all = Ids::with_room(ids.value_length() as usize, ROW_GROUP_ROWS);
+                    all.push(ids);
+                    Column::Ids(all)
+                }
+                (None, Some(codes)) => {
+                    let mut all = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(ROW_GROUP_ROWS));
                     push_codes(&codes, &mut all);
-                    self.group.push(Column::Codes(all));
+                    Column::Codes(all)
                 }
-                (None, Some(mut writer)) => {
+                (None, None) => {
+                    // A column that had codes and has too many values for them still repeats.
+                    let mut writer = self.value_writer(place, coders.coder(place).is_some_and(Coder::repeats))?;
                     write_values(&mut writer, self.schema.field(place), array)?;
-                    self.group.push(Column::Values(Box::new(writer)));
+                    Column::Values(Box::new(writer))
                 }
-                (None, None) => return Err(StoreError::Corrupt("fewer columns than the schema has".into())),
-            }
+            };
+            self.group.push(column);
         }
         Ok(())
+    }
+
+    /// Writes values of one column as they are, with a dictionary if they repeat.
+    fn value_writer(&self, place: usize, repeats: bool) -> Result<ArrowColumnWriter, StoreError> {
+        // The Parquet crate makes writers of all columns of a schema together, so it is given one of this column alone.
+        let schema = Arc::new(Schema::new(vec![Arc::clone(&self.schema.fields()[place])]));
+        let parquet = ArrowSchemaConverter::new().schema_root("arrow_schema").convert(&schema)?;
+        let properties = Arc::new(properties(&schema, self.level, repeats).build());
+        let file = SerializedFileWriter::new(std::io::sink(), parquet.root_schema_ptr(), properties)?;
+        let writer = ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(self.groups)?.pop();
+        writer.ok_or_else(|| StoreError::Corrupt("a column has no writer".into()))
     }
 
     fn extend_group(&mut self, rows: &RecordBatch) -> Result<(), StoreError> {
@@ -207,7 +209,7 @@ impl<W: Write + Send> ColumnsWriter<W> {
 
     fn chunk(&mut self, place: usize, array: &ArrayRef) -> Result<Chunk, StoreError> {
         if let Some(ids) = as_ids(array) {
-            let mut all = Ids::new(ids.value_length() as usize);
+            let mut all = Ids::with_room(ids.value_length() as usize, ids.len());
             all.push(ids);
             return self.chunk_of_ids(place, &all);
         }
@@ -221,8 +223,7 @@ impl<W: Write + Send> ColumnsWriter<W> {
             }
             None => array,
         };
-        let factory = if coders.coder(place).is_some_and(Coder::repeats) { &self.repeating } else { &self.unique };
-        let mut writer = factory.create_column_writers(self.groups)?.swap_remove(place);
+        let mut writer = self.value_writer(place, coders.coder(place).is_some_and(Coder::repeats))?;
         write_values(&mut writer, self.schema.field(place), values)?;
         Ok(Chunk::Values(writer.close()?))
     }
@@ -239,7 +240,7 @@ impl<W: Write + Send> ColumnsWriter<W> {
         if let Some(chunk) = encoded(coder, codes, &descriptor, &mut self.compressor)? {
             return Ok(Chunk::Ours(chunk));
         }
-        let mut writer = self.unique.create_column_writers(self.groups)?.swap_remove(place);
+        let mut writer = self.value_writer(place, false)?;
         let values = coder.decode(&with_nulls(codes))?;
         write_values(&mut writer, self.schema.field(place), &values)?;
         Ok(Chunk::Values(writer.close()?))
@@ -252,7 +253,12 @@ impl<W: Write + Send> ColumnsWriter<W> {
             chunks.push(match column {
                 Column::Values(writer) => Chunk::Values(writer.close()?),
                 Column::Ids(ids) => self.chunk_of_ids(place, &ids)?,
-                Column::Codes(codes) => self.chunk_of_codes(place, &coders.lock(), &codes)?,
+                Column::Codes(mut codes) => {
+                    let chunk = self.chunk_of_codes(place, &coders.lock(), &codes)?;
+                    codes.clear();
+                    self.spare.push(codes);
+                    chunk
+                }
             });
         }
         self.rows = 0;

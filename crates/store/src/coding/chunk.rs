@@ -111,8 +111,9 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    pub fn new(size: usize) -> Ids {
-        Ids { size: size.max(1), bytes: Vec::new(), levels: Vec::new() }
+    pub fn with_room(size: usize, rows: usize) -> Ids {
+        let size = size.max(1);
+        Ids { size, bytes: Vec::with_capacity(rows * size), levels: Vec::with_capacity(rows) }
     }
 
     pub fn push(&mut self, ids: &FixedSizeBinaryArray) {

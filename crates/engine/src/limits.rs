@@ -32,8 +32,8 @@ pub const REST_KEYS_TOLD_MAX: usize = 100_000;
 /// Events of a streamed answer that wait for its reader; then the work waits too.
 pub const STREAM_EVENTS_QUEUED_MAX: usize = 8;
 
-/// Of 100; 50 is what threads have. On Linux it is a niceness of 9, an eighth of the usual weight.
-pub const QUERY_THREAD_PRIORITY: u8 = 25;
+/// Of 100; 50 is what threads have. On Linux it is a niceness of 11, a twelfth of the usual weight.
+pub const QUERY_THREAD_PRIORITY: u8 = 20;
 
 /// A question that runs longer has lost its asker.
 pub const QUERY_TIME_MAX: Duration = Duration::from_secs(30);

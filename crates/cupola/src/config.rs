@@ -81,7 +81,7 @@ pub struct Settings {
     pub aws_unmask_keys: Vec<String>,
 
     /// Rows in memory become a part when they take this many megabytes.
-    #[arg(long, env = "CUPOLA_FLUSH_MEGABYTES", value_name = "MB", default_value_t = 64)]
+    #[arg(long, env = "CUPOLA_FLUSH_MEGABYTES", value_name = "MB", default_value_t = 48)]
     pub flush_megabytes: usize,
 
     /// Rows in memory become a part at the latest after this many seconds.

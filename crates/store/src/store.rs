@@ -72,7 +72,7 @@ impl StoreOptions {
     pub fn new(data_dir: impl Into<PathBuf>) -> StoreOptions {
         StoreOptions {
             data_dir: data_dir.into(),
-            flush_bytes: 64 * 1024 * 1024,
+            flush_bytes: 48 * 1024 * 1024,
             flush_interval: Duration::from_secs(10),
             memory_bytes_max: 512 * 1024 * 1024,
             compaction_cpu_share: 0.3,

@@ -296,7 +296,7 @@ fn members<'de, A: MapAccess<'de>>(mut map: A) -> Result<Map<'de>, A::Error> {
 fn mark(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
-    1 << ((bytes.len() ^ usize::from(first) * 5 ^ usize::from(last) * 11) % 64)
+    1 << ((bytes.len() + usize::from(first) * 5 + usize::from(last) * 11) % 64)
 }
 
 impl Serialize for Value<'_> {

@@ -184,7 +184,7 @@ fn run(shared: &Arc<Shared>, mut writer: WalWriter, mut queue: mpsc::Receiver<Me
         commit(shared, &mut writer, &mut group);
         company.note(began, taken, queue.len());
         if shared.wal.wants_spare(writer.number(), writer.bytes()) {
-            make_spare(Arc::clone(shared));
+            make_spare(shared);
         }
         shared.memory.coalesce();
     }
@@ -192,13 +192,15 @@ fn run(shared: &Arc<Shared>, mut writer: WalWriter, mut queue: mpsc::Receiver<Me
 }
 
 /// Prepares the next segment's file beside the commits. Rare: once a file is there, files are used again.
-fn make_spare(shared: Arc<Shared>) {
+fn make_spare(shared: &Arc<Shared>) {
+    let maker = Arc::clone(shared);
     let made = std::thread::Builder::new().name("log ahead".into()).spawn(move || {
-        if let Err(error) = shared.wal.make_spare() {
+        if let Err(error) = maker.wal.make_spare() {
             tracing::warn!(%error, "no file could be prepared for the log; the next segment grows as it is written");
         }
     });
     if let Err(error) = made {
+        shared.wal.gave_up_spare();
         tracing::warn!(%error, "no file could be prepared for the log; the next segment grows as it is written");
     }
 }

@@ -79,6 +79,8 @@ struct State {
     spare: bool,
     /// The segment during which a spare was last asked for: once is enough.
     spare_asked_at: u64,
+    /// Someone writes zeros into the file that will be the spare: a second one would go on when it is the log already.
+    making_spare: bool,
     /// Files are not used again for now: what they hold is to be gone.
     single_use: bool,
 }
@@ -254,18 +256,21 @@ impl WalFolder {
         Ok(())
     }
 
-    /// Whether a spare should be made while segment `number` is written; says so once per segment.
+    /// Whether a spare should be made while segment `number` is written; says so once per segment, and not again before
+    /// [`WalFolder::make_spare`] has ended.
     pub fn wants_spare(&self, number: u64, bytes: u64) -> bool {
         if bytes < self.spare_from {
             return false;
         }
         let mut state = self.state.lock();
-        let wanted = !state.spare && state.spare_asked_at < number;
+        let wanted = !state.spare && !state.making_spare && state.spare_asked_at < number;
         state.spare_asked_at = state.spare_asked_at.max(number);
+        state.making_spare |= wanted;
         wanted
     }
 
-    /// Makes a spare filled with zeros, for the next segment. Slow: not for the commit thread. One at a time.
+    /// Makes a spare filled with zeros, for the next segment, when [`WalFolder::wants_spare`] said so. Slow: not for the
+    /// commit thread.
     pub fn make_spare(&self) -> Result<(), StoreError> {
         let (unfinished, spare) = (self.path.join(SPARE_UNFINISHED), self.path.join(SPARE));
         let made = self.fill(&unfinished, self.spare_bytes).and_then(|()| {
@@ -281,7 +286,13 @@ impl WalFolder {
             // It may not have come so far that there is one.
             let _ = self.disk.remove(&unfinished);
         }
+        self.gave_up_spare();
         made.map_err(StoreError::io(format!("prepare {}", spare.display())))
+    }
+
+    /// Whoever was told to make a spare does so no more.
+    pub fn gave_up_spare(&self) {
+        self.state.lock().making_spare = false;
     }
 
     /// Makes nothing ahead any more and removes what was.

@@ -373,6 +373,20 @@ fn a_spare_is_made_once_and_taken_over() {
 }
 
 #[test]
+fn one_spare_is_made_at_a_time() {
+    let mut wal = folder_on(&disk(1));
+    (wal.spare_from, wal.spare_bytes) = (64, 10_000);
+    assert!(wal.wants_spare(1, 64));
+    assert!(!wal.wants_spare(2, 64), "the first is still being written");
+    wal.make_spare().unwrap();
+    assert!(!wal.wants_spare(3, 64), "there is one");
+    drop(wal.begin(4).map_err(|_| "no segment").unwrap());
+    assert!(wal.wants_spare(4, 64));
+    wal.gave_up_spare();
+    assert!(!wal.wants_spare(4, 64) && wal.wants_spare(5, 64));
+}
+
+#[test]
 fn a_write_that_was_taken_back_stays_away_once_a_start_has_shown_nothing_of_it() {
     for seed in 0..100 {
         let disk = disk(seed);

@@ -30,15 +30,15 @@ const SLO: Readonly<Record<Slo['state'], AlertState>> = { exhausted: 'firing', w
 
 /** How figures of a trigger are written. */
 export function triggerFormat(trigger: Pick<Trigger, 'query' | 'baseline'>): (value: number) => string {
-  const calculation = questionOf(trigger.query).calculations[0];
-  return calculation && trigger.baseline?.type !== 'percentage' ? formatOf(calculation) : number;
+  const { calculations: [calculation], formulas } = questionOf(trigger.query);
+  return calculation && formulas.length === 0 && trigger.baseline?.type !== 'percentage' ? formatOf(calculation) : number;
 }
 
 /** `P95(duration_ms) > 500 ms by route, every 5 min` */
 export function triggerCondition(trigger: Pick<Trigger, 'query' | 'threshold' | 'frequency_seconds' | 'baseline' | 'dataset'>): string {
   const question = questionOf(trigger.query);
-  const what = question.calculations[0] ? label(question.calculations[0]) : 'COUNT';
-  const rest = titleOf({ ...question, calculations: [] }).replace(/^COUNT/, '');
+  const what = question.formulas[0]?.name ?? (question.calculations[0] ? label(question.calculations[0]) : 'COUNT');
+  const rest = titleOf({ ...question, calculations: [], formulas: [] }).replace(/^COUNT/, '');
   const { op, value } = trigger.threshold;
   const before = trigger.baseline ? ` ${trigger.baseline.type === 'percentage' ? '% ' : ''}against ${duration(trigger.baseline.offset_minutes * 60e9)} before` : '';
   const of = trigger.dataset === '__all__' ? '' : ` in ${trigger.dataset}`;

@@ -2,17 +2,16 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, useRouterState } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import type { Group, Selection, Told } from '../../api/explore';
-import * as kept from '../../api/kept';
-import * as queries from '../../api/queries';
+import { statements, type Begin, type Group, type Selection, type Told } from '../../api/explore';
 import { formatOf } from '../../lib/figures';
-import { calculationText, filterText, filtersOfGroup, titleOf, withBounds, withFilter, type Question } from '../../lib/question';
-import { isRelative, msFromNano, paramFromRange, rangeFromParam } from '../../lib/time';
+import { filterText, filtersOfGroup, isEither, label, titleOf, withBounds, withFilter, type Question } from '../../lib/question';
+import { isRelative, paramFromRange, rangeFromParam } from '../../lib/time';
 import { stringifySearch } from '../../lib/url';
 import { count, plural } from '../../lib/units';
 import { Button, CopyBlock, copyText, IconButton } from '../../ui/Control';
 import { chosenText } from '../../ui/HeatChart';
 import { Icon } from '../../ui/Icon';
+import type { MenuItem } from '../../ui/Menu';
 import { Empty, Failure, Loading, StatsLine } from '../../ui/State';
 import { Tabs } from '../../ui/Tabs';
 import { ValueActions } from '../../ui/Value';
@@ -21,7 +20,8 @@ import { useQuestionActions } from '../common/question/actions';
 import { useAnswer } from '../common/question/answer';
 import { BubbleUp } from './BubbleUp';
 import { Builder } from './Builder';
-import { Charts, ChartsLoading, type ChartPoint, type Draw, type Marker } from '../common/question/Charts';
+import { Charts, ChartsLoading, type ChartPoint, type Draw } from '../common/question/Charts';
+import { useMarkers } from '../common/question/markers';
 import styles from './Explore.module.css';
 import { remember } from './history';
 import { CalculatedButton, HistoryButton, MarkButton, SaveButton, TriggerButton } from './Panels';
@@ -94,7 +94,15 @@ export function ExplorePage() {
       ...(one.start !== undefined && one.end !== undefined ? { time: paramFromRange({ start: one.start, end: one.end }), live: undefined } : {}),
       ...selectionParams(null),
     });
-  const onGroup = (group: Group) => change(filtersOfGroup(question.breakdowns, Object.fromEntries(question.breakdowns.map((name, i) => [name, group.key[i]]))).reduce(withFilter, question));
+  const ofGroup = (group: Group) => filtersOfGroup(question.breakdowns, Object.fromEntries(question.breakdowns.map((name, i) => [name, group.key[i]])));
+  const onGroup = (group: Group) => change(ofGroup(group).reduce(withFilter, question));
+  const groupItems = (group: Group): MenuItem[] => [
+    { label: 'What is different about this group', hint: 'BubbleUp', testId: 'group-bubbleup', onSelect: () => select({ filters: ofGroup(group) }, 'bubbleup') },
+    { label: 'Rows', testId: 'group-rows', onSelect: () => select({ filters: ofGroup(group) }, 'rows') },
+    { label: 'Traces', testId: 'group-traces', onSelect: () => select({ filters: ofGroup(group) }, 'traces') },
+    { label: 'Only this group', testId: 'group-keep', onSelect: () => onGroup(group) },
+    { label: 'All but this group', testId: 'group-exclude', onSelect: () => change(withoutGroup(question, group)) },
+  ];
   const { told } = asked;
   const failed = asked.isRunning ? null : asked.error;
   const answer = told?.answer ?? null;
@@ -122,7 +130,7 @@ export function ExplorePage() {
           {failed && !asked.isCurrent ? (
             <Failure error={failed} onRetry={asked.retry} title="The question could not be answered" />
           ) : !told || !answer ? (
-            <ChartsLoading labels={question.calculations.map(calculationText)} />
+            <ChartsLoading labels={question.formulas.length > 0 ? question.formulas.map((one) => one.name) : question.calculations.map(label)} />
           ) : isEmpty(told) ? (
             <NothingFound question={question} onChange={change} time={time} />
           ) : (
@@ -142,9 +150,9 @@ export function ExplorePage() {
           ) : tab === 'rows' ? (
             <RowsTab question={question} time={time} selection={selection} opened={search.row} onOpen={(row) => setSearch({ row }, true)} />
           ) : tab === 'sql' ? (
-            <SqlTab told={told} isRunning={asked.isRunning} />
+            <SqlTab question={question} begin={told?.begin} isRunning={asked.isRunning} />
           ) : (
-            told && answer && !isEmpty(told) && <SummaryTable begin={told.begin} answer={answer} question={question} draw={draw} focus={focus} onFocus={setFocus} onOrder={(orders) => change({ ...question, orders })} onGroup={onGroup} />
+            told && answer && !isEmpty(told) && <SummaryTable begin={told.begin} answer={answer} question={question} draw={draw} focus={focus} onFocus={setFocus} onOrder={(orders) => change({ ...question, orders })} onGroup={onGroup} groupItems={groupItems} />
           )}
         </div>
         {point && (
@@ -224,17 +232,6 @@ function useRemembered(question: Question, answered: boolean): void {
   }, [key, answered]);
 }
 
-/** Deploys and markers on the axis. */
-function useMarkers(time: string | undefined, shown: boolean): Marker[] {
-  const deploys = useQuery({ ...queries.deploys(time), enabled: shown });
-  const markers = useQuery({ ...kept.markers(), enabled: shown, retry: false });
-  return useMemo(() => {
-    if (!shown) return [];
-    const told = (deploys.data?.deploys ?? []).map((deploy) => ({ ms: msFromNano(deploy.time_unix_nano), label: deploy.version ?? deploy.service }));
-    return [...told, ...(markers.data ?? []).map((marker) => ({ ms: marker.start_time * 1000, label: marker.message || marker.type || 'marker' }))];
-  }, [deploys.data, markers.data, shown]);
-}
-
 /** What is selected, in words, and what can be done with it. */
 function Selected({ selection, question, tab, onTab, onKeep, onClear }: { selection: Selection; question: Question; tab: string; onTab: (tab: string) => void; onKeep: () => void; onClear: () => void }) {
   const format = formatOf({ op: 'AVG', column: selection.column });
@@ -255,9 +252,11 @@ function Selected({ selection, question, tab, onTab, onKeep, onClear }: { select
             BubbleUp
           </Button>
         )}
-        <Button onClick={onKeep} data-testid="selection-zoom" title="Look at these alone">
-          Zoom in
-        </Button>
+        {(selection.start !== undefined || !isEither(question)) && (
+          <Button onClick={onKeep} data-testid="selection-zoom" title={isEither(question) ? 'Look at this time alone: any of the question’s filters may hold, and one more would widen it' : 'Look at these alone'}>
+            Zoom in
+          </Button>
+        )}
         {selection.start !== undefined && <MarkButton start={selection.start} end={selection.end} />}
         {tab !== 'rows' && <Button onClick={() => onTab('rows')}>Rows</Button>}
         {tab !== 'traces' && <Button onClick={() => onTab('traces')}>Traces</Button>}
@@ -321,9 +320,12 @@ function LinkButton({ time }: { time: string | undefined }) {
   return <IconButton icon={copied ? 'check' : 'link'} label={copied ? 'Copied' : 'Copy a link to exactly this'} onClick={copy} data-testid="permalink" />;
 }
 
-function SqlTab({ told, isRunning }: { told: Told | null; isRunning: boolean }) {
-  const { summary, series } = told?.begin.sql ?? {};
-  if (!summary && isRunning) return <Loading rows={8} label="Asking" />;
+function SqlTab({ question, begin, isRunning }: { question: Question; begin: Begin | undefined; isRunning: boolean }) {
+  const asked = useQuery(statements(question, begin));
+  const { summary, series } = asked.data ?? {};
+  if (asked.isFetching && !summary && !series) return <Loading rows={8} label="Asking" />;
+  if (asked.error) return <Failure error={asked.error} onRetry={() => void asked.refetch()} title="The question could not be told in SQL" />;
+  if (begin === undefined && isRunning) return <Loading rows={8} label="Asking" />;
   if (!summary && !series) {
     return (
       <Empty title="No SQL to show">

@@ -222,7 +222,7 @@ await step('a share of two counts is written and drawn', async () => {
   await page.locator('[data-testid="explore-chart"][data-label="share"]').waitFor();
   assert.equal(await by('explore-chart').count(), 1);
   await by('summary').getByRole('button', { name: 'share' }).click();
-  await page.waitForURL((url) => url.searchParams.get('order') === 'share desc');
+  await page.waitForURL((url) => url.searchParams.get('order') === 'share asc');
 });
 
 await step('compared, stacked, logarithmic', async () => {

@@ -1,6 +1,6 @@
 // Explore: ask anything of spans and log lines, see it drawn, select what stands out, and learn what is different about it.
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi, useRouterState } from '@tanstack/react-router';
+import { getRouteApi, Link, useRouterState } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { statements, type Begin, type Group, type Selection, type Told } from '../../api/explore';
 import { formatOf } from '../../lib/figures';
@@ -132,7 +132,7 @@ export function ExplorePage() {
           ) : !told || !answer ? (
             <ChartsLoading labels={question.formulas.length > 0 ? question.formulas.map((one) => one.name) : question.calculations.map(label)} />
           ) : isEmpty(told) ? (
-            <NothingFound question={question} onChange={change} time={time} />
+            <NothingFound question={question} onChange={change} time={time} rows={told.stats?.rows_total} />
           ) : (
             <div data-current={asked.isCurrent} className={styles.answer}>
               <Charts begin={told.begin} answer={answer} draw={draw} scale={scale} markers={marks} selection={selection} focus={focus} onSelect={onSelect} onGroup={onGroup} onPoint={setPoint} />
@@ -355,11 +355,18 @@ function Statement({ title, says, sql }: { title: string; says: string; sql: str
   );
 }
 
-function NothingFound({ question, onChange, time }: { question: Question; onChange: (question: Question) => void; time: string | undefined }) {
+function NothingFound({ question, onChange, time, rows }: { question: Question; onChange: (question: Question) => void; time: string | undefined; rows: number | undefined }) {
   const last = question.filters[question.filters.length - 1];
   return (
     <Empty title="No event matches">
-      <p>Nothing in {time === undefined ? 'the last 15 minutes' : 'this time range'} is as the question wants it. Choose a longer range above, or take a filter away.</p>
+      <p>
+        Nothing in {time === undefined ? 'the last 15 minutes' : 'this time range'} is as the question wants it. Choose a longer range above{question.filters.length > 0 ? ', or take a filter away' : ''}.
+      </p>
+      {rows === 0 && (
+        <p>
+          Nothing at all has arrived in it: <Link to="/connect">Connect</Link> has the lines that send something, and shows what comes in.
+        </p>
+      )}
       {last && (
         <Button onClick={() => onChange({ ...question, filters: question.filters.slice(0, -1) })}>
           Take away <code>{filterText(last)}</code>

@@ -55,6 +55,7 @@ const COMPARES = [
   { seconds: 86_400, label: '1 day before' },
   { seconds: 604_800, label: '1 week before' },
   { seconds: 2_419_200, label: '4 weeks before' },
+  { seconds: 15_724_800, label: '26 weeks before' },
 ];
 const STEPS = [1, 5, 10, 15, 30, 60, 300, 600, 1_800, 3_600, 10_800, 86_400];
 /** How long an answer stands before its question counts as one that was asked. */

@@ -10,7 +10,7 @@ import type { TokenSuggestion, TokenSuggestions } from '../../../ui/TokenField';
 const SHOWN = 40;
 /** Offered before anything is written. */
 const USUAL = ['service.name', 'name', 'duration_ms', 'http.route', 'http.request.method', 'http.response.status_code', 'error', 'exception.type', 'span.kind', 'trace.trace_id', 'severity', 'body'];
-const RELATIONS = ['root.', 'parent.', 'child.', 'any.', 'none.'];
+const RELATIONS = ['root.', 'parent.', 'child.', 'any.', 'any2.', 'any3.', 'none.'];
 
 const numeric = (type: string) => /int|float|number/i.test(type);
 
@@ -78,7 +78,7 @@ export function useClauseSuggest(clause: Clause, question: Question, time: strin
             if (clause === 'calc' && !isFiltered) return { text: head + name, hint: type, insert: text.slice(wanted.end).startsWith(')') ? written : `${written})`, whole: true };
             return { text: head + name, hint: type, insert: clause === 'by' ? written : `${written} `, whole: clause === 'by' };
           });
-          const relations = (clause === 'where' || clause === 'by') && relation === '' && prefix !== '' ? RELATIONS.filter((one) => one.startsWith(prefix)) : [];
+          const relations = (clause === 'where' || clause === 'by') && relation === '' && prefix !== '' ? RELATIONS.filter((one) => one.startsWith(prefix) && (clause === 'where' || one !== 'none.')) : [];
           return [...told, ...relations.map((one) => ({ text: `${one}…`, hint: RELATION_HELP[one], insert: one }))];
         }
         if (wanted.what === 'operator') {
@@ -128,5 +128,7 @@ const RELATION_HELP: Record<string, string> = {
   'parent.': 'of the span’s parent',
   'child.': 'of a child of the span',
   'any.': 'of any span of the trace',
+  'any2.': 'of any span, another one than of any.',
+  'any3.': 'of any span, a third one',
   'none.': 'of no span of the trace',
 };

@@ -164,23 +164,29 @@ def reads(http: str, path: str, **expected: list[str]) -> None:
 
 
 class Hook:
-    """An HTTP endpoint on loopback that takes what is posted there: headers, with the path among them as `:path`, and body."""
+    """An HTTP endpoint on loopback that takes what is posted or put there: headers, with the path among them as `:path`, and body.
 
-    def __init__(self):
+    `answer`, of the request and its body, says with which status."""
+
+    def __init__(self, answer=lambda request, body: 200):
         self.posted = posted = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 posted.append((dict(self.headers) | {":path": self.path}, body))
-                self.send_response(200)
+                self.send_response(answer(self, body))
+                self.send_header("Content-Length", "0")
                 self.end_headers()
+
+            do_PUT = do_POST
 
             def log_message(self, *_):
                 pass
 
         self.listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.listener.server_port}/hook"
+        self.http = f"http://127.0.0.1:{self.listener.server_port}"
+        self.url = f"{self.http}/hook"
 
     def __enter__(self):
         threading.Thread(target=self.listener.serve_forever, daemon=True).start()

@@ -318,17 +318,45 @@ def test_what_is_explored(server, dataset):
     assert status == 200
     assert [(one["key"], one["values"]) for one in told["answer"]["groups"]] == [(["r0"], [20, 38]), (["r1"], [20, 39])]
     assert sum(told["answer"]["groups"][0]["series"][0]) == 20 and told["answer"]["total"]["values"] == [40, 39]
-    found = server.api.sql(told["begin"]["sql"]["summary"])
+    said = call(server, "POST", "/api/explore/sql", {"query": query, "dataset": dataset})[1]
+    found = server.api.sql(said["summary"])
     assert [list(row.values()) for row in found] == [["r0", 20, 38], ["r1", 20, 39]]
-    steps = server.api.sql(told["begin"]["sql"]["series"])
+    steps = server.api.sql(said["series"])
     assert [sum(row["COUNT"] for row in steps if row["name"] == name) for name in ("r0", "r1")] == [20, 20]
     request = urllib.request.Request(f"{server.http}/api/explore/query", json.dumps({"query": query, "dataset": dataset}).encode(), KEY)
     events = [json.loads(line) for line in urllib.request.urlopen(request, timeout=30)]
     assert [next(iter(event)) for event in events if "progress" not in event] == ["begin", "answer", "end"]
     rows = call(server, "POST", "/api/explore/rows", {"query": {"time_range": 600}, "dataset": dataset, "limit": 3, "columns": ["name", "duration_ms"]})[1]
+    either = {"time_range": 600, "filters": [{"column": "name", "op": "=", "value": name} for name in ("r0", "r1")], "filter_combination": "OR"}
+    narrowed = [{"column": "duration_ms", "op": ">=", "value": 30}]
+    told = call(server, "POST", "/api/explore/query", {"query": either, "dataset": dataset, "stream": False, "narrowed": narrowed})[1]
+    assert told["answer"]["groups"][0]["values"] == [10]
+    assert len(call(server, "POST", "/api/explore/rows", {"query": either, "dataset": dataset, "narrowed": narrowed})[1]["rows"]) == 10
     assert rows["columns"] == ["timestamp", "name", "duration_ms"] and [row[2] for row in rows["rows"]] == [0, 1, 2]
     asked = {"query": {"time_range": 600}, "dataset": dataset, "selection": {"column": "duration_ms", "low": 20}}
     status, told = call(server, "POST", "/api/explore/bubble-up", asked)
     assert status == 200 and (told["selection"]["rows"], told["baseline"]["rows"]) == (20, 20)
     assert told["fields"][0]["column"] == "duration_ms"
     assert call(server, "POST", "/api/explore/query", {"query": {"calculations": [{"op": "NOPE"}]}})[0] == 400
+
+
+def test_metrics_are_columns_of_their_dataset(server, service):
+    moment = str(time.time_ns())
+    host = [{"key": "host", "value": {"stringValue": "a"}}]
+    waits = {"timeUnixNano": moment, "startTimeUnixNano": moment, "count": "2", "sum": 3, "bucketCounts": ["1", "1"], "explicitBounds": [1], "attributes": host}
+    metrics = [{"name": "queue.depth", "gauge": {"dataPoints": [{"timeUnixNano": moment, "asDouble": 3, "attributes": host}]}},
+               {"name": "wait", "histogram": {"aggregationTemporality": 1, "dataPoints": [waits]}}]
+    body = {"resourceMetrics": [{"resource": {"attributes": []}, "scopeMetrics": [{"metrics": metrics}]}]}
+    headers = KEY | {"X-Honeycomb-Dataset": service}
+    urllib.request.urlopen(urllib.request.Request(f"{server.otlp_http}/v1/metrics", json.dumps(body).encode(), headers), timeout=30).read()
+
+    def columns(dataset):
+        status, told = call(server, "GET", f"/1/columns/{dataset}")
+        assert status == 200, told
+        return {one["key_name"] for one in told}
+
+    wanted = {"queue.depth", "wait.avg", "wait.count", "wait.max", "wait.min", "wait.sum", "host"}
+    eventually(lambda: true(wanted <= columns(service), "no metrics"))
+    assert not {"queue.depth", "wait.sum", "wait"} & columns("__all__")
+    assert call(server, "PUT", f"/1/datasets/{service}", {"dataset_type": "metrics", "description": "", "expand_json_depth": 0})[0] == 200
+    assert {"queue.depth", "wait", "host"} <= columns(service) and "wait.sum" not in columns(service)

@@ -3,9 +3,7 @@
 import datetime
 import gzip
 import hashlib
-import http.server
 import json
-import threading
 import time
 import uuid
 
@@ -15,7 +13,7 @@ import botocore.credentials
 import pytest
 from cloudwatch import refused
 from conftest import binary
-from support import Server, eventually
+from support import Hook, Server, eventually
 
 ROLE = "arn:aws:iam::000000000000:role/e2e"
 
@@ -32,27 +30,17 @@ def far():
     """A server with one bucket, far-away, and what was put there by those whom botocore's own signature proves."""
     objects = {}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_PUT(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            _, bucket, key = self.path.split("/", 2)
-            if self.headers["Authorization"].rsplit("Signature=", 1)[1] != signature(self) or hashlib.sha256(body).hexdigest() != self.headers["x-amz-content-sha256"]:
-                status = 403
-            elif bucket != "far-away":
-                status = 404
-            else:
-                objects[key], status = body, 200
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def put(request, body) -> int:
+        _, bucket, key = request.path.split("/", 2)
+        if request.headers["Authorization"].rsplit("Signature=", 1)[1] != signature(request) or hashlib.sha256(body).hexdigest() != request.headers["x-amz-content-sha256"]:
+            return 403
+        if bucket != "far-away":
+            return 404
+        objects[key] = body
+        return 200
 
-        def log_message(self, *arguments):
-            pass
-
-    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{listener.server_port}", objects
-    listener.shutdown()
+    with Hook(put) as hook:
+        yield hook.http, objects
 
 
 def signature(request) -> str:

@@ -64,6 +64,27 @@ await step('a question is built with completion', async () => {
   await by('summary').getByText('/').first().waitFor();
 });
 
+await step('who writes on after a completion writes behind it', async () => {
+  await page.goto(`${http}/explore?time=1h`);
+  await by('summary-row').first().waitFor();
+  // Frames come late on a slow machine; a caret that waits for one is put before what was written meanwhile.
+  await page.evaluate(() => {
+    const soon = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (then) => soon(() => setTimeout(() => then(performance.now()), 400));
+  });
+  await by('clause-where').click();
+  await page.keyboard.type('service.name');
+  await page.getByRole('option', { name: 'service.name' }).first().waitFor();
+  await page.keyboard.type('\n=');
+  await page.locator('[role=option]').filter({ hasText: service }).first().waitFor();
+  // Late frames have passed.
+  await page.waitForTimeout(600);
+  await page.keyboard.type(`"${service}"`);
+  assert.match(await by('clause-where').inputValue(), new RegExp(`^service\\.name ?= ?"${service}"$`));
+  await page.keyboard.press('Enter');
+  await page.waitForURL((url) => url.searchParams.get('where') === `service.name = "${service}"`);
+});
+
 await step('what cannot be read is told where it is written', async () => {
   await by('clause-where').click();
   await page.keyboard.type('duration_ms ~ 5');
@@ -181,6 +202,27 @@ await step('several figures in one chart', async () => {
   await lines.focus();
   await page.keyboard.press('ArrowLeft');
   await page.locator('[data-testid=explore-chart]').nth(1).locator('[data-looked]').nth(2).waitFor();
+});
+
+await step('what is different about a group, from its line of the table', async () => {
+  await page.goto(`${http}/explore?time=1h&calc=COUNT&by=service.name`);
+  await by('summary-group').first().click();
+  await by('group-bubbleup').click();
+  await page.locator('[data-testid=bubble-up][data-whole=true]').waitFor();
+  assert.match(param('selw') ?? '', /^service\.name = /);
+});
+
+await step('a share of two counts is written and drawn', async () => {
+  await page.goto(`${http}/explore?time=1h&calc=COUNT%20as%20all&by=service.name`);
+  await by('summary-row').first().waitFor();
+  await write('calc', 'COUNT where htt', /^http\./);
+  await page.keyboard.type('exists as routed\n');
+  await page.keyboard.type('share = $routed / $all\n');
+  await page.waitForURL((url) => /COUNT where http\.\S+ exists as routed, share = \$routed \/ \$all$/.test(url.searchParams.get('calc') ?? ''));
+  await page.locator('[data-testid="explore-chart"][data-label="share"]').waitFor();
+  assert.equal(await by('explore-chart').count(), 1);
+  await by('summary').getByRole('button', { name: 'share' }).click();
+  await page.waitForURL((url) => url.searchParams.get('order') === 'share asc');
 });
 
 await step('compared, stacked, logarithmic', async () => {

@@ -90,7 +90,7 @@ fn question(mut query: Value, end: i64) -> ExploreQuestion {
     query["end_time"] = end.into();
     let specification = QuerySpecification::from_json(&query).unwrap();
     let query = HoneycombQuestion { with_other: false, ..HoneycombQuestion::new(specification, end) };
-    ExploreQuestion { query, narrowed: Vec::new(), with_sql: true, with_estimates: true }
+    ExploreQuestion { query, narrowed: Vec::new(), with_estimates: true }
 }
 
 /// The question as the page asks it: estimates, groups, series and the total.

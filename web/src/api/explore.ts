@@ -1,6 +1,6 @@
 // Questions of the Explore page: asked with the page's time range, answered in events, told as they come.
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { rangeFromParam } from '../lib/time';
+import { msFromNano, rangeFromParam } from '../lib/time';
 import { specificationOf, type Filter, type Question, type Scalar } from '../lib/question';
 import { ApiError } from './client';
 import type { Time } from './queries';
@@ -30,7 +30,6 @@ export interface Begin {
   end_unix_nano: string;
   first_step_unix_nano: string;
   step_ns: number;
-  sql: { summary?: string | null; series?: string | null };
 }
 
 export interface Group {
@@ -91,7 +90,7 @@ async function ask(path: string, body: unknown, signal: AbortSignal | undefined,
 /** What every question has in common: the specification, whose rows, and when. */
 function asked(question: Question, time: Time, now: number) {
   const { start, end } = rangeFromParam(time, now);
-  return { query: specificationOf(question), dataset: question.dataset ?? null, start: String(Math.floor(start)), end: String(Math.ceil(end)) };
+  return { query: specificationOf(question), dataset: question.dataset ?? null, start: String(Math.floor(start)), end: String(Math.ceil(end)), ...(question.narrowed ? { narrowed: question.narrowed } : {}) };
 }
 
 interface Failed {
@@ -150,17 +149,37 @@ async function* lines<E>(response: Response): AsyncGenerator<E> {
   if (rest.trim() !== '') yield JSON.parse(rest) as E;
 }
 
+export interface Statements {
+  summary?: string | null;
+  series?: string | null;
+}
+
+/** A question in SQL, over the time that its answer is of. */
+export const statements = (question: Question, begin: Begin | undefined) =>
+  queryOptions({
+    queryKey: ['explore', 'sql', question, begin?.start_unix_nano, begin?.end_unix_nano],
+    queryFn: async ({ signal }) => {
+      const [start, end] = [begin?.start_unix_nano, begin?.end_unix_nano].map((nano) => String(msFromNano(nano ?? '0')));
+      const response = await ask('/api/explore/sql', { query: specificationOf(question), dataset: question.dataset ?? null, start, end }, signal, 'application/json');
+      return (await response.json()) as Statements;
+    },
+    enabled: begin !== undefined,
+    placeholderData: keepPreviousData,
+    staleTime: Infinity,
+    retry: false,
+  });
+
 /** The most frequent values of a field that hold a text; calculated fields too. */
 export const fieldValues = (question: Question, field: string, text: string, time: Time) =>
   queryOptions({
     queryKey: ['explore', 'values', question.dataset, question.calculated, field, text, time],
     queryFn: async ({ signal }) => {
       const body = asked(
-        { ...question, calculations: [{ op: 'COUNT' }], filters: [{ column: field, op: 'exists' }, ...(text === '' ? [] : [{ column: field, op: 'contains', value: text }])], combination: 'AND', breakdowns: [field], havings: [], orders: [], limit: 20, granularity: undefined },
+        { ...question, calculations: [{ op: 'COUNT' }], formulas: [], filters: [{ column: field, op: 'exists' }, ...(text === '' ? [] : [{ column: field, op: 'contains', value: text }])], combination: 'AND', breakdowns: [field], havings: [], orders: [], limit: 20, granularity: undefined },
         time,
         Date.now(),
       );
-      const answer = (await (await ask('/api/explore/query', { ...body, series: false, total: false, other: false, sql: false, stream: false }, signal, 'application/json')).text()).trim();
+      const answer = (await (await ask('/api/explore/query', { ...body, series: false, total: false, other: false, stream: false }, signal, 'application/json')).text()).trim();
       return valuesIn(answer);
     },
     staleTime: 30_000,
@@ -231,12 +250,10 @@ export interface RowsAnswer {
 function narrowed(question: Question, selection: Selection | null, time: Time) {
   const body = asked(question, time, Date.now());
   if (!selection) return body;
-  const filters = [...(body.query.filters ?? []), ...selection.filters];
+  const filters = [...(question.narrowed ?? []), ...selection.filters];
   if (selection.column !== undefined && selection.low !== undefined) filters.push({ column: selection.column, op: '>=', value: selection.low });
   if (selection.column !== undefined && selection.high !== undefined) filters.push({ column: selection.column, op: '<', value: selection.high });
-  const own = { ...body.query };
-  if (filters.length > 0) own.filters = filters;
-  return { ...body, query: own, start: selection.start === undefined ? body.start : String(Math.floor(selection.start)), end: selection.end === undefined ? body.end : String(Math.ceil(selection.end)) };
+  return { ...body, narrowed: filters, start: selection.start === undefined ? body.start : String(Math.floor(selection.start)), end: selection.end === undefined ? body.end : String(Math.ceil(selection.end)) };
 }
 
 /** What a list of rows shows beside the fields that the question names. */
@@ -246,7 +263,7 @@ const COLUMNS_MAX = 100;
 /** Fields of one event that are looked up at most. */
 const DETAIL_MAX = 400;
 
-const fieldsOf = (question: Question) => [...question.breakdowns, ...question.filters.map((one) => one.column), ...question.calculations.flatMap((one) => one.column ?? [])].filter((name) => !name.startsWith('none.'));
+const fieldsOf = (question: Question) => [...question.breakdowns, ...question.filters.map((one) => one.column), ...question.calculations.flatMap((one) => [...(one.column === undefined ? [] : [one.column]), ...(one.filters ?? []).map((filter) => filter.column)])].filter((name) => !name.startsWith('none.'));
 
 export const rows = (question: Question, selection: Selection | null, time: Time, limit: number) =>
   queryOptions({

@@ -22,7 +22,7 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
 function messageOf(answer: unknown): string | undefined {
   const { error, type_detail: details } = (answer ?? {}) as { error?: string; type_detail?: { field?: string; description?: string }[] };
   const detail = details?.map((one) => one.description).filter(Boolean).join('; ');
-  return detail || error;
+  return detail || (typeof error === 'string' ? error : undefined);
 }
 
 export interface Field {
@@ -33,8 +33,8 @@ export interface Field {
   hidden: boolean;
 }
 
-export const fields = () =>
-  queryOptions({ queryKey: ['kept', 'fields'], queryFn: ({ signal }) => call<Field[]>('GET', `/1/columns/${ALL}`, undefined, signal), staleTime: 30_000 });
+export const fields = (dataset = ALL) =>
+  queryOptions({ queryKey: ['kept', 'fields', dataset], queryFn: ({ signal }) => call<Field[]>('GET', `/1/columns/${encodeURIComponent(dataset)}`, undefined, signal), staleTime: 30_000 });
 
 export const changeField = ({ id, key_name, type, description, hidden }: Field) => call<Field>('PUT', `/1/columns/${ALL}/${id}`, { key_name, type, description, hidden });
 
@@ -63,6 +63,8 @@ export interface Marker {
   message?: string;
   type?: string;
   url?: string;
+  /** Of its type. */
+  color?: string;
 }
 
 export const markers = () =>

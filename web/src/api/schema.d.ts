@@ -1814,6 +1814,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/explore/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The SQL that gives the rows of an answer. Of the question, `stream`, `total` and `other` do not matter. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ExploreQuery"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreSql"];
+                    };
+                };
+                400: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/explore/traces": {
         parameters: {
             query?: never;
@@ -5535,7 +5582,6 @@ export interface components {
             end_unix_nano: components["schemas"]["UnixNano"];
             /** @description Where the first step begins, which may be before the range does. */
             first_step_unix_nano: components["schemas"]["UnixNano"];
-            sql: components["schemas"]["ExploreSql"];
             start_unix_nano: components["schemas"]["UnixNano"];
             /** Format: int64 */
             step_ns: number;
@@ -5672,12 +5718,13 @@ export interface components {
             /** @description A service; all of them by default. */
             dataset?: string | null;
             end?: components["schemas"]["ExploreMoment"] | null;
+            /** @description Filters that hold beside the query's own, also where any of those may. */
+            narrowed?: Record<string, unknown>[];
             other?: boolean;
             /** @description A query specification: `calculations`, `filters`, `breakdowns`, `orders`, `havings`, `limit`, times and the rest. */
             query: Record<string, unknown>;
             /** @description Whether the answer has them; true by default. */
             series?: boolean;
-            sql?: boolean;
             start?: components["schemas"]["ExploreMoment"] | null;
             stream?: boolean;
             total?: boolean;
@@ -5695,6 +5742,8 @@ export interface components {
             end?: components["schemas"]["ExploreMoment"] | null;
             /** @description Rows told, 100 by default. */
             limit?: number | null;
+            /** @description Filters that hold beside the query's own, also where any of those may. */
+            narrowed?: Record<string, unknown>[];
             query: Record<string, unknown>;
             start?: components["schemas"]["ExploreMoment"] | null;
         };
@@ -5713,7 +5762,7 @@ export interface components {
             low?: number | null;
             start?: components["schemas"]["ExploreMoment"] | null;
         };
-        /** @description Statements that give the rows of an answer. */
+        /** @description Statements that give the rows of an answer; nothing where SQL has no words for them. */
         ExploreSql: {
             /** @description One row a step and group, with the time that the step begins at. */
             series?: string | null;
@@ -5749,6 +5798,8 @@ export interface components {
             group?: Record<string, unknown>;
             /** @description Traces told, 20 by default. */
             limit?: number | null;
+            /** @description Filters that hold beside the query's own, also where any of those may. */
+            narrowed?: Record<string, unknown>[];
             query: Record<string, unknown>;
             start?: components["schemas"]["ExploreMoment"] | null;
         };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Alarm, Trigger } from '../api/alerts';
 import type { Slo } from '../api/slos';
-import { alertRows, nanoText, originWords, sloCondition, triggerCondition } from './alerts';
+import { alertRows, namesOf, nanoText, originWords, sloCondition, triggerCondition } from './alerts';
 
 const trigger = { id: 't', name: 'slow', state: 'ok', dataset: '__all__', query: { calculations: [{ op: 'P95', column: 'duration_ms' }], breakdowns: ['http.route'] }, threshold: { op: '>', value: 500 }, frequency_seconds: 300, baseline: null, recipients: [], last_value: 12, last_error: null, last_evaluated_unix_nano: '1' } as unknown as Trigger;
 const alarm = { name: 'high', state: 'ALARM', condition: 'Latency > 5', state_since_unix_nano: '2', actions_enabled: true, actions: { alarm: ['a'], ok: ['a'], insufficient_data: [] } } as unknown as Alarm;
@@ -26,6 +26,8 @@ describe('alerts', () => {
   it('reads origins and moments', () => {
     expect(originWords('cloudwatch.alarm:High')).toBe('alarm High');
     expect(originWords('test')).toBe('test');
+    const names = namesOf([{ id: 't', name: 'slow' }], [{ name: 'Requests succeed', burn_alerts: [{ id: 'b' }] } as never], [{ id: 'r', name: '', target: 'ops@example.com' }]);
+    expect(['honeycomb.trigger:t', 'honeycomb.burn_alert:b', 'honeycomb.recipient:r', 'honeycomb.trigger:gone'].map((origin) => originWords(origin, names))).toEqual(['trigger slow', 'burn alert of Requests succeed', 'recipient ops@example.com', 'trigger gone']);
     expect(nanoText('17')).toBe('17');
     expect(nanoText(1700000000000000000)).toBe('1700000000000000000');
   });

@@ -30,15 +30,15 @@ const SLO: Readonly<Record<Slo['state'], AlertState>> = { exhausted: 'firing', w
 
 /** How figures of a trigger are written. */
 export function triggerFormat(trigger: Pick<Trigger, 'query' | 'baseline'>): (value: number) => string {
-  const calculation = questionOf(trigger.query).calculations[0];
-  return calculation && trigger.baseline?.type !== 'percentage' ? formatOf(calculation) : number;
+  const { calculations: [calculation], formulas } = questionOf(trigger.query);
+  return calculation && formulas.length === 0 && trigger.baseline?.type !== 'percentage' ? formatOf(calculation) : number;
 }
 
 /** `P95(duration_ms) > 500 ms by route, every 5 min` */
 export function triggerCondition(trigger: Pick<Trigger, 'query' | 'threshold' | 'frequency_seconds' | 'baseline' | 'dataset'>): string {
   const question = questionOf(trigger.query);
-  const what = question.calculations[0] ? label(question.calculations[0]) : 'COUNT';
-  const rest = titleOf({ ...question, calculations: [] }).replace(/^COUNT/, '');
+  const what = question.formulas[0]?.name ?? (question.calculations[0] ? label(question.calculations[0]) : 'COUNT');
+  const rest = titleOf({ ...question, calculations: [], formulas: [] }).replace(/^COUNT/, '');
   const { op, value } = trigger.threshold;
   const before = trigger.baseline ? ` ${trigger.baseline.type === 'percentage' ? '% ' : ''}against ${duration(trigger.baseline.offset_minutes * 60e9)} before` : '';
   const of = trigger.dataset === '__all__' ? '' : ` in ${trigger.dataset}`;
@@ -68,14 +68,23 @@ export function alertRows(triggers: readonly Trigger[], alarms: readonly Alarm[]
   return rows.sort((a, b) => RANK[a.state] - RANK[b.state] || a.name.localeCompare(b.name));
 }
 
+/** What is called how, by its id: triggers, the objectives of burn alerts, recipients. */
+export function namesOf(triggers: readonly Pick<Trigger, 'id' | 'name'>[], slos: readonly Pick<Slo, 'name' | 'burn_alerts'>[], recipients: readonly { id: string; name?: string | null; target: string }[]): Map<string, string> {
+  return new Map([
+    ...triggers.map((one) => [one.id, one.name] as const),
+    ...slos.flatMap((one) => one.burn_alerts.map((alert) => [alert.id, `of ${one.name}`] as const)),
+    ...recipients.map((one) => [one.id, one.name || one.target] as const),
+  ]);
+}
+
 /** A moment that may come as a number of nanoseconds or its text. */
 export const nanoText = (nano: number | string): string => (typeof nano === 'number' ? BigInt(Math.round(nano)).toString() : nano);
 
-/** Where a delivery came from, in words. */
-export function originWords(origin: string): string {
+/** Where a delivery came from, in words; `names` of ids that are known. */
+export function originWords(origin: string, names: ReadonlyMap<string, string> = new Map()): string {
   const at = origin.indexOf(':');
   const id = origin.slice(at + 1);
   const kind = at < 0 ? origin : origin.slice(0, at);
   const words: Readonly<Record<string, string>> = { 'cloudwatch.alarm': 'alarm', 'honeycomb.trigger': 'trigger', 'honeycomb.triggers': 'trigger', 'honeycomb.burn_alert': 'burn alert', 'honeycomb.burn_alerts': 'burn alert', 'honeycomb.recipient': 'recipient', 'rollbar.rule': 'rule', test: 'test' };
-  return at < 0 ? (words[kind] ?? kind) : `${words[kind] ?? kind} ${id}`;
+  return at < 0 ? (words[kind] ?? kind) : `${words[kind] ?? kind} ${names.get(id) ?? id}`;
 }

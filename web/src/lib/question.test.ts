@@ -1,6 +1,6 @@
 // The clauses of a question, read and written; each case is data.
 import { describe, expect, test } from 'vitest';
-import { cut, EMPTY, filterText, filtersOfGroup, havingText, orderText, questionFrom, questionOf, readCalculation, readFilter, readHaving, readOrder, searchFrom, specificationOf, timeOf, titleOf, wantedAt, withBounds, withFilter, type Question } from './question';
+import { cut, EMPTY, filterText, filtersOfGroup, havingText, orderText, questionFrom, questionOf, readCalculation, readFilter, readHaving, readOrder, readShown, searchFrom, shownText, specificationOf, timeOf, titleOf, wantedAt, withBounds, withFilter, type Question } from './question';
 
 const okOf = <T>(read: { ok: T } | { error: string }) => ('ok' in read ? read.ok : read.error);
 
@@ -13,7 +13,14 @@ describe('clauses', () => {
     ['P95', 'P95 needs a field: P95(duration_ms)'],
     ['COUNT(x)', 'COUNT takes no field'],
     ['MEDIAN(x)', 'MEDIAN is no calculation; try COUNT, AVG, P95 or HEATMAP'],
-    ['COUNT COUNT', 'nothing is expected after COUNT'],
+    ['COUNT COUNT', 'where or as is expected after COUNT'],
+    ['count_datapoints', { op: 'COUNT_DATAPOINTS' }],
+    ['COUNT as all', { op: 'COUNT', name: 'all' }],
+    ['COUNT where error = true', { op: 'COUNT', filters: [{ column: 'error', op: '=', value: true }] }],
+    ['P95(duration_ms) where a in (1, 2) or b exists as "slow one"', { op: 'P95', column: 'duration_ms', name: 'slow one', filters: [{ column: 'a', op: 'in', value: [1, 2] }, { column: 'b', op: 'exists' }], combination: 'OR' }],
+    ['COUNT where', 'a filter is expected after where'],
+    ['COUNT where a', 'a comparison is expected after a: = != > < contains starts-with exists in'],
+    ['COUNT where a in (1', 'a closing parenthesis is expected'],
   ])('%s', (text, expected) => expect(okOf(readCalculation(text))).toEqual(expected));
 
   test.each([
@@ -39,6 +46,17 @@ describe('clauses', () => {
     ['a exists 1', 'exists takes no value'],
     ['a in ()', 'in needs values: in (a, b)'],
   ])('%s cannot be read', (text, error) => expect(okOf(readFilter(text))).toBe(error));
+
+  test.each([
+    ['COUNT where error = true as bad', 'COUNT where error = true as bad'],
+    ['share=$bad / $all * 100', 'share = $bad / $all * 100'],
+    ['"a share" = IF($bad, 1)', '"a share" = IF($bad, 1)'],
+    ['share =', 'an expression is expected: share = $bad / $all * 100'],
+    ['share = IF($bad', 'a closing parenthesis is expected'],
+  ])('shown: %s', (text, expected) => {
+    const read = readShown(text);
+    expect('ok' in read ? shownText(read.ok) : read.error).toBe(expected);
+  });
 
   test('having and order', () => {
     const having = okOf(readHaving('P95(duration_ms) > 100'));
@@ -79,6 +97,20 @@ test('a question survives its address and its specification', () => {
   expect(questionOf(specification, 'api')).toEqual(question);
 });
 
+test('formulas, names and filters of calculations survive too', () => {
+  const bad = { op: 'COUNT', name: 'bad', filters: [{ column: 'error', op: '=', value: true }, { column: 'http.status', op: '>=', value: 500 }], combination: 'OR' as const };
+  const slow = { op: 'COUNT', filters: [{ column: 'duration_ms', op: '>', value: 100 }] };
+  const asked: Question = { ...EMPTY, calculations: [bad, slow, { op: 'COUNT', name: 'all' }], formulas: [{ name: 'share', expression: '$bad / $all' }], breakdowns: ['name'], orders: [{ by: 'share', descending: true }] };
+  expect(questionFrom(searchFrom(asked))).toEqual(asked);
+  expect(questionOf(specificationOf(asked))).toEqual(asked);
+  expect(specificationOf(asked)).toMatchObject({
+    calculations: [{ name: 'bad', filter_combination: 'OR' }, { name: 'COUNT where duration_ms > 100' }, { name: 'all' }],
+    formulas: [{ name: 'share', expression: '$bad / $all' }],
+    orders: [{ column: 'share', order: 'descending' }],
+  });
+  expect(titleOf(asked)).toBe('share by name');
+});
+
 test('what is calculated no more orders nothing', () => {
   expect(specificationOf({ ...question, calculations: [] })).toMatchObject({ calculations: [{ op: 'COUNT' }] });
   expect(specificationOf({ ...question, calculations: [] }).orders).toBeUndefined();
@@ -103,6 +135,14 @@ describe('completion', () => {
     ['calc', 'P9', { what: 'operation', prefix: 'P9', start: 0, end: 2 }],
     ['calc', 'P95(dur', { what: 'number-field', prefix: 'dur', start: 4, end: 7 }],
     ['calc', 'P95(', { what: 'number-field', prefix: '', start: 4 }],
+    ['calc', 'COUNT ', { what: 'more', prefix: '' }],
+    ['calc', 'P95(x) wh', { what: 'more', prefix: 'wh', start: 7 }],
+    ['calc', 'COUNT where ', { what: 'field' }],
+    ['calc', 'COUNT where a = 1 and http.ro', { what: 'field', prefix: 'http.ro', start: 22, end: 29 }],
+    ['calc', 'COUNT where http.route =', { what: 'value', field: 'http.route', start: 24 }],
+    ['calc', 'COUNT where a = 1 ', { what: 'more' }],
+    ['calc', 'COUNT as ', { what: 'nothing' }],
+    ['calc', 'share = $b', { what: 'named', prefix: '$b', start: 8 }],
     ['where', 'http.ro', { what: 'field', prefix: 'http.ro' }],
     ['where', 'http.route ', { what: 'operator', field: 'http.route' }],
     ['where', 'http.route =', { what: 'value', field: 'http.route', operator: '=', prefix: '', start: 12 }],

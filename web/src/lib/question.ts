@@ -6,6 +6,11 @@ export type Scalar = string | number | boolean;
 export interface Calculation {
   op: string;
   column?: string;
+  /** What formulas and the answer call it. */
+  name?: string;
+  /** Of which events, beside the question's own filters. */
+  filters?: Filter[];
+  combination?: 'AND' | 'OR';
 }
 
 export interface Filter {
@@ -33,6 +38,8 @@ export interface Named {
 
 export interface Question {
   calculations: Calculation[];
+  /** Over calculations that have names; where there are any, they are the answer. */
+  formulas: Named[];
   filters: Filter[];
   combination: 'AND' | 'OR';
   breakdowns: string[];
@@ -45,13 +52,17 @@ export interface Question {
   compare?: number;
   calculated: Named[];
   dataset?: string;
+  /** Hold beside the filters, also where any of those may; no part of the address. */
+  narrowed?: Filter[];
 }
 
-export const EMPTY: Question = { calculations: [], filters: [], combination: 'AND', breakdowns: [], havings: [], orders: [], calculated: [] };
+export const EMPTY: Question = { calculations: [], formulas: [], filters: [], combination: 'AND', breakdowns: [], havings: [], orders: [], calculated: [] };
 
 interface Operation {
   name: string;
   takes: boolean;
+  /** May do without the field that it takes. */
+  may?: boolean;
   help: string;
 }
 
@@ -83,6 +94,8 @@ export const OPERATIONS: readonly Operation[] = [
   percentile('P80', '80%'),
   percentile('P90', '90%'),
   percentile('P999', '99.9%'),
+  { name: 'COUNT_DATAPOINTS', takes: true, may: true, help: 'points, of metrics datasets' },
+  { name: 'HISTOGRAM_COUNT', takes: true, help: 'values a histogram counted, of metrics datasets' },
 ];
 
 interface Operator {
@@ -131,7 +144,7 @@ function plain(word: Word): string {
 }
 
 const quote = (text: string) => `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"')}"`;
-const RESERVED = /^(and|or|asc|desc|true|false)$/i;
+const RESERVED = /^(and|or|as|where|asc|desc|true|false)$/i;
 const OPERATOR_NAMES = new Set(OPERATORS.map((one) => one.name));
 
 /** A name as it stands in a clause: bare where it can be. */
@@ -158,12 +171,17 @@ function valueOf(word: Word): Scalar {
 export type Read<T> = { ok: T } | { error: string };
 const fail = (error: string): { error: string } => ({ error });
 
-export function calculationText({ op, column }: Calculation): string {
-  return column === undefined ? op : `${op}(${nameText(column)})`;
+export function calculationText({ op, column, name, filters = [], combination = 'AND' }: Calculation): string {
+  const bare = column === undefined ? op : `${op}(${nameText(column)})`;
+  const where = filters.length > 0 ? ` where ${filters.map(filterText).join(` ${combination} `)}` : '';
+  return `${bare}${where}${name === undefined ? '' : ` as ${nameText(name)}`}`;
 }
 
 /** How answers name it. */
-export function label({ op, column }: Calculation): string {
+export function label(calculation: Calculation): string {
+  const { op, column, name, filters = [] } = calculation;
+  if (name !== undefined) return name;
+  if (filters.length > 0) return calculationText(calculation);
   return column === undefined ? op : `${op}(${column})`;
 }
 
@@ -174,7 +192,7 @@ function calculationAt(words: readonly Word[], from: number): Read<{ calculation
   const operation = OPERATIONS.find((one) => one.name === name);
   if (!operation) return fail(`${first.text} is no calculation; try COUNT, AVG, P95 or HEATMAP`);
   if (words[from + 1]?.text !== '(') {
-    if (operation.takes) return fail(`${name} needs a field: ${name}(duration_ms)`);
+    if (operation.takes && !operation.may) return fail(`${name} needs a field: ${name}(duration_ms)`);
     return { ok: { calculation: { op: name }, next: from + 1 } };
   }
   if (!operation.takes) {
@@ -192,8 +210,41 @@ export function readCalculation(text: string): Read<Calculation> {
   const words = wordsOf(text);
   const read = calculationAt(words, 0);
   if ('error' in read) return read;
-  const rest = words[read.ok.next];
-  return rest ? fail(`nothing is expected after ${calculationText(read.ok.calculation)}`) : { ok: read.ok.calculation };
+  const { calculation, next } = read.ok;
+  const [as, name] = words.length - next > 1 ? words.slice(-2) : [];
+  const named = as && name && isWord(as, 'as') && (name.quoted || !/^[(),]$/.test(name.text)) ? { name: plain(name) } : {};
+  const rest = words.slice(next, 'name' in named ? -2 : undefined);
+  const [where] = rest;
+  if (!where) return { ok: { ...calculation, ...named } };
+  if (!isWord(where, 'where')) return fail(`where or as is expected after ${calculationText(calculation)}`);
+  if (!isBalanced(rest)) return fail('a closing parenthesis is expected');
+  const parts = cut(text.slice(where.end, 'name' in named ? as?.start : undefined), 'word').map(readFilter);
+  const wrong = parts.find((part) => 'error' in part) ?? (parts.length === 0 ? fail('a filter is expected after where') : undefined);
+  if (wrong && 'error' in wrong) return wrong;
+  const filters = parts.flatMap((part) => ('ok' in part ? [part.ok] : []));
+  return { ok: { ...calculation, ...named, filters, ...(rest.some((word) => isWord(word, 'or')) ? { combination: 'OR' as const } : {}) } };
+}
+
+const isWord = (word: Word, text: string) => !word.quoted && word.text.toLowerCase() === text;
+const isBalanced = (words: readonly Word[]) => words.filter((word) => word.text === '(').length === words.filter((word) => word.text === ')').length;
+
+/** What is shown: a calculation, or a formula over those that have names. */
+export type Shown = Calculation | Named;
+
+export const shownText = (one: Shown): string => ('op' in one ? calculationText(one) : `${nameText(one.name)} = ${one.expression}`);
+export const shownOf = ({ calculations, formulas }: Pick<Question, 'calculations' | 'formulas'>): Shown[] => [...calculations, ...formulas];
+export function withShown<T extends object>(question: T, shown: readonly Shown[]): T & Pick<Question, 'calculations' | 'formulas'> {
+  return { ...question, calculations: shown.filter((one) => 'op' in one), formulas: shown.filter((one): one is Named => !('op' in one)) };
+}
+
+/** `COUNT where error = true as bad`, or `share = $bad / $all`. */
+export function readShown(text: string): Read<Shown> {
+  const words = wordsOf(text);
+  const [name, sign] = words;
+  if (!name || sign?.text !== '=') return readCalculation(text);
+  const expression = text.slice(sign.end).trim();
+  if (expression === '') return fail(`an expression is expected: ${name.text} = $bad / $all * 100`);
+  return isBalanced(words) ? { ok: { name: plain(name), expression } } : fail('a closing parenthesis is expected');
 }
 
 export function filterText({ column, op, value }: Filter): string {
@@ -322,7 +373,7 @@ export function questionFrom(search: QuestionSearch): Question {
   const where = search.where ?? '';
   const joined = wordsOf(where).find((word) => !word.quoted && /^(and|or)$/i.test(word.text));
   return {
-    calculations: all(cut(search.calc ?? '', 'comma'), readCalculation),
+    ...withShown({}, all(cut(search.calc ?? '', 'comma'), readShown)),
     filters: all(cut(where, 'word'), readFilter),
     combination: joined?.text.toLowerCase() === 'or' ? 'OR' : 'AND',
     breakdowns: all(cut(search.by ?? '', 'comma'), readName),
@@ -340,7 +391,7 @@ const orNothing = (text: string) => (text === '' ? undefined : text);
 
 export function searchFrom(question: Question): QuestionSearch {
   return {
-    calc: orNothing(question.calculations.map(calculationText).join(', ')),
+    calc: orNothing(shownOf(question).map(shownText).join(', ')),
     where: orNothing(question.filters.map(filterText).join(` ${question.combination} `)),
     by: orNothing(question.breakdowns.map(nameText).join(', ')),
     having: orNothing(question.havings.map(havingText).join(' AND ')),
@@ -355,9 +406,16 @@ export function searchFrom(question: Question): QuestionSearch {
 
 // The specification
 
+interface FilterSpecification {
+  column: string;
+  op: string;
+  value?: unknown;
+}
+
 export interface Specification {
-  calculations?: { op: string; column?: string | null; name?: string | null }[];
-  filters?: { column: string; op: string; value?: unknown }[];
+  calculations?: { op: string; column?: string | null; name?: string | null; filters?: FilterSpecification[] | null; filter_combination?: string | null }[];
+  formulas?: Named[];
+  filters?: FilterSpecification[];
   filter_combination?: string;
   breakdowns?: string[];
   havings?: { calculate_op: string; column?: string | null; op: string; value: number }[];
@@ -372,9 +430,22 @@ export interface Specification {
   [other: string]: unknown;
 }
 
+/** One with filters has a name, if only its own text. */
+function calculationSpecification(calculation: Calculation) {
+  const { op, column, name, filters = [], combination } = calculation;
+  return {
+    op,
+    ...(column === undefined ? {} : { column }),
+    ...(name === undefined && filters.length === 0 ? {} : { name: label(calculation) }),
+    ...(filters.length === 0 ? {} : { filters: filters.map((one) => ({ ...one })) }),
+    ...(filters.length > 1 && combination === 'OR' ? { filter_combination: combination } : {}),
+  };
+}
+
 /** The question without its time, which the page's range gives. */
 export function specificationOf(question: Question): Specification {
-  const out: Specification = { calculations: question.calculations.length > 0 ? question.calculations.map((one) => ({ ...one })) : [{ op: 'COUNT' }] };
+  const out: Specification = { calculations: question.calculations.length > 0 ? question.calculations.map(calculationSpecification) : [{ op: 'COUNT' }] };
+  if (question.formulas.length > 0) out.formulas = question.formulas.map((one) => ({ ...one }));
   if (question.filters.length > 0) out.filters = question.filters.map((one) => ({ ...one }));
   if (question.filters.length > 1) out.filter_combination = question.combination;
   if (question.breakdowns.length > 0) out.breakdowns = [...question.breakdowns];
@@ -382,7 +453,8 @@ export function specificationOf(question: Question): Specification {
   const known = (one: Calculation) => (out.calculations ?? []).some((other) => other.op === one.op && (other.column ?? undefined) === one.column);
   const havings = question.havings.filter((one) => known(one.calculation));
   if (havings.length > 0) out.havings = havings.map(({ calculation, op, value }) => ({ calculate_op: calculation.op, ...(calculation.column === undefined ? {} : { column: calculation.column }), op, value }));
-  const orders = question.orders.filter((one) => (typeof one.by === 'string' ? question.breakdowns.includes(one.by) : known(one.by) && one.by.op !== 'HEATMAP'));
+  const names = [...question.breakdowns, ...shownOf(question).map((one) => ('op' in one ? label(one) : one.name))];
+  const orders = question.orders.filter((one) => (typeof one.by === 'string' ? names.includes(one.by) : known(one.by) && one.by.op !== 'HEATMAP'));
   if (orders.length > 0) {
     out.orders = orders.map(({ by, descending }) => ({ ...(typeof by === 'string' ? { column: by } : by), order: descending ? 'descending' : 'ascending' }));
   }
@@ -395,9 +467,15 @@ export function specificationOf(question: Question): Specification {
 /** A kept specification as a question; what the page cannot say is left out. */
 export function questionOf(specification: Specification, dataset?: string): Question {
   const calculation = (op: string, column?: string | null): Calculation => (column ? { op, column } : { op });
+  const filterOf = ({ column, op, value }: FilterSpecification): Filter => (value === undefined || value === null ? { column, op } : { column, op, value: value as Scalar | Scalar[] });
+  const calculated = (specification.calculations ?? []).map(({ op, column, name, filters, filter_combination: combination }): Calculation => {
+    const one = { ...calculation(op, column), ...(filters?.length ? { filters: filters.map(filterOf) } : {}), ...(combination === 'OR' ? { combination: 'OR' as const } : {}) };
+    return name && name !== label(one) ? { ...one, name } : one;
+  });
   return {
-    calculations: (specification.calculations ?? []).map(({ op, column }) => calculation(op, column)),
-    filters: (specification.filters ?? []).map(({ column, op, value }) => (value === undefined || value === null ? { column, op } : { column, op, value: value as Scalar | Scalar[] })),
+    calculations: calculated,
+    formulas: specification.formulas ?? [],
+    filters: (specification.filters ?? []).map(filterOf),
     combination: specification.filter_combination === 'OR' ? 'OR' : 'AND',
     breakdowns: specification.breakdowns ?? [],
     havings: (specification.havings ?? []).map(({ calculate_op, column, op, value }) => ({ calculation: calculation(calculate_op, column), op, value })),
@@ -423,6 +501,9 @@ export function timeOf(specification: Specification): string | undefined {
 }
 
 // Changes
+
+/** Whether any of several filters may hold, so that another one would widen what is asked. */
+export const isEither = ({ combination, filters }: Question) => combination === 'OR' && filters.length > 1;
 
 const same = (a: Filter, b: Filter) => JSON.stringify([a.column, a.op, a.value]) === JSON.stringify([b.column, b.op, b.value]);
 const OPPOSITE: Record<string, string> = { '=': '!=', '!=': '=', exists: 'does-not-exist', 'does-not-exist': 'exists' };
@@ -458,7 +539,8 @@ export function filtersOfGroup(breakdowns: readonly string[], cells: Readonly<Re
 
 /** A name for history, tabs and boards, when nobody gave one. */
 export function titleOf(question: Question): string {
-  const calculated = question.calculations.length > 0 ? question.calculations.map(label).join(', ') : 'COUNT';
+  const shown = question.formulas.length > 0 ? question.formulas.map((one) => one.name) : question.calculations.map(label);
+  const calculated = shown.length > 0 ? shown.join(', ') : 'COUNT';
   const by = question.breakdowns.length > 0 ? ` by ${question.breakdowns.join(', ')}` : '';
   const where = question.filters.length > 0 ? ` where ${question.filters.map(filterText).join(question.combination === 'OR' ? ' or ' : ', ')}` : '';
   return `${calculated}${by}${where}`;
@@ -469,7 +551,7 @@ export function titleOf(question: Question): string {
 export type Clause = 'calc' | 'where' | 'by' | 'having' | 'order';
 
 export interface Wanted {
-  what: 'operation' | 'field' | 'number-field' | 'operator' | 'comparison' | 'value' | 'calculation' | 'order' | 'direction' | 'nothing';
+  what: 'operation' | 'field' | 'number-field' | 'operator' | 'comparison' | 'value' | 'calculation' | 'more' | 'named' | 'order' | 'direction' | 'nothing';
   /** The field whose values are wanted. */
   field?: string;
   operator?: string;
@@ -491,8 +573,18 @@ export function wantedAt(clause: Clause, text: string, caret: number): Wanted {
   if (clause === 'calc') {
     if (!first) return found('operation');
     const op = first.text.toUpperCase();
+    if (second?.text === '=') return found(current?.text.startsWith('$') ? 'named' : 'nothing');
     if (second?.text === '(' && before.length === 2) return found(op === 'COUNT_DISTINCT' ? 'field' : 'number-field');
-    return found('nothing');
+    const done = calculationAt(before, 0);
+    if ('error' in done) return found('nothing');
+    const rest = before.slice(done.ok.next);
+    const [where] = rest;
+    if (!where) return found('more');
+    if (!isWord(where, 'where') || rest.some((word) => isWord(word, 'as'))) return found('nothing');
+    const from = rest.findLast((word) => isWord(word, 'where') || isWord(word, 'and') || isWord(word, 'or'))?.end ?? where.end;
+    const filter = wantedAt('where', text.slice(from), caret - from);
+    if (filter.what === 'nothing') return found('more');
+    return { ...filter, start: filter.start + from, end: filter.end + from };
   }
   if (clause === 'where') {
     if (!first) return found('field');

@@ -21,8 +21,8 @@ export function duration(ns: number): string {
   return parts(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
 }
 
-/** A duration on an axis, where it is round: `10 s`, not `10.0 s`. */
-export const durationTick = (ns: number): string => duration(ns).replace(/\.0+(?=\u00a0)/, '');
+/** A duration on an axis, where it is round: `10 s`, not `10.0 s`; `1.5 s`, not `1.50 s`. */
+export const durationTick = (ns: number): string => duration(ns).replace(/(?:\.0+|(\.\d*[1-9])0+)(?=\u00a0)/, '$1');
 
 const small = (value: number) => (value < 9.95 ? value.toFixed(1).replace(/\.0$/, '') : String(Math.round(value)));
 const parts = (a: number, unitA: string, b: number, unitB: string) =>

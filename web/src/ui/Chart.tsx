@@ -1,6 +1,7 @@
 // Series over time, drawn by uPlot: bars (stacked) or lines, markers on the axis, a drag across it zooms. uPlot comes in
 // a chunk of its own, fetched when the first chart is shown; the space is kept meanwhile.
 import { lazy, Suspense } from 'react';
+import type { Marker } from './plotParts';
 import styles from './Chart.module.css';
 
 export interface ChartSeries {
@@ -19,7 +20,7 @@ export interface ChartProps {
   kind: 'bars' | 'lines';
   height?: number;
   format: (value: number) => string;
-  markers?: { ms: number; label: string }[];
+  markers?: Marker[];
   onSelect?: (range: { start: number; end: number }) => void;
 }
 

@@ -2,10 +2,10 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { axisLabel, localTime } from '../lib/time';
+import { localTime } from '../lib/time';
 import type { ChartProps } from './Chart';
 import styles from './Chart.module.css';
-import { WHOLE_STEPS, alone, drawMarkers, escape, stack } from './plotParts';
+import { WHOLE_STEPS, alone, drawMarkers, escape, stack, timeLabels } from './plotParts';
 import { resolveColour, useThemeKey } from './theme';
 
 const DRAG_LEAST_PX = 5;
@@ -49,7 +49,7 @@ export default function ChartPlot(props: ChartProps & { height: number }) {
         y: { range: () => [0, highest > 0 ? highest * 1.08 : 1] },
       },
       axes: [
-        { stroke: ink, font, size: 24, gap: 4, grid: { show: false }, ticks: { stroke: line, size: 4, width: 1 }, values: (_, splits) => splits.map((ms) => axisLabel(ms, end - start)) },
+        { stroke: ink, font, size: 24, gap: 4, grid: { show: false }, ticks: { stroke: line, size: 4, width: 1 }, values: (plot, splits) => timeLabels(plot, splits, start, end, 52, 16) },
         { stroke: ink, font, size: 52, gap: 6, space: 24, ...(kind === 'bars' ? { incrs: WHOLE_STEPS } : {}), grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === 0 ? '0' : highest > 0 ? latest.current.format(value).replace(/\.0+(?=\u00a0)/, '') : '')) },
       ],
       series: [

@@ -6,6 +6,7 @@ import { boxOf, cellsOf, cellUnder, shareOf, ticksOf, type Bucket, type ValueBox
 import { axisLabel, localTime, timeTicks } from '../lib/time';
 import { count } from '../lib/units';
 import styles from './Heatmap.module.css';
+import type { Marker } from './plotParts';
 import { resolveColour, useThemeKey } from './theme';
 import { useWidth } from './useWidth';
 
@@ -26,7 +27,7 @@ interface Props {
   format: (value: number) => string;
   tick: (value: number) => string;
   chosen?: HeatChosen | null;
-  markers?: { ms: number; label: string }[];
+  markers?: Marker[];
   onSelect: (chosen: HeatChosen) => void;
   /** A click on a cell, and where on the screen. */
   onPoint?: (cell: Required<HeatChosen>, at: { x: number; y: number }) => void;
@@ -186,11 +187,9 @@ export function HeatChart({ label, start, step, series, scale, height = 150, for
         >
           {heat.cells.length > 0 && ticks.map((value) => <i key={value} className={styles.line} style={{ bottom: `${shareOf(value, heat) * 100}%` }} />)}
           <canvas ref={canvas} className={styles.canvas} />
-          {markers
-            ?.filter(({ ms }) => ms >= start && ms <= end)
-            .map((marker) => (
-              <i key={`${marker.ms} ${marker.label}`} className={styles.marker} style={{ left: ((marker.ms - start) / (end - start)) * width }} title={marker.label} />
-            ))}
+          {markers?.map((marker) => (
+            <MarkerLine key={`${marker.ms} ${marker.label}`} marker={marker} start={start} end={end} width={width} />
+          ))}
           {heat.cells.length === 0 && <span className={styles.nothing}>no values</span>}
           {chosen && !dragged && heat.cells.length > 0 && <i className={styles.box} data-kept="" style={placeOf(chosen)} />}
           {dragged && <i className={styles.box} style={placeOf(dragged)} />}
@@ -211,6 +210,18 @@ export function HeatChart({ label, start, step, series, scale, height = 150, for
         ))}
       </div>
     </div>
+  );
+}
+
+function MarkerLine({ marker, start, end, width }: { marker: Marker; start: number; end: number; width: number }) {
+  const x = (ms: number) => ((Math.min(end, Math.max(start, ms)) - start) / (end - start)) * width;
+  const colour = marker.colour ? ({ '--marker': marker.colour } as React.CSSProperties) : {};
+  const until = marker.end;
+  return (
+    <>
+      {until !== undefined && until >= start && marker.ms <= end && <i className={styles.window} style={{ ...colour, left: x(marker.ms), width: Math.max(1, x(until) - x(marker.ms)) }} />}
+      {marker.ms >= start && marker.ms <= end && <i className={styles.marker} style={{ ...colour, left: x(marker.ms) }} title={marker.label} />}
+    </>
   );
 }
 

@@ -1,6 +1,7 @@
 // Many series over time: lines or stacked areas, an earlier period dashed beneath, a logarithmic scale where wanted, and
 // a range that stays chosen. Drawn by uPlot, which is fetched when the first chart is shown.
 import { lazy, Suspense } from 'react';
+import type { Marker } from './plotParts';
 import styles from './Chart.module.css';
 
 export interface SeriesTold {
@@ -21,7 +22,7 @@ export interface SeriesChartProps {
   height?: number;
   format: (value: number) => string;
   tick: (value: number) => string;
-  markers?: { ms: number; label: string }[];
+  markers?: Marker[];
   chosen?: { start: number; end: number } | null;
   /** The series that is looked at; the others step back. */
   focus?: number | null;

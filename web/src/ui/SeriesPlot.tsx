@@ -2,9 +2,9 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { axisLabel, localTime } from '../lib/time';
+import { localTime } from '../lib/time';
 import styles from './Chart.module.css';
-import { alone, drawMarkers, escape, stack, WHOLE_STEPS } from './plotParts';
+import { alone, drawMarkers, escape, stack, timeLabels, WHOLE_STEPS } from './plotParts';
 import type { SeriesChartProps } from './SeriesChart';
 import { resolveColour, useThemeKey } from './theme';
 
@@ -64,7 +64,7 @@ export default function SeriesPlot(props: SeriesChartProps & { height: number })
         y: logarithmic && highest > 0 ? { distr: 3, range: () => [10 ** Math.floor(Math.log10(lowest > 0 ? lowest : highest / 1000)), 10 ** Math.ceil(Math.log10(highest * 1.001))] } : { range: () => [lowest < 0 ? lowest * 1.08 : 0, highest > 0 ? highest * 1.08 : lowest < 0 ? 0 : 1] },
       },
       axes: [
-        { stroke: ink, font, size: 22, gap: 3, grid: { show: false }, ticks: { stroke: line, size: 4, width: 1 }, values: (_, splits) => splits.map((ms) => axisLabel(ms, end - start)) },
+        { stroke: ink, font, size: 22, gap: 3, grid: { show: false }, ticks: { stroke: line, size: 4, width: 1 }, values: (plot, splits) => timeLabels(plot, splits, start, end, 52, 12) },
         { stroke: ink, font, size: 52, gap: 6, space: 26, ...(!logarithmic && all.every(Number.isInteger) ? { incrs: WHOLE_STEPS } : {}), grid: { stroke: line, width: 1 }, ticks: { show: false }, values: (_, splits) => splits.map((value) => (value === null ? '' : value === 0 ? '0' : highest > 0 || lowest < 0 ? latest.current.tick(value) : '')) },
       ],
       series: [

@@ -37,12 +37,15 @@ interface FailureLike {
 /** An error, with a caret below the place in the query where there is one. */
 export function Failure({ error, query, onRetry, title = 'This did not work' }: { error: FailureLike; query?: string; onRetry?: () => void; title?: string }) {
   const at = error.position;
+  // What follows the first line points into it, letter below letter.
+  const [says, ...drawn] = error.message.split('\n');
   return (
     <div className={`${styles.state} ${styles.fault}`} role="alert" data-testid="failure">
       <h2>
         <Icon name="alert" /> {title}
       </h2>
-      <p className={styles.told}>{error.message}</p>
+      <p className={styles.told}>{says}</p>
+      {drawn.length > 0 && <pre className={styles.query}>{drawn.join('\n')}</pre>}
       {query && at !== null && at !== undefined && (
         <pre className={styles.query}>
           {query}

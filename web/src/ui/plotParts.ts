@@ -1,5 +1,6 @@
 // What drawings by uPlot share: sums of series, points that stand alone, markers above the plot.
 import type uPlot from 'uplot';
+import { axisLabel } from '../lib/time';
 
 /** Values without a neighbour, which no line would show. */
 export function alone(plot: uPlot, series: number): number[] {
@@ -17,23 +18,41 @@ export function stack(values: (number | null | undefined)[][]): number[][] {
   return out;
 }
 
-export function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[], start: number, end: number, colour: string, font: string) {
+/** What happened at a moment, or went on until an end. */
+export interface Marker {
+  ms: number;
+  end?: number;
+  label: string;
+  colour?: string;
+}
+
+/** How strongly the time that something went on is tinted. */
+const WINDOW_ALPHA = 0.12;
+
+export function drawMarkers(plot: uPlot, markers: Marker[], start: number, end: number, colour: string, font: string) {
   const { ctx, bbox } = plot;
   const scale = devicePixelRatio;
   ctx.save();
-  ctx.strokeStyle = colour;
-  ctx.fillStyle = colour;
   ctx.lineWidth = scale;
   ctx.font = font.replace('11px', `${10 * scale}px`);
   ctx.textBaseline = 'middle';
   ctx.textAlign = 'left';
+  for (const marker of markers) {
+    if (marker.end === undefined || marker.end < start || marker.ms > end) continue;
+    const [from, to] = [Math.max(marker.ms, start), Math.min(marker.end, end)].map((ms) => plot.valToPos(ms, 'x', true)) as [number, number];
+    ctx.globalAlpha = WINDOW_ALPHA;
+    ctx.fillStyle = marker.colour ?? colour;
+    ctx.fillRect(from, bbox.top, Math.max(1, to - from), bbox.height);
+    ctx.globalAlpha = 1;
+  }
   const shown = markers.filter((marker) => marker.ms >= start && marker.ms <= end).sort((a, b) => a.ms - b.ms);
-  const place = (marker: { ms: number }) => Math.round(plot.valToPos(marker.ms, 'x', true));
-  const widthOf = (marker: { label: string }) => ctx.measureText(marker.label).width;
+  const place = (marker: Marker) => Math.round(plot.valToPos(marker.ms, 'x', true));
+  const widthOf = (marker: Marker) => ctx.measureText(marker.label).width;
   /** Whether a label has no room to the right and stands to the left of its mark. */
-  const turned = (marker: { ms: number; label: string }) => place(marker) + widthOf(marker) + 8 * scale > bbox.left + bbox.width;
+  const turned = (marker: Marker) => place(marker) + widthOf(marker) + 8 * scale > bbox.left + bbox.width;
   shown.forEach((marker, i) => {
     const x = place(marker);
+    ctx.strokeStyle = ctx.fillStyle = marker.colour ?? colour;
     ctx.setLineDash([3 * scale, 3 * scale]);
     ctx.beginPath();
     ctx.moveTo(x, bbox.top - 2 * scale);
@@ -54,6 +73,18 @@ export function drawMarkers(plot: uPlot, markers: { ms: number; label: string }[
     ctx.fillText(marker.label, right ? x - width - 7 * scale : x + 7 * scale, bbox.top - 6 * scale);
   });
   ctx.restore();
+}
+
+/** Of a letter, in the font of axes. */
+const LETTER_PX = 6.6;
+
+/** Labels of the time axis, without the one that the right edge would cut. */
+export function timeLabels(plot: uPlot, moments: number[], start: number, end: number, left: number, right: number): string[] {
+  const room = plot.width - left - right;
+  return moments.map((ms) => {
+    const text = axisLabel(ms, end - start);
+    return ((ms - start) / (end - start)) * room + (text.length * LETTER_PX) / 2 > room + right ? '' : text;
+  });
 }
 
 export const escape = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -20,7 +20,6 @@ use serde_json::Value;
 use store::TimeRange;
 use utoipa::ToSchema;
 
-use super::explore_sql::{self, ExploreSql};
 use super::honeycomb::{HoneycombError, HoneycombQuestion, cell, context};
 use super::told::{Runs, Told, Wanted, plans, told, told_of};
 use super::{Asker, Stats, UnixNano};
@@ -54,7 +53,6 @@ pub struct ExploreBegin {
     pub first_step_unix_nano: UnixNano,
     pub step_ns: i64,
     pub steps: i64,
-    pub sql: ExploreSql,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -119,7 +117,6 @@ pub struct ExploreCompare {
 pub struct ExploreQuestion {
     pub query: HoneycombQuestion,
     pub narrowed: Vec<Filter>,
-    pub with_sql: bool,
     pub with_estimates: bool,
 }
 
@@ -151,11 +148,7 @@ impl Asker {
         let plain = self.explore_context(&session, &state, question).await?;
         let whole = lower(specification, plain.clone())?;
         whole.results(limit(question))?;
-        let sql = match question.with_sql {
-            true => explore_sql::spelled(&session, question, plain.clone()).await,
-            false => ExploreSql::default(),
-        };
-        told(ExploreEvent::Begin(begin(specification, &whole, sql)));
+        told(ExploreEvent::Begin(begin(specification, &whole)));
 
         let seen = session.seen();
         let each = plans(&whole, wanted(question));
@@ -254,7 +247,7 @@ fn wanted(question: &ExploreQuestion) -> Wanted {
     Wanted { series, total, other }
 }
 
-fn begin(specification: &QuerySpecification, lowered: &Lowered<'_>, sql: ExploreSql) -> ExploreBegin {
+fn begin(specification: &QuerySpecification, lowered: &Lowered<'_>) -> ExploreBegin {
     let times = lowered.times;
     ExploreBegin {
         calculations: calculations(specification),
@@ -264,7 +257,6 @@ fn begin(specification: &QuerySpecification, lowered: &Lowered<'_>, sql: Explore
         first_step_unix_nano: UnixNano(times.first_step),
         step_ns: times.step,
         steps: times.steps(),
-        sql,
     }
 }
 

@@ -4,14 +4,16 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::unparser::Unparser;
 use datafusion::sql::unparser::dialect::PostgreSqlDialect;
-use languages::honeycomb::{LowerContext, LowerError, lower};
+use languages::honeycomb::{LowerContext, LowerError, Times, lower};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::explore::{ExploreQuestion, limit};
+use super::Asker;
+use super::explore::{ExploreQuestion, limit, reach};
+use super::honeycomb::HoneycombError;
 use crate::session::Session;
 
-/// Statements that give the rows of an answer.
+/// Statements that give the rows of an answer; nothing where SQL has no words for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ExploreSql {
     /// One row a group.
@@ -20,17 +22,22 @@ pub struct ExploreSql {
     pub series: Option<String>,
 }
 
-/// The statements of a question that has a plan. What SQL has no words for has none.
-pub(super) async fn spelled(session: &Session, question: &ExploreQuestion, context: LowerContext<'_>) -> ExploreSql {
-    let Ok(lowered) = lower(&question.query.specification, LowerContext { spelled: true, ..context }) else {
-        return ExploreSql::default();
-    };
-    let limit = limit(question);
-    let series = match question.query.with_series {
-        true => statement(session, lowered.named_series(limit)).await,
-        false => None,
-    };
-    ExploreSql { summary: statement(session, lowered.named_results(limit)).await, series }
+impl Asker {
+    /// Spells a question; the lines of a chart only where the question wants series.
+    pub async fn explore_sql(&self, question: &ExploreQuestion) -> Result<ExploreSql, HoneycombError> {
+        let specification = &question.query.specification;
+        let times = Times::of(specification, question.query.now_unix_seconds)?;
+        let session = self.session(reach(&times, specification)).await?;
+        let state = session.state();
+        let context = self.explore_context(&session, &state, question).await?;
+        let lowered = lower(specification, LowerContext { spelled: true, ..context })?;
+        let limit = limit(question);
+        let series = match question.query.with_series {
+            true => statement(&session, lowered.named_series(limit)).await,
+            false => None,
+        };
+        Ok(ExploreSql { summary: statement(&session, lowered.named_results(limit)).await, series })
+    }
 }
 
 /// A plan in SQL that has been read again.

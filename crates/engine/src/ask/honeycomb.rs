@@ -187,7 +187,31 @@ impl Asker {
     }
 }
 
+/// A metric whose points are of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoneycombMetric {
+    pub name: String,
+    pub is_histogram: bool,
+}
+
 impl Asker {
+    /// The metrics whose points are of a dataset, in the order of names.
+    pub async fn honeycomb_metrics(&self, dataset: &str) -> Result<Vec<HoneycombMetric>, EngineError> {
+        let session = self.session(TimeRange::ALL).await?;
+        let is_of = match session.has(Signal::Metrics, DATASET) {
+            true => format!("coalesce({}, '{UNKNOWN_METRICS}') = {}", quote(DATASET), quote_text(dataset)),
+            false if dataset == UNKNOWN_METRICS => "true".to_owned(),
+            false => return Ok(Vec::new()),
+        };
+        let table = Signal::Metrics.table();
+        let sql = format!("SELECT metric, max(\"type\") AS kind FROM {table} WHERE {is_of} GROUP BY metric ORDER BY metric");
+        let metric = |row: crate::answer::Row<'_>| HoneycombMetric {
+            name: row.string("metric").unwrap_or_default(),
+            is_histogram: row.string("kind").is_some_and(|kind| kind.ends_with("histogram")),
+        };
+        Ok(session.ask(&sql).await?.iter().map(metric).collect())
+    }
+
     /// Whether there are rows of a service or dataset of just this name; a look that ends at the first of them.
     pub async fn honeycomb_has_dataset(&self, name: &str) -> Result<bool, EngineError> {
         let session = self.session(TimeRange::ALL).await?;

@@ -205,7 +205,7 @@ async fn each_query(mut look: impl AsyncFnMut(&Stage, HoneycombQuestion, &str)) 
 
 async fn explored(stage: &Stage, query: HoneycombQuestion, estimates: bool) -> Option<(ExploreBegin, ExploreAnswer, usize)> {
     let told = Mutex::new((None, None, 0));
-    let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: true, with_estimates: estimates };
+    let question = ExploreQuestion { query, narrowed: Vec::new(), with_estimates: estimates };
     let listener = |event| match event {
         ExploreEvent::Begin(begin) => told.lock().0 = Some(begin),
         ExploreEvent::Answer(answer) => told.lock().1 = Some(answer),
@@ -237,7 +237,9 @@ async fn the_sql_of_a_query_gives_its_rows() {
     each_query(async |stage, mut question, text| {
         question.with_series = true;
         let Ok(known) = Box::pin(stage.asker.honeycomb(&question)).await else { return };
-        let Some((begin, answer, _)) = Box::pin(explored(stage, question, false)).await else { return };
+        let Some((begin, answer, _)) = Box::pin(explored(stage, question.clone(), false)).await else { return };
+        let asked = ExploreQuestion { query: question, narrowed: Vec::new(), with_estimates: false };
+        let statements = Box::pin(stage.asker.explore_sql(&asked)).await.unwrap();
         told += 1;
         let has_heatmap = begin.calculations.iter().any(|one| one.kind == "heatmap");
         let summary = answer.groups.iter().map(|one| [one.key.clone(), one.values.clone()].concat()).collect();
@@ -248,7 +250,7 @@ async fn the_sql_of_a_query_gives_its_rows() {
             time.chain(names.iter().map(|name| point.data[name].clone())).collect()
         };
         let series = known.series.iter().map(line).collect();
-        for (name, sql, expected) in [("summary", begin.sql.summary, summary), ("series", begin.sql.series, series)] {
+        for (name, sql, expected) in [("summary", statements.summary, summary), ("series", statements.series, series)] {
             let found = match &sql {
                 Some(sql) => Box::pin(rows_of_sql(stage, sql)).await,
                 None => Err("no SQL".to_owned()),
@@ -548,7 +550,7 @@ async fn what_is_different_about_a_selection_and_its_traces() {
     }
     put(&stage, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let query = question(json!({ "filters": [{ "column": "service.name", "op": "=", "value": "shop" }] })).unwrap();
-    let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: false, with_estimates: false };
+    let question = ExploreQuestion { query, narrowed: Vec::new(), with_estimates: false };
     let slow =
         QuerySpecification::from_json(&json!({ "filters": [{ "column": "duration_ms", "op": ">=", "value": 500 }] })).unwrap();
     let selection =
@@ -597,7 +599,7 @@ async fn events_of_selected_spans_and_lines_of_their_traces_are_compared_too() {
     lines.push("log other shop locked @5".to_owned());
     put(&stage, &lines.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let query = question(json!({ "filters": [{ "column": "name", "op": "=", "value": "pay" }] })).unwrap();
-    let question = ExploreQuestion { query, narrowed: Vec::new(), with_sql: false, with_estimates: false };
+    let question = ExploreQuestion { query, narrowed: Vec::new(), with_estimates: false };
     let slow =
         QuerySpecification::from_json(&json!({ "filters": [{ "column": "duration_ms", "op": ">=", "value": 500 }] })).unwrap();
     let selection =

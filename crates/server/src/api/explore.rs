@@ -1,4 +1,5 @@
-//! `POST /api/explore/query` and `/rows`: a query specification to groups, series, totals and the SQL that says the same.
+//! `POST /api/explore/query`, `/sql` and `/rows`: a query specification to groups, series and totals, to the SQL that says the same,
+//! and to the rows it is about.
 //!
 //! The answer is a stream of events, one object with one member each: `begin`, `progress`, `partial`, `answer`, `end` or `error`;
 //! lines of JSON, or server-sent events for who accepts those. With `"stream": false` it is one object with the members
@@ -13,12 +14,13 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use engine::ask::explore::{ExploreEvent, ExploreQuestion, ExploreRows};
+use engine::ask::explore_sql::ExploreSql;
 use engine::ask::honeycomb::{HoneycombError, HoneycombQuestion};
 use futures::channel::mpsc;
 use futures::{FutureExt, Stream, StreamExt};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use languages::honeycomb::{QuerySpecification, Times};
+use languages::honeycomb::{Filter, QuerySpecification, Times};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -50,9 +52,11 @@ pub struct ExploreQuery {
     #[serde(default = "yes")]
     pub(super) other: bool,
     #[serde(default = "yes")]
-    pub(super) sql: bool,
-    #[serde(default = "yes")]
     pub(super) stream: bool,
+    /// Filters that hold beside the query's own, also where any of those may.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    pub(super) narrowed: Vec<Value>,
 }
 
 fn yes() -> bool {
@@ -105,6 +109,14 @@ pub async fn query(State(services): State<Services>, request: Request) -> Result
     Ok(Json(told.into_inner()).into_response())
 }
 
+/// The SQL that gives the rows of an answer. Of the question, `stream`, `total` and `other` do not matter.
+#[utoipa::path(post, tag = "Explore", operation_id = "explore_sql", path = "/api/explore/sql", request_body = ExploreQuery, responses((status = 200, body = ExploreSql), (status = 400, body = Refusal)))]
+pub async fn sql(State(services): State<Services>, request: Request) -> Result<Json<ExploreSql>, Refusal> {
+    let (_, query): (_, ExploreQuery) = read(request).await?;
+    let question = services.explore_question(&query).await?;
+    Ok(Json(services.asker.explore_sql(&question).await?))
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExploreRowsQuery {
@@ -117,6 +129,10 @@ pub struct ExploreRowsQuery {
     columns: Option<Vec<String>>,
     /// Rows told, 100 by default.
     limit: Option<usize>,
+    /// Filters that hold beside the query's own, also where any of those may.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    narrowed: Vec<Value>,
 }
 
 const ROWS_DEFAULT: usize = 100;
@@ -155,8 +171,8 @@ pub async fn rows(State(services): State<Services>, request: Request) -> Result<
         series: false,
         total: false,
         other: false,
-        sql: false,
         stream: false,
+        narrowed: asked.narrowed,
     };
     let question = services.explore_question(&question).await?;
     let limit = asked.limit.unwrap_or(ROWS_DEFAULT).clamp(1, engine::limits::PAGE_ROWS_MAX);
@@ -199,8 +215,13 @@ impl Services {
             with_other: asked.other,
             ..HoneycombQuestion::new(specification, now_unix_nano() / SECOND + 1)
         };
-        Ok(ExploreQuestion { query, narrowed: Vec::new(), with_sql: asked.sql, with_estimates: true })
+        Ok(ExploreQuestion { query, narrowed: filters(&asked.narrowed)?, with_estimates: true })
     }
+}
+
+/// Filters by themselves, as a query specification has them.
+pub(super) fn filters(list: &[Value]) -> Result<Vec<Filter>, Refusal> {
+    Ok(QuerySpecification::from_json(&json!({ "filters": list })).map_err(HoneycombError::from)?.filters)
 }
 
 const SECOND: i64 = 1_000_000_000;

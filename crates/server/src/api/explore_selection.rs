@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 use engine::ask::explore::ExploreQuestion;
 use engine::ask::explore_selection::{BubbleUpEvent, ExploreBubbleUp, ExploreSelection, ExploreTraces};
 use engine::ask::honeycomb::HoneycombError;
-use languages::honeycomb::{Filter, FilterOperator, QuerySpecification, Times};
+use languages::honeycomb::{Filter, FilterOperator, Times};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::explore::{ExploreMoment, ExploreQuery, read, respond, tell, told_by};
+use super::explore::{ExploreMoment, ExploreQuery, filters, read, respond, tell, told_by};
 use super::refusal::Refusal;
 use crate::Services;
 
@@ -92,6 +92,10 @@ pub struct ExploreTracesQuery {
     below: Option<f64>,
     /// Traces told, 20 by default.
     limit: Option<usize>,
+    /// Filters that hold beside the query's own, also where any of those may.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    narrowed: Vec<Value>,
 }
 
 const TRACES_DEFAULT: usize = 20;
@@ -103,6 +107,7 @@ pub async fn traces(State(services): State<Services>, request: Request) -> Resul
     let (_, asked): (_, ExploreTracesQuery) = read(request).await?;
     let mut question = services.explore_question(&alone(asked.query, asked.dataset, asked.start, asked.end)).await?;
     let column = asked.column.unwrap_or_else(|| "duration_ms".to_owned());
+    question.narrowed.extend(filters(&asked.narrowed)?);
     question.narrowed.extend(of_group(&asked.group));
     question.narrowed.extend(asked.below.map(|most| bound(&column, FilterOperator::LessOrEqual, most)));
     let limit = asked.limit.unwrap_or(TRACES_DEFAULT).clamp(1, TRACES_MAX);
@@ -121,7 +126,7 @@ fn alone(
     {
         query.remove(member);
     }
-    ExploreQuery { query, dataset, start, end, series: false, total: false, other: false, sql: false, stream: false }
+    ExploreQuery { query, dataset, start, end, series: false, total: false, other: false, stream: false, narrowed: Vec::new() }
 }
 
 fn bound(column: &str, operator: FilterOperator, value: f64) -> Filter {
@@ -138,8 +143,7 @@ fn of_group(group: &Map<String, Value>) -> impl Iterator<Item = Filter> {
 
 impl ExploreSelected {
     fn read(self) -> Result<ExploreSelection, Refusal> {
-        let read = QuerySpecification::from_json(&json!({ "filters": self.filters })).map_err(HoneycombError::from)?;
-        let mut filters = read.filters;
+        let mut filters = filters(&self.filters)?;
         filters.extend(of_group(&self.group));
         let column = self.column;
         if let Some(column) = &column {

@@ -135,6 +135,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/sql", post(sql::query))
         .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/explore/rows", post(explore::rows))
+        .route("/api/explore/sql", post(explore::sql))
         .route("/api/triggers", get(honeycomb::own::triggers))
         .route("/api/triggers/{id}", get(honeycomb::own::trigger))
         .route("/api/triggers/{id}/test", post(honeycomb::own::test_trigger))

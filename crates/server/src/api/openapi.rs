@@ -105,6 +105,7 @@ use utoipa::OpenApi;
         super::sql::query,
         super::bubble_up::compare,
         super::explore::query,
+        super::explore::sql,
         super::explore::rows,
         super::honeycomb::own::triggers,
         super::honeycomb::own::trigger,

@@ -1,6 +1,9 @@
 // Everything that was sent to others, and what came of it; an address can be tried.
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMemo } from 'react';
 import * as api from '../../api/alerts';
+import { slos } from '../../api/slos';
+import { namesOf } from '../../lib/alerts';
 import { Button } from '../../ui/Control';
 import { Icon } from '../../ui/Icon';
 import { Empty, Failure, Loading } from '../../ui/State';
@@ -10,6 +13,8 @@ import styles from './Alerts.module.css';
 export function Deliveries() {
   const client = useQueryClient();
   const { data, error, refetch } = useQuery(api.deliveries('', 500));
+  const [triggers, objectives, recipients] = [useQuery(api.triggers()), useQuery(slos()), useQuery(api.recipients())];
+  const names = useMemo(() => namesOf(triggers.data ?? [], objectives.data ?? [], recipients.data ?? []), [triggers.data, objectives.data, recipients.data]);
   const again = useMutation({ mutationFn: () => client.invalidateQueries({ queryKey: ['alerts', 'deliveries'] }) });
   if (error && !data) return <Failure error={error} onRetry={() => void refetch()} title="The deliveries could not be read" />;
   if (!data) return <Loading rows={10} />;
@@ -30,7 +35,7 @@ export function Deliveries() {
           <Icon name="refresh" size={12} /> Ask again
         </Button>
       </div>
-      <DeliveryList deliveries={data.deliveries} origins />
+      <DeliveryList deliveries={data.deliveries} names={names} />
     </div>
   );
 }

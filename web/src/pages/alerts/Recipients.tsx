@@ -13,8 +13,27 @@ const TYPES = [
   { value: 'webhook', label: 'Webhook' },
   { value: 'slack', label: 'Slack format' },
   { value: 'email', label: 'E-mail' },
+  { value: 'pagerduty', label: 'PagerDuty' },
+  { value: 'msteams_workflow', label: 'Teams' },
 ] as const;
 type Type = (typeof TYPES)[number]['value'];
+const EXAMPLES: Readonly<Record<Type, string>> = {
+  webhook: 'https://example.com/hook', slack: 'https://hooks.slack.com/services/…', email: 'ops@example.com', pagerduty: 'integration key, 32 characters', msteams_workflow: 'https://….webhook.office.com/…',
+};
+
+/** What is wrong with an address of this kind. */
+function wrongWith(type: Type, address: string): string | null {
+  if (type === 'email') return address.includes('@') ? null : 'an e-mail address';
+  if (type === 'pagerduty') return /^\w{32}$/.test(address) ? null : 'an integration key of 32 letters and digits';
+  return /^https?:\/\/./.test(address) ? null : 'an address that begins with http:// or https://';
+}
+
+function detailsOf(type: Type, address: string): Record<string, string> {
+  if (type === 'email') return { email_address: address };
+  if (type === 'slack') return { slack_channel: address };
+  if (type === 'pagerduty') return { pagerduty_integration_name: `PagerDuty …${address.slice(-4)}`, pagerduty_integration_key: address };
+  return { webhook_name: new URL(address).host, webhook_url: address };
+}
 
 export function Recipients() {
   const client = useQueryClient();
@@ -25,10 +44,7 @@ export function Recipients() {
   const [target, setTarget] = useState('');
   const [said, setSaid] = useState<{ id: string; text: string; wrong: boolean } | null>(null);
   const add = useMutation({
-    mutationFn: () => {
-      const text = target.trim();
-      return api.addRecipient(type, type === 'email' ? { email_address: text } : type === 'slack' ? { slack_channel: text } : { webhook_name: new URL(text).host, webhook_url: text });
-    },
+    mutationFn: () => api.addRecipient(type, detailsOf(type, target.trim())),
     onSuccess: async () => {
       setTarget('');
       await again();
@@ -45,7 +61,7 @@ export function Recipients() {
     },
   });
   const address = target.trim();
-  const wrong = address === '' ? null : type === 'email' ? (address.includes('@') ? null : 'an e-mail address') : /^https?:\/\/./.test(address) ? null : 'an address that begins with http:// or https://';
+  const wrong = address === '' ? null : wrongWith(type, address);
   if (error && !data) return <Failure error={error} onRetry={() => void refetch()} title="The recipients could not be read" />;
   if (!data) return <Loading rows={6} />;
   return (
@@ -58,7 +74,7 @@ export function Recipients() {
         }}
       >
         <Choice label="Kind" options={TYPES} value={type} onChange={setType} />
-        <Input value={target} placeholder={type === 'email' ? 'ops@example.com' : type === 'slack' ? 'https://hooks.slack.com/services/…' : 'https://example.com/hook'} aria-label="Address" data-testid="recipient-target" aria-invalid={wrong !== null} onChange={(event) => setTarget(event.target.value)} />
+        <Input value={target} placeholder={EXAMPLES[type]} aria-label="Address" data-testid="recipient-target" aria-invalid={wrong !== null} onChange={(event) => setTarget(event.target.value)} />
         <Button primary type="submit" disabled={address === '' || wrong !== null || add.isPending} data-testid="recipient-add">
           <Icon name="plus" size={12} /> Add
         </Button>

@@ -4,7 +4,7 @@ import { useMemo, useState } from 'react';
 import * as api from '../../api/alerts';
 import type { Threshold, Trigger } from '../../api/alerts';
 import * as queries from '../../api/queries';
-import { calculationText, EMPTY, filterText, nameText, questionOf, readCalculation, readFilter, readName, specificationOf, type Question, type Read } from '../../lib/question';
+import { EMPTY, filterText, nameText, questionOf, readFilter, readName, readShown, shownOf, shownText, specificationOf, withShown, type Question, type Read, type Shown } from '../../lib/question';
 import { durationTick } from '../../lib/units';
 import { BareButton, Button, Choice, Input } from '../../ui/Control';
 import { Icon } from '../../ui/Icon';
@@ -40,7 +40,7 @@ function textOf<T>(read: (text: string) => Read<T>, write: (one: T) => string): 
     return 'ok' in one ? { ok: write(one.ok) } : one;
   };
 }
-const READ = { calc: textOf(readCalculation, calculationText), where: textOf(readFilter, filterText), by: textOf(readName, nameText) };
+const READ = { calc: textOf(readShown, shownText), where: textOf(readFilter, filterText), by: textOf(readName, nameText) };
 function parsed<T>(items: string[], read: (text: string) => Read<T>): T[] {
   return items.flatMap((item) => {
     const one = read(item);
@@ -50,8 +50,16 @@ function parsed<T>(items: string[], read: (text: string) => Read<T>): T[] {
 
 /** A trigger has one figure: no heatmap, nothing that looks at the step before. */
 function firstOf(question: Question): Question {
-  const calculation = question.calculations.find((one) => !/^(HEATMAP|CONCURRENCY|RATE_)/.test(one.op)) ?? { op: 'COUNT' };
-  return { ...question, calculations: [calculation], orders: [], havings: [], compare: undefined, granularity: undefined };
+  const plain = question.calculations.filter((one) => !/^(HEATMAP|CONCURRENCY|RATE_)/.test(one.op));
+  const shown: Shown[] = question.formulas[0] ? [...plain, question.formulas[0]] : [plain[0] ?? { op: 'COUNT' }];
+  return { ...withShown(question, shown), orders: [], havings: [], compare: undefined, granularity: undefined };
+}
+
+/** What is written last, unless a formula goes over what has names. */
+function oneFigure(shown: Shown[]): Shown[] {
+  const last = shown.at(-1);
+  const isNamed = last !== undefined && 'op' in last && last.name !== undefined;
+  return isNamed || shown.some((one) => !('op' in one)) ? shown : shown.slice(-1);
 }
 
 /** `from` holds the parameters of a question in Explore. */
@@ -79,7 +87,7 @@ export function TriggerForm({ trigger, from, onClose, onSaved, onDeleted = onClo
   // The line shows what was usual; the figure is reckoned as the trigger will.
   const usual = useAnswer(question, '3h');
   const answer = useAnswer(question, `${range / 60}m`);
-  const format = formatOf(question.calculations[0] ?? { op: 'COUNT' });
+  const format = formatOf(question.formulas.length > 0 ? { op: 'formula' } : (question.calculations[0] ?? { op: 'COUNT' }));
   const remove = useMutation({
     mutationFn: () => api.deleteTrigger(trigger?.dataset ?? '', trigger?.id ?? ''),
     onSuccess: async () => {
@@ -129,7 +137,7 @@ export function TriggerForm({ trigger, from, onClose, onSaved, onDeleted = onClo
       </label>
       <div className={styles.field}>
         <span>Ask for</span>
-        <TokenField label="Ask for" testId="trigger-calc" items={question.calculations.map(calculationText)} read={READ.calc} suggest={calc} placeholder="COUNT" onChange={(items) => setQuestion({ ...question, calculations: parsed(items, readCalculation).slice(-1) })} />
+        <TokenField label="Ask for" testId="trigger-calc" items={shownOf(question).map(shownText)} read={READ.calc} suggest={calc} placeholder="COUNT" onChange={(items) => setQuestion(withShown(question, oneFigure(parsed<Shown>(items, readShown))))} />
       </div>
       <div className={styles.field}>
         <span>Where</span>

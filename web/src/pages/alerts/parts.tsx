@@ -31,14 +31,14 @@ export function RecipientLine({ recipient }: { recipient: Recipient }) {
 
 const DONE: Readonly<Record<Delivery['state'], AlertState>> = { delivered: 'ok', pending: 'unknown', failed: 'error' };
 
-/** The newest first; what was said by whom it went to stands below. */
-export function DeliveryList({ deliveries, origins = false }: { deliveries: readonly Delivery[]; origins?: boolean }) {
+/** The newest first; with `names`, those of the ids in origins, also what each was for. */
+export function DeliveryList({ deliveries, names }: { deliveries: readonly Delivery[]; names?: ReadonlyMap<string, string> }) {
   return (
     <table className={styles.deliveries} data-testid="deliveries">
       <thead>
         <tr>
           <th>Sent</th>
-          {origins && <th>For</th>}
+          {names && <th>For</th>}
           <th>To</th>
           <th>Came of it</th>
           <th className="num">When</th>
@@ -50,7 +50,7 @@ export function DeliveryList({ deliveries, origins = false }: { deliveries: read
             <td>
               <StateMark state={DONE[one.state]} word={one.state} />
             </td>
-            {origins && <td className="cut">{originWords(one.origin)}</td>}
+            {names && <td className="cut">{originWords(one.origin, names)}</td>}
             <td className="mono cut" title={one.to}>
               {one.to}
             </td>

@@ -3,16 +3,15 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
 import * as kept from '../../api/kept';
-import * as queries from '../../api/queries';
 import * as slosApi from '../../api/slos';
 import { COLUMNS, moved, placed, type Placed } from '../../lib/grid';
 import { cut, EMPTY, filterText, readFilter, withFilter, type Filter } from '../../lib/question';
-import { msFromNano } from '../../lib/time';
 import { BareButton, Button, IconButton, Input } from '../../ui/Control';
 import { Empty, Failure, Loading } from '../../ui/State';
 import { TokenField } from '../../ui/TokenField';
 import { ValueActions } from '../../ui/Value';
 import { useQuestionActions } from '../common/question/actions';
+import { useMarkers } from '../common/question/markers';
 import { useClauseSuggest } from '../common/question/suggest';
 import { useSetSearch } from '../common/search';
 import styles from './Boards.module.css';
@@ -60,12 +59,7 @@ function Shown({ board }: { board: kept.Board }) {
   const shared = useMemo(() => ({ ...EMPTY, filters }), [filters]);
   const suggest = useClauseSuggest('where', shared, time);
   const actions = useQuestionActions(shared, (next) => setFilters(next.filters));
-  const deploys = useQuery(queries.deploys(time, live === '1'));
-  const marks = useQuery({ ...kept.markers(), retry: false });
-  const markers = useMemo(
-    () => [...(deploys.data?.deploys ?? []).map((one) => ({ ms: msFromNano(one.time_unix_nano), label: one.version ?? one.service })), ...(marks.data ?? []).map((one) => ({ ms: one.start_time * 1000, label: one.message || one.type || 'marker' }))],
-    [deploys.data, marks.data],
-  );
+  const markers = useMarkers(time, true, live === '1');
   const save = useMutation({
     mutationFn: (next: kept.Board) => kept.keepBoard(next),
     onSuccess: (saved) => {

@@ -3,10 +3,14 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useEffect, useMemo, useRef, useState, type ReactNode, type RefObject } from 'react';
 import type { Group } from '../../api/explore';
+import { ApiError } from '../../api/client';
 import * as kept from '../../api/kept';
-import { filtersOfGroup, questionOf, timeOf, titleOf, type Filter, type Order, type Question } from '../../lib/question';
+import { filtersOfGroup, isEither, questionOf, timeOf, titleOf, type Filter, type Order, type Question } from '../../lib/question';
 import { paramFromRange } from '../../lib/time';
-import { Charts, type Draw, type Marker } from '../common/question/Charts';
+import { Button } from '../../ui/Control';
+import { Icon } from '../../ui/Icon';
+import type { Marker } from '../../ui/plotParts';
+import { Charts, type Draw } from '../common/question/Charts';
 import { useAnswer } from '../common/question/answer';
 import { paramsOf } from '../common/question/state';
 import { SummaryTable } from '../common/question/SummaryTable';
@@ -46,7 +50,18 @@ export function QueryPanel(props: Props) {
         )}
         {tools}
       </header>
-      {query.error ? <p className={styles.fault}>The question is not kept any more: {query.error.message}</p> : question && seen ? <Answered {...props} question={question} own={props.ownTime ? timeOf(query.data ?? {}) : undefined} /> : null}
+      {query.error ? <Failed says={query.error instanceof ApiError && query.error.status === 404 ? 'This question is not kept any more.' : query.error.message} onRetry={() => void query.refetch()} /> : question && seen ? <Answered {...props} question={question} own={props.ownTime ? timeOf(query.data ?? {}) : undefined} /> : null}
+    </div>
+  );
+}
+
+function Failed({ says, onRetry }: { says: string; onRetry: () => void }) {
+  return (
+    <div className={styles.fault} role="alert">
+      <p>{says}</p>
+      <Button onClick={onRetry}>
+        <Icon name="refresh" /> Try again
+      </Button>
     </div>
   );
 }
@@ -54,8 +69,7 @@ export function QueryPanel(props: Props) {
 /** A board's filters hold beside those of the question. */
 function narrowed(question: Question, filters: Filter[]): Question {
   if (filters.length === 0) return question;
-  // Filters of which any may hold cannot be narrowed by more of them.
-  return question.combination === 'OR' && question.filters.length > 1 ? question : { ...question, combination: 'AND', filters: [...question.filters, ...filters] };
+  return isEither(question) ? { ...question, narrowed: filters } : { ...question, combination: 'AND', filters: [...question.filters, ...filters] };
 }
 
 const HEAD_PX = 34;
@@ -67,25 +81,34 @@ function Answered({ panel, question, filters, time, own, live, height, markers, 
   const [orders, setOrders] = useState<Order[] | null>(null);
   const [focus, setFocus] = useState<number | null>(null);
   const asked = useMemo(() => ({ ...narrowed(question, filters), ...(orders ? { orders } : {}) }), [question, filters, orders]);
-  const { told, isCurrent, error } = useAnswer(asked, own ?? time, live);
-  if (error && !told) return <p className={styles.fault}>{error.message}</p>;
+  const { told, isCurrent, error, retry } = useAnswer(asked, own ?? time, live);
+  if (error && !told) return <Failed says={error.message} onRetry={retry} />;
   if (!told?.answer) return <p className={styles.waiting} role="status" aria-label="Asking" />;
   const style = panel.query_style ?? 'graph';
-  const draw = (panel.visualization_settings?.draw as Draw | undefined) ?? (panel.visualization_settings?.overlaid_charts ? 'overlay' : 'line');
+  const { draw, scale, marked } = drawn(panel.visualization_settings ?? {});
   const calculations = told.begin.calculations.length;
   const room = height - HEAD_PX;
   const rows = calculations > 1 ? Math.ceil(calculations / 2) : 1;
   const each = Math.max(72, (style === 'combo' ? room * CHART_SHARE : room) / rows - FIGURE_PX);
   const onGroup = (group: Group) => onFilters(filtersOfGroup(question.breakdowns, Object.fromEntries(question.breakdowns.map((name, i) => [name, group.key[i]]))));
-  const apart = question.combination === 'OR' && question.filters.length > 1 && filters.length > 0;
   return (
     <div className={styles.answer} data-current={isCurrent} data-style={style}>
-      {style !== 'table' && <Charts begin={told.begin} answer={told.answer} draw={draw} scale={undefined} markers={markers} selection={null} focus={focus} height={each} onSelect={({ start, end }) => onTime(paramFromRange({ start, end }))} onGroup={onGroup} />}
+      {style !== 'table' && <Charts begin={told.begin} answer={told.answer} draw={draw} scale={scale} markers={marked ? markers : NONE} selection={null} focus={focus} height={each} onSelect={({ start, end }) => onTime(paramFromRange({ start, end }))} onGroup={onGroup} />}
       {style !== 'graph' && <SummaryTable begin={told.begin} answer={told.answer} question={asked} draw={draw} focus={focus} onFocus={setFocus} onOrder={setOrders} onGroup={onGroup} />}
       {!told.answer.is_whole && <p className={styles.aside}>estimate</p>}
-      {apart && <p className={styles.aside}>the board’s filters do not hold here: any of the question’s own may</p>}
     </div>
   );
+}
+
+const NONE: Marker[] = [];
+/** Kinds of charts as Honeycomb's boards call them. */
+const KINDS: Readonly<Record<string, Draw>> = { stacked: 'stack', tsbar: 'bar', cbar: 'bar', stat: 'stat' };
+
+/** How a panel is drawn: as this page keeps it, or in the words of Honeycomb's API. */
+function drawn(settings: Record<string, unknown>): { draw: Draw; scale: 'log' | undefined; marked: boolean } {
+  const chart = (Array.isArray(settings.charts) ? settings.charts[0] : undefined) as { chart_type?: string; use_log_scale?: boolean } | undefined;
+  const draw = (settings.draw as Draw | undefined) ?? (settings.overlaid_charts ? 'overlay' : (KINDS[chart?.chart_type ?? ''] ?? 'line'));
+  return { draw, scale: chart?.use_log_scale ? 'log' : undefined, marked: settings.hide_markers !== true };
 }
 
 /** What was never in sight is not asked. */

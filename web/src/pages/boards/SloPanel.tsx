@@ -29,7 +29,11 @@ export function SloPanel({ id, height, tools }: { id: string; height: number; to
         {slo && <State slo={slo} />}
         {tools}
       </header>
-      {error && <p className={styles.fault}>The objective could not be read: {error.message}</p>}
+      {error && (
+        <div className={styles.fault}>
+          <p>The objective could not be read: {error.message}</p>
+        </div>
+      )}
       {data && slo && (
         <>
           <p className={styles.told}>

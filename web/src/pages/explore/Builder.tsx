@@ -1,9 +1,10 @@
 // The question, clause by clause. Whatever is changed is asked at once and stands in the address.
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, type ReactNode } from 'react';
+import * as kept from '../../api/kept';
 import * as queries from '../../api/queries';
 import {
-  calculationText, filterText, havingText, nameText, orderText, readCalculation, readFilter, readHaving, readName, readOrder, type Calculation, type Filter, type Having, type Order, type Question, type Read,
+  filterText, havingText, nameText, orderText, readFilter, readHaving, readName, readOrder, readShown, shownOf, shownText, withShown, type Filter, type Having, type Order, type Question, type Read, type Shown,
 } from '../../lib/question';
 import { Button, Input } from '../../ui/Control';
 import { TokenField } from '../../ui/TokenField';
@@ -25,7 +26,7 @@ function textOf<T>(read: (text: string) => Read<T>, write: (one: T) => string): 
   };
 }
 const READ = {
-  calc: textOf(readCalculation, calculationText),
+  calc: textOf(readShown, shownText),
   where: textOf(readFilter, filterText),
   by: textOf(readName, nameText),
   having: textOf(readHaving, havingText),
@@ -47,7 +48,7 @@ export function Builder({ question, time, onChange, actions }: Props) {
   const order = useClauseSuggest('order', question, time);
   const texts = useMemo(
     () => ({
-      calc: question.calculations.map(calculationText),
+      calc: shownOf(question).map(shownText),
       where: question.filters.map(filterText),
       by: question.breakdowns.map(nameText),
       having: question.havings.map(havingText),
@@ -66,9 +67,9 @@ export function Builder({ question, time, onChange, actions }: Props) {
     </button>
   );
   return (
-    <section className={styles.builder} aria-label="Question" data-testid="builder">
+    <section className={styles.builder} aria-label="Question" data-testid="builder" data-shows={question.formulas.length > 0 || question.calculations.some((one) => one.filters) ? 'much' : 'little'}>
       <Clause name="Visualize">
-        <TokenField main label="Visualize" testId="clause-calc" items={texts.calc} read={READ.calc} suggest={calc} separators="," placeholder="COUNT" onChange={(items) => onChange({ ...question, calculations: parsed<Calculation>(items, readCalculation) })} />
+        <TokenField main label="Visualize" testId="clause-calc" items={texts.calc} read={READ.calc} suggest={calc} separators="," placeholder="COUNT" onChange={(items) => onChange(withShown(question, parsed<Shown>(items, readShown)))} />
       </Clause>
       <Clause name="Where">
         <TokenField label="Where" testId="clause-where" items={texts.where} read={READ.where} suggest={where} between={joined} draw={drawn} placeholder="all events; field = value" onChange={(items) => onChange({ ...question, filters: parsed<Filter>(items, readFilter) })} />
@@ -134,17 +135,28 @@ function Limit({ limit, onChange }: { limit: number | undefined; onChange: (limi
 
 function Dataset({ chosen, time, onChoose }: { chosen: string | undefined; time: string | undefined; onChoose: (dataset: string | undefined) => void }) {
   const services = useQuery(queries.services(time));
+  const datasets = useQuery({ ...kept.datasets(), retry: false });
   const names = services.data?.services.map((one) => one.name) ?? [];
+  const others = (datasets.data ?? []).map((one) => one.name).filter((name) => !names.includes(name));
   return (
     <Clause name="In">
       <select className={styles.select} value={chosen ?? ''} aria-label="Dataset" data-testid="dataset" onChange={(event) => onChoose(event.target.value === '' ? undefined : event.target.value)}>
         <option value="">all services</option>
-        {chosen !== undefined && !names.includes(chosen) && <option value={chosen}>{chosen}</option>}
+        {chosen !== undefined && !names.includes(chosen) && !others.includes(chosen) && <option value={chosen}>{chosen}</option>}
         {names.map((name) => (
           <option key={name} value={name}>
             {name}
           </option>
         ))}
+        {others.length > 0 && (
+          <optgroup label="Metrics and other datasets">
+            {others.map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </optgroup>
+        )}
       </select>
     </Clause>
   );

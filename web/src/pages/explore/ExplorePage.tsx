@@ -1,18 +1,17 @@
 // Explore: ask anything of spans and log lines, see it drawn, select what stands out, and learn what is different about it.
 import { useQuery } from '@tanstack/react-query';
-import { getRouteApi, useRouterState } from '@tanstack/react-router';
+import { getRouteApi, Link, useRouterState } from '@tanstack/react-router';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import type { Group, Selection, Told } from '../../api/explore';
-import * as kept from '../../api/kept';
-import * as queries from '../../api/queries';
+import { statements, type Begin, type Group, type Selection, type Told } from '../../api/explore';
 import { formatOf } from '../../lib/figures';
-import { calculationText, filterText, filtersOfGroup, titleOf, withBounds, withFilter, type Question } from '../../lib/question';
-import { isRelative, msFromNano, paramFromRange, rangeFromParam } from '../../lib/time';
+import { filterText, filtersOfGroup, isEither, label, titleOf, withBounds, withFilter, type Question } from '../../lib/question';
+import { isRelative, paramFromRange, rangeFromParam } from '../../lib/time';
 import { stringifySearch } from '../../lib/url';
 import { count, plural } from '../../lib/units';
 import { Button, CopyBlock, copyText, IconButton } from '../../ui/Control';
 import { chosenText } from '../../ui/HeatChart';
 import { Icon } from '../../ui/Icon';
+import type { MenuItem } from '../../ui/Menu';
 import { Empty, Failure, Loading, StatsLine } from '../../ui/State';
 import { Tabs } from '../../ui/Tabs';
 import { ValueActions } from '../../ui/Value';
@@ -21,7 +20,8 @@ import { useQuestionActions } from '../common/question/actions';
 import { useAnswer } from '../common/question/answer';
 import { BubbleUp } from './BubbleUp';
 import { Builder } from './Builder';
-import { Charts, ChartsLoading, type ChartPoint, type Draw, type Marker } from '../common/question/Charts';
+import { Charts, ChartsLoading, type ChartPoint, type Draw } from '../common/question/Charts';
+import { useMarkers } from '../common/question/markers';
 import styles from './Explore.module.css';
 import { remember } from './history';
 import { CalculatedButton, HistoryButton, MarkButton, SaveButton, TriggerButton } from './Panels';
@@ -55,6 +55,7 @@ const COMPARES = [
   { seconds: 86_400, label: '1 day before' },
   { seconds: 604_800, label: '1 week before' },
   { seconds: 2_419_200, label: '4 weeks before' },
+  { seconds: 15_724_800, label: '26 weeks before' },
 ];
 const STEPS = [1, 5, 10, 15, 30, 60, 300, 600, 1_800, 3_600, 10_800, 86_400];
 /** How long an answer stands before its question counts as one that was asked. */
@@ -94,7 +95,15 @@ export function ExplorePage() {
       ...(one.start !== undefined && one.end !== undefined ? { time: paramFromRange({ start: one.start, end: one.end }), live: undefined } : {}),
       ...selectionParams(null),
     });
-  const onGroup = (group: Group) => change(filtersOfGroup(question.breakdowns, Object.fromEntries(question.breakdowns.map((name, i) => [name, group.key[i]]))).reduce(withFilter, question));
+  const ofGroup = (group: Group) => filtersOfGroup(question.breakdowns, Object.fromEntries(question.breakdowns.map((name, i) => [name, group.key[i]])));
+  const onGroup = (group: Group) => change(ofGroup(group).reduce(withFilter, question));
+  const groupItems = (group: Group): MenuItem[] => [
+    { label: 'What is different about this group', hint: 'BubbleUp', testId: 'group-bubbleup', onSelect: () => select({ filters: ofGroup(group) }, 'bubbleup') },
+    { label: 'Rows', testId: 'group-rows', onSelect: () => select({ filters: ofGroup(group) }, 'rows') },
+    { label: 'Traces', testId: 'group-traces', onSelect: () => select({ filters: ofGroup(group) }, 'traces') },
+    { label: 'Only this group', testId: 'group-keep', onSelect: () => onGroup(group) },
+    { label: 'All but this group', testId: 'group-exclude', onSelect: () => change(withoutGroup(question, group)) },
+  ];
   const { told } = asked;
   const failed = asked.isRunning ? null : asked.error;
   const answer = told?.answer ?? null;
@@ -122,9 +131,9 @@ export function ExplorePage() {
           {failed && !asked.isCurrent ? (
             <Failure error={failed} onRetry={asked.retry} title="The question could not be answered" />
           ) : !told || !answer ? (
-            <ChartsLoading labels={question.calculations.map(calculationText)} />
+            <ChartsLoading labels={question.formulas.length > 0 ? question.formulas.map((one) => one.name) : question.calculations.map(label)} />
           ) : isEmpty(told) ? (
-            <NothingFound question={question} onChange={change} time={time} />
+            <NothingFound question={question} onChange={change} time={time} rows={told.stats?.rows_total} />
           ) : (
             <div data-current={asked.isCurrent} className={styles.answer}>
               <Charts begin={told.begin} answer={answer} draw={draw} scale={scale} markers={marks} selection={selection} focus={focus} onSelect={onSelect} onGroup={onGroup} onPoint={setPoint} />
@@ -142,9 +151,9 @@ export function ExplorePage() {
           ) : tab === 'rows' ? (
             <RowsTab question={question} time={time} selection={selection} opened={search.row} onOpen={(row) => setSearch({ row }, true)} />
           ) : tab === 'sql' ? (
-            <SqlTab told={told} isRunning={asked.isRunning} />
+            <SqlTab question={question} begin={told?.begin} isRunning={asked.isRunning} />
           ) : (
-            told && answer && !isEmpty(told) && <SummaryTable begin={told.begin} answer={answer} question={question} draw={draw} focus={focus} onFocus={setFocus} onOrder={(orders) => change({ ...question, orders })} onGroup={onGroup} />
+            told && answer && !isEmpty(told) && <SummaryTable begin={told.begin} answer={answer} question={question} draw={draw} focus={focus} onFocus={setFocus} onOrder={(orders) => change({ ...question, orders })} onGroup={onGroup} groupItems={groupItems} />
           )}
         </div>
         {point && (
@@ -224,17 +233,6 @@ function useRemembered(question: Question, answered: boolean): void {
   }, [key, answered]);
 }
 
-/** Deploys and markers on the axis. */
-function useMarkers(time: string | undefined, shown: boolean): Marker[] {
-  const deploys = useQuery({ ...queries.deploys(time), enabled: shown });
-  const markers = useQuery({ ...kept.markers(), enabled: shown, retry: false });
-  return useMemo(() => {
-    if (!shown) return [];
-    const told = (deploys.data?.deploys ?? []).map((deploy) => ({ ms: msFromNano(deploy.time_unix_nano), label: deploy.version ?? deploy.service }));
-    return [...told, ...(markers.data ?? []).map((marker) => ({ ms: marker.start_time * 1000, label: marker.message || marker.type || 'marker' }))];
-  }, [deploys.data, markers.data, shown]);
-}
-
 /** What is selected, in words, and what can be done with it. */
 function Selected({ selection, question, tab, onTab, onKeep, onClear }: { selection: Selection; question: Question; tab: string; onTab: (tab: string) => void; onKeep: () => void; onClear: () => void }) {
   const format = formatOf({ op: 'AVG', column: selection.column });
@@ -255,9 +253,11 @@ function Selected({ selection, question, tab, onTab, onKeep, onClear }: { select
             BubbleUp
           </Button>
         )}
-        <Button onClick={onKeep} data-testid="selection-zoom" title="Look at these alone">
-          Zoom in
-        </Button>
+        {(selection.start !== undefined || !isEither(question)) && (
+          <Button onClick={onKeep} data-testid="selection-zoom" title={isEither(question) ? 'Look at this time alone: any of the question’s filters may hold, and one more would widen it' : 'Look at these alone'}>
+            Zoom in
+          </Button>
+        )}
         {selection.start !== undefined && <MarkButton start={selection.start} end={selection.end} />}
         {tab !== 'rows' && <Button onClick={() => onTab('rows')}>Rows</Button>}
         {tab !== 'traces' && <Button onClick={() => onTab('traces')}>Traces</Button>}
@@ -321,9 +321,12 @@ function LinkButton({ time }: { time: string | undefined }) {
   return <IconButton icon={copied ? 'check' : 'link'} label={copied ? 'Copied' : 'Copy a link to exactly this'} onClick={copy} data-testid="permalink" />;
 }
 
-function SqlTab({ told, isRunning }: { told: Told | null; isRunning: boolean }) {
-  const { summary, series } = told?.begin.sql ?? {};
-  if (!summary && isRunning) return <Loading rows={8} label="Asking" />;
+function SqlTab({ question, begin, isRunning }: { question: Question; begin: Begin | undefined; isRunning: boolean }) {
+  const asked = useQuery(statements(question, begin));
+  const { summary, series } = asked.data ?? {};
+  if (asked.isFetching && !summary && !series) return <Loading rows={8} label="Asking" />;
+  if (asked.error) return <Failure error={asked.error} onRetry={() => void asked.refetch()} title="The question could not be told in SQL" />;
+  if (begin === undefined && isRunning) return <Loading rows={8} label="Asking" />;
   if (!summary && !series) {
     return (
       <Empty title="No SQL to show">
@@ -353,11 +356,18 @@ function Statement({ title, says, sql }: { title: string; says: string; sql: str
   );
 }
 
-function NothingFound({ question, onChange, time }: { question: Question; onChange: (question: Question) => void; time: string | undefined }) {
+function NothingFound({ question, onChange, time, rows }: { question: Question; onChange: (question: Question) => void; time: string | undefined; rows: number | undefined }) {
   const last = question.filters[question.filters.length - 1];
   return (
     <Empty title="No event matches">
-      <p>Nothing in {time === undefined ? 'the last 15 minutes' : 'this time range'} is as the question wants it. Choose a longer range above, or take a filter away.</p>
+      <p>
+        Nothing in {time === undefined ? 'the last 15 minutes' : 'this time range'} is as the question wants it. Choose a longer range above{question.filters.length > 0 ? ', or take a filter away' : ''}.
+      </p>
+      {rows === 0 && (
+        <p>
+          Nothing at all has arrived in it: <Link to="/connect">Connect</Link> has the lines that send something, and shows what comes in.
+        </p>
+      )}
       {last && (
         <Button onClick={() => onChange({ ...question, filters: question.filters.slice(0, -1) })}>
           Take away <code>{filterText(last)}</code>

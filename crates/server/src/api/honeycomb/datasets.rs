@@ -55,6 +55,9 @@ const NOT_COLUMNS: &[&str] = &[
     "event_name",
 ];
 
+/// What a histogram is as fields of an event.
+const HISTOGRAM_PARTS: &[&str] = &[".avg", ".count", ".max", ".min", ".sum"];
+
 /// Which column means what, and which one is taken while nobody said: the first that is there.
 const DEFINED: &[(&str, &[&str])] = &[
     ("span_id", &["trace.span_id"]),
@@ -305,10 +308,23 @@ fn column_id(dataset: &str, name: &str) -> String {
 
 /// By id: fields that every dataset has, attributes, and what was made here.
 async fn columns_of(services: &Services, dataset: &str) -> Answer<BTreeMap<String, Value>> {
-    services.honeycomb_dataset(dataset).await?;
+    let metrics = match services.honeycomb_dataset(dataset).await? {
+        Some(name) => services.asker.honeycomb_metrics(&name).await?,
+        None => Vec::new(),
+    };
     let mut types: BTreeMap<String, &str> = BUILT_IN.iter().map(|(name, r#type)| ((*name).to_owned(), *r#type)).collect();
+    let time_series = !metrics.is_empty() && services.honeycomb_time_series(dataset).await?;
+    for metric in &metrics {
+        // A histogram is several fields of an event, and one series.
+        let parts: &[&str] = if metric.is_histogram && !time_series { HISTOGRAM_PARTS } else { &[""] };
+        types.extend(parts.iter().map(|part| (format!("{}{part}", metric.name), "float")));
+    }
     for attribute in services.asker.attributes(None).await?.attributes {
-        if attribute.signal == "metrics" || (attribute.fixed && NOT_COLUMNS.contains(&attribute.key.as_str())) {
+        let is_left_out = match attribute.signal.as_str() {
+            "metrics" => metrics.is_empty() || attribute.fixed,
+            _ => attribute.fixed && NOT_COLUMNS.contains(&attribute.key.as_str()),
+        };
+        if is_left_out {
             continue;
         }
         types.entry(attribute.key).or_insert(match attribute.r#type.as_str() {

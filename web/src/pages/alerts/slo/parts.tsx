@@ -48,5 +48,6 @@ export function burnAlertText(alert: BurnAlert): string {
 
 export function burnAlertValue(alert: BurnAlert): string {
   if (alert.value === null) return '–';
+  if (alert.alert_type === 'exhaustion_time' && alert.value <= 0) return 'nothing is left';
   return alert.alert_type === 'exhaustion_time' ? `lasts ${lasts(alert.value * 60)}` : `${share(alert.value / 1e6)} spent`;
 }

@@ -6,6 +6,7 @@ import { changeText, formatOf, groupColours, keyText, overlaid } from '../../../
 import { msFromNano } from '../../../lib/time';
 import { HeatChart } from '../../../ui/HeatChart';
 import { SeriesChart, type SeriesTold } from '../../../ui/SeriesChart';
+import type { Marker } from '../../../ui/plotParts';
 import { Sparkline } from '../../../ui/Sparkline';
 import styles from './Charts.module.css';
 
@@ -14,11 +15,6 @@ export type Draw = 'line' | 'overlay' | 'stack' | 'bar' | 'stat';
 export const DRAWN_MAX = 30;
 /** Of lines of several calculations; the tooltip and the table name the others. */
 const NAMED_MAX = 8;
-
-export interface Marker {
-  ms: number;
-  label: string;
-}
 
 /** What a click in a chart is at: a step, and a group's value or a cell of a heatmap. */
 export interface ChartPoint {

@@ -1,9 +1,11 @@
 // The groups of an answer, each with its figures and how they went over time; TOTAL and OTHER below.
+import { useRef, useState } from 'react';
 import type { Answer, Begin, CalculationTold, Figure, Group, HeatBucket, Whole } from '../../../api/explore';
 import { changeText, formatOf, keyText } from '../../../lib/figures';
 import { shareOf, cellsOf } from '../../../lib/heat';
 import { label, type Calculation, type Order, type Question } from '../../../lib/question';
 import { Icon } from '../../../ui/Icon';
+import { Menu, type MenuItem } from '../../../ui/Menu';
 import { Sparkline } from '../../../ui/Sparkline';
 import { Value } from '../../../ui/Value';
 import { coloursOf, numbers, overlaidColours, type Draw } from './Charts';
@@ -19,9 +21,11 @@ interface Props {
   onFocus: (group: number | null) => void;
   onOrder: (orders: Order[]) => void;
   onGroup: (group: Group) => void;
+  /** What else can be done with a group. */
+  groupItems?: (group: Group) => MenuItem[];
 }
 
-export function SummaryTable({ begin, answer, question, draw, focus, onFocus, onOrder, onGroup }: Props) {
+export function SummaryTable({ begin, answer, question, draw, focus, onFocus, onOrder, onGroup, groupItems }: Props) {
   const colours = coloursOf(begin, answer);
   const ofLines = overlaidColours(begin, answer, draw);
   const isOverlaid = ofLines.some((one) => one.length > 0);
@@ -31,10 +35,10 @@ export function SummaryTable({ begin, answer, question, draw, focus, onFocus, on
   /** The column that the groups are in the order of, and how. */
   const sorted = (told: CalculationTold | string, i: number): 'asc' | 'desc' | null => {
     if (!order) return typeof told !== 'string' && i === first ? 'desc' : null;
-    const is = typeof told === 'string' ? order.by === told : typeof order.by !== 'string' && label(order.by) === told.label;
+    const is = typeof told === 'string' ? order.by === told : (typeof order.by === 'string' ? order.by : label(order.by)) === told.label;
     return is ? (order.descending ? 'desc' : 'asc') : null;
   };
-  const choose = (by: string | Calculation, now: 'asc' | 'desc' | null) => onOrder([{ by, descending: now === null ? typeof by !== 'string' : now === 'asc' }]);
+  const choose = (by: string | Calculation, now: 'asc' | 'desc' | null, isField: boolean) => onOrder([{ by, descending: now === null ? !isField : now === 'asc' }]);
   const grouped = begin.breakdowns.length > 0;
   return (
     <div className={styles.wrap}>
@@ -44,12 +48,12 @@ export function SummaryTable({ begin, answer, question, draw, focus, onFocus, on
             {grouped && <th className={styles.mark} aria-label="Colour" />}
             {begin.breakdowns.map((name, i) => (
               <th key={name}>
-                <Sort name={name} now={sorted(name, i)} onClick={() => choose(name, sorted(name, i))} />
+                <Sort name={name} now={sorted(name, i)} onClick={() => choose(name, sorted(name, i), true)} />
               </th>
             ))}
             {begin.calculations.map((one, i) => (
               <th key={one.label} className="num">
-                {one.kind === 'value' && grouped ? <Sort name={one.label} now={sorted(one, i)} onClick={() => choose(one.column === null ? { op: one.op } : { op: one.op, column: one.column }, sorted(one, i))} /> : one.label}
+                {one.kind !== 'heatmap' && grouped ? <Sort name={one.label} now={sorted(one, i)} onClick={() => choose(byOf(one), sorted(one, i), false)} /> : one.label}
               </th>
             ))}
           </tr>
@@ -59,9 +63,7 @@ export function SummaryTable({ begin, answer, question, draw, focus, onFocus, on
             <tr key={JSON.stringify(group.key)} data-testid="summary-row" data-focus={focus === i} onPointerEnter={() => grouped && onFocus(i)}>
               {grouped && (
                 <td className={styles.mark}>
-                  <button type="button" title={`Keep only ${keyText(group.key)}`} aria-label={`Keep only ${keyText(group.key)}`} onClick={() => onGroup(group)}>
-                    <i style={{ background: isOverlaid ? 'var(--bar-quiet)' : colours[i] }} />
-                  </button>
+                  <Mark group={group} colour={isOverlaid ? 'var(--bar-quiet)' : colours[i]} onGroup={onGroup} items={groupItems} />
                 </td>
               )}
               {begin.breakdowns.map((name, k) => (
@@ -100,6 +102,28 @@ export function SummaryTable({ begin, answer, question, draw, focus, onFocus, on
       </table>
     </div>
   );
+}
+
+/** The colour of a group, which keeps it alone or offers what can be done with it. */
+function Mark({ group, colour, onGroup, items }: { group: Group; colour: string | undefined; onGroup: (group: Group) => void; items?: (group: Group) => MenuItem[] }) {
+  const anchor = useRef<HTMLButtonElement>(null);
+  const [open, setOpen] = useState(false);
+  const name = keyText(group.key);
+  const title = items ? `What to do with ${name}` : `Keep only ${name}`;
+  return (
+    <>
+      <button ref={anchor} type="button" title={title} aria-label={title} aria-haspopup={items ? 'menu' : undefined} data-testid="summary-group" onClick={() => (items ? setOpen(!open) : onGroup(group))}>
+        <i style={{ background: colour }} />
+      </button>
+      {open && items && <Menu anchor={anchor} head={name} items={items(group)} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+/** What orders by a column: the calculation, or the name that it was given. */
+function byOf({ op, column, label: name }: CalculationTold): string | Calculation {
+  const calculation = column === null ? { op } : { op, column };
+  return label(calculation) === name ? calculation : name;
 }
 
 function Sort({ name, now, onClick }: { name: string; now: 'asc' | 'desc' | null; onClick: () => void }) {

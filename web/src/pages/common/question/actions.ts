@@ -16,7 +16,7 @@ export function useQuestionActions(question: Question, onChange: (question: Ques
     const value = none ? undefined : scalar(raw);
     const kept: Filter = none ? { column: field, op: 'does-not-exist' } : { column: field, op: '=', value };
     const left: Filter = none ? { column: field, op: 'exists' } : { column: field, op: '!=', value };
-    const calculate = (op: string) => onChange({ ...question, calculations: [...question.calculations.filter((one) => one.op !== op || one.column !== field), { op, column: field }] });
+    const calculate = (op: string) => onChange({ ...question, calculations: [...question.calculations.filter((one) => one.op !== op || one.column !== field || one.name !== undefined), { op, column: field }] });
     const items: MenuItem[] = [
       { label: none ? 'Only events without it' : 'Filter by this', testId: 'value-filter', onSelect: () => onChange(withFilter(question, kept)) },
       { label: none ? 'Only events with it' : 'Exclude this', testId: 'value-exclude', onSelect: () => onChange(withFilter(question, left)) },

@@ -1,5 +1,5 @@
 // The address of Explore: a question, how it is drawn, what is selected in it.
-import { cut, EMPTY, filterText, questionFrom, readFilter, searchFrom, type Filter, type Question, type QuestionSearch } from '../../../lib/question';
+import { cut, EMPTY, filterText, isEither, questionFrom, readFilter, searchFrom, type Filter, type Question, type QuestionSearch } from '../../../lib/question';
 import { paramFromRange, rangeFromParam } from '../../../lib/time';
 import type { Selection } from '../../../api/explore';
 
@@ -61,8 +61,9 @@ export function selectionParams(selection: Selection | null): Pick<ExploreSearch
   };
 }
 
-/** A question narrowed to what is selected; its time goes to the page's range. */
+/** A question narrowed to what is selected; its time goes to the page's range. One of which any filter may hold has no room for more. */
 export function narrowedTo(question: Question, selection: Selection): Question {
+  if (isEither(question)) return question;
   const bounds: Filter[] = [];
   if (selection.column !== undefined && selection.low !== undefined) bounds.push({ column: selection.column, op: '>=', value: selection.low });
   if (selection.column !== undefined && selection.high !== undefined) bounds.push({ column: selection.column, op: '<', value: selection.high });

@@ -33,6 +33,7 @@ mod parts;
 mod people;
 mod project_settings;
 mod resource_policies;
+mod release_revisions;
 mod resources;
 mod retention;
 mod sampling_rules;
@@ -69,6 +70,7 @@ pub use people::Person;
 pub use project_settings::ProjectSetting;
 pub use resource_policies::ResourcePolicy;
 pub use resources::{Resource, ResourceKind, ResourcesMax};
+pub use release_revisions::ReleaseRevision;
 pub use retention::{ClassRows, NewPin, Pin, PinKind, RetentionPolicy, RetentionRun, ThinnedWindow};
 pub use sampling_rules::{
     DEFAULT_SAMPLING_PRIORITY, DEFAULT_SAMPLING_RULE, SamplingBoostPolicy, SamplingRule, SamplingRuleUpdate, SamplingRules,

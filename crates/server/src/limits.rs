@@ -316,6 +316,13 @@ pub const SENTRY_CHUNKS_WAIT_MAX: Duration = Duration::from_secs(600);
 /// Source maps that are kept; beyond, the oldest go.
 pub const SOURCE_MAPS_MAX: u32 = 5_000;
 
+/// Deploys of one release that its list tells, the latest.
+pub const SENTRY_DEPLOYS_TOLD_MAX: usize = 100;
+
+/// Bytes of a release's name or its repository's, and of the name of a commit: what Sentry takes.
+pub const SENTRY_RELEASE_BYTES_MAX: usize = 250;
+pub const SENTRY_REVISION_BYTES_MAX: usize = 64;
+
 /// Bytes of source maps that stay ready to be asked.
 pub const SOURCE_MAPS_READY_BYTES_MAX: usize = 64 * 1024 * 1024;
 

@@ -1,4 +1,4 @@
-"""sentry-cli as a build runs it: debug ids, source maps in chunks, releases; and what it is refused."""
+"""sentry-cli as a build runs it: debug ids, source maps in chunks, releases and deploys; and what it is refused."""
 
 import json
 import os
@@ -21,9 +21,9 @@ def sentry_cli(server):
     (binary,) = Path(os.environ["CUPOLA_E2E_NODE"]).glob("node_modules/@sentry/cli-*/bin/sentry-cli*")
     binary.chmod(0o755)
 
-    def call(*arguments, fails=False):
+    def call(*arguments, fails=False, folder=None):
         said = subprocess.run([binary, "--url", server.http, "--auth-token", "any", *arguments], capture_output=True, text=True,
-                              env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}, timeout=60)
+                              env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}, timeout=60, cwd=folder)
         assert (said.returncode != 0) == fails, said.stdout + said.stderr
         return said.stdout + said.stderr
 
@@ -75,6 +75,48 @@ def test_a_release_is_made_and_its_maps_are_found_by_address(api, sentry_cli, tm
     sentry_cli("releases", *of, "finalize", version)
     (kept,) = [one for one in api.get("/api/source-maps")["source_maps"] if one["version"] == version.removeprefix("shop@")]
     assert kept["minified_url"] == "//dynamichost/js/shop.js"
+
+
+def committed(folder: Path) -> str:
+    """A repository of two commits; tells the latest."""
+    folder.mkdir()
+    git = lambda *arguments: subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True, text=True).stdout
+    git("init", "--quiet")
+    for number in range(2):
+        (folder / "shop.py").write_text(f"total = {number}\n")
+        git("add", "shop.py")
+        git("-c", "user.name=Ann", "-c", "user.email=ann@shop.example", "commit", "--quiet", "-m", f"change {number}")
+    git("remote", "add", "origin", "https://git.example/shop.git")
+    return git("rev-parse", "HEAD").strip()
+
+
+def test_a_deploy_is_announced_and_suspected_with_its_commit(server, api, sentry_cli, tmp_path):
+    version = uuid.uuid4().hex
+    release = f"shop@{version}"
+    of = ("--org", "any", "--project", "shop")
+    sentry_cli("releases", *of, "new", release)
+    assert "production" in sentry_cli("deploys", "new", *of, "--release", release, "-e", "production", "--name", "nightly")
+    assert "production" in sentry_cli("deploys", "list", *of, "--release", release)
+    deploys = urllib.request.Request(f"{server.http}/api/1/deploys/", headers={"X-Rollbar-Access-Token": "any"})
+    (deploy,) = [one for one in json.load(urllib.request.urlopen(deploys))["result"]["deploys"] if one["revision"] == version]
+    assert (deploy["environment"], deploy["status"], deploy["comment"]) == ("production", "succeeded", "nightly")
+
+    head = committed(tmp_path / "shop")
+    sentry_cli("releases", *of, "set-commits", release, "--local", folder=tmp_path / "shop")
+    known = urllib.request.Request(f"{server.http}/api/0/organizations/any/releases/{release}/", headers=TOKEN)
+    assert json.load(urllib.request.urlopen(known))["lastCommit"] == {"id": head}
+
+    item = {"environment": "production", "code_version": version, "body": {"message": {"body": f"broken by {version}"}}}
+    headers = {"X-Rollbar-Access-Token": "any", "Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(f"{server.http}/api/1/item/", json.dumps({"data": item}).encode(), headers))
+
+    def the_error():
+        (error,) = api.get("/api/errors", q=version)["errors"]
+        return error
+
+    error = eventually(the_error)
+    suspect = api.get(f"/api/errors/{error['group']}/suspects")["suspects"][0]
+    assert (suspect["version"], suspect["revision"]) == (version, head)
 
 
 def test_what_is_not_taken_is_refused_in_sentrys_form(server, sentry_cli):

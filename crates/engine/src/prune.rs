@@ -253,6 +253,7 @@ fn function_words(name: &str, args: &[Expr]) -> Words {
     match name {
         // Its case is folded as the filters' is, and its ends are ends of words.
         "has_token" => whole(needle, Case::Exact),
+        "has_text" => inner(needle, false, false, Case::Folded),
         "contains" => inner(needle, false, false, Case::Exact),
         "starts_with" => inner(needle, true, false, Case::Exact),
         "ends_with" => inner(needle, false, true, Case::Exact),
@@ -407,6 +408,9 @@ mod tests {
         // K and S have a third case.
         assert_eq!(like("% disk %", true), Words::Any);
         assert_eq!(like("% door %", true), one("door"));
+        let has_text = |part: &str| Words::of(&[crate::functions::has_text::udf().call(vec![body(), lit(part)])]);
+        assert_eq!(has_text("a door of%"), Words::All(vec![part("a"), one("door"), one("of")]));
+        assert_eq!(has_text("disk"), Words::Any);
         assert_eq!(Words::of(&[body().eq(lit("Two words"))]), Words::All(vec![one("two"), one("words")]));
         assert_eq!(Words::of(&[body().eq(lit("one")).or(body().eq(lit("two")))]), Words::Either(vec![one("one"), one("two")]));
         let attribute = |value: &str| Words::OfAttribute { attribute: "name".to_owned(), value: value.to_owned() };

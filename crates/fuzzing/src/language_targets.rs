@@ -63,8 +63,13 @@ pub fn search(input: &[u8]) {
     };
     for signal in Signal::ALL {
         let schema = columns::schema(signal);
-        let context =
-            LowerContext { signal, schema: &schema, text_columns: &["name", "body", "exception.message"], whole_words: None };
+        let context = LowerContext {
+            signal,
+            schema: &schema,
+            text_columns: &["name", "body", "exception.message"],
+            whole_words: None,
+            parts: None,
+        };
         match lower(&query, &context) {
             Ok(lowered) => assert!(lowered.unknown_keys.len() <= text.len()),
             Err(error) => check(&error),

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Row, Sqlite, Transaction};
 
 use crate::database::{Metastore, signed, unsigned};
 use crate::error::MetastoreError;
+use crate::error_item_totals::forget_totals_of_deletion;
 
 /// Between the names in one column; no attribute key holds it.
 const SEPARATOR: char = '\n';
@@ -243,6 +244,9 @@ pub(crate) async fn note_step(
     .bind(&step.id)
     .execute(&mut **transaction)
     .await?;
+    if step.logs > 0 {
+        forget_totals_of_deletion(transaction, &step.id).await?;
+    }
     for part in removed {
         sqlx::query("insert into deletion_parts (deletion, part) values ($1, $2)")
             .bind(&step.id)

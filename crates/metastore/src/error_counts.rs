@@ -78,6 +78,27 @@ impl Metastore {
         rows.iter().map(|row| Ok((row.try_get("hour")?, unsigned(row.try_get("n")?)))).collect()
     }
 
+    /// Counts of each of some groups in whole hours between two times in seconds; of groups without a count nothing is told.
+    pub async fn error_counts_of_groups(
+        &self,
+        project: &str,
+        start_unix: i64,
+        end_unix: i64,
+        groups: &[String],
+    ) -> Result<Vec<(String, u64)>, MetastoreError> {
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query =
+            QueryBuilder::<Sqlite>::new("select fingerprint, sum(occurrences) as n from error_counts where project = ");
+        query.push_bind(project.to_owned()).push(" and hour >= ").push_bind(start_unix);
+        query.push(" and hour <= ").push_bind(end_unix.saturating_sub(HOUR_SECONDS));
+        push_in(&mut query, "fingerprint", groups);
+        query.push(" group by fingerprint");
+        let rows = query.build().fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok((row.try_get("fingerprint")?, unsigned(row.try_get("n")?)))).collect()
+    }
+
     /// Makes days of hours that began before one time, and forgets those before another.
     pub async fn settle_error_counts(
         &self,
@@ -132,6 +153,9 @@ mod tests {
         let of = |group: &str| ErrorCountFilter { groups: Some(vec![group.into()]), ..all() };
         assert_eq!(hours(&metastore, 0..60, all()).await, [(24, 5), (26, 7), (50, 7)]);
         assert_eq!(hours(&metastore, 25..50, all()).await, [(26, 7)], "whole hours alone");
+        let groups = ["b".to_owned(), "a".to_owned(), "c".to_owned()];
+        let counted = metastore.error_counts_of_groups("p", 25 * HOUR_SECONDS, 50 * HOUR_SECONDS, &groups).await.unwrap();
+        assert_eq!(counted, [("a".to_owned(), 3), ("b".to_owned(), 4)]);
         assert_eq!(hours(&metastore, 0..60, of("b")).await, [(26, 4)]);
         assert_eq!(hours(&metastore, 0..60, ErrorCountFilter { environments: vec!["x".into()], ..of("b") }).await, []);
         assert_eq!(hours(&metastore, 0..60, ErrorCountFilter { groups: Some(Vec::new()), ..all() }).await, []);

@@ -2,6 +2,7 @@
 //!
 //! A group is an item of its own. Its members keep their fingerprints: while they are members, occurrences of those are the
 //! group's; taken out, a member has them back. Comments of members, and the versions they were seen in, are the group's too.
+//! Whose occurrences were whose is then known to the rows alone: see [`crate::error_item_totals`].
 
 use serde_json::json;
 
@@ -199,12 +200,14 @@ async fn join(
     now_unix_nano: i64,
 ) -> Result<(), MetastoreError> {
     // Members of a group that becomes one go along.
-    sqlx::query("update error_items set group_item = $2, changed_at = $3 where id = $1 or group_item = $1")
-        .bind(member.id)
-        .bind(group.id)
-        .bind(now_unix_nano)
-        .execute(&mut **writing)
-        .await?;
+    sqlx::query(
+        "update error_items set group_item = $2, changed_at = $3, occurrences_ever = null where id = $1 or group_item = $1",
+    )
+    .bind(member.id)
+    .bind(group.id)
+    .bind(now_unix_nano)
+    .execute(&mut **writing)
+    .await?;
     sqlx::query("update error_item_fingerprints set member = coalesce(member, item), item = $2 where item = $1")
         .bind(member.id)
         .bind(group.id)
@@ -214,7 +217,8 @@ async fn join(
     sqlx::query(
         "update error_items set occurrences = occurrences + $2, level = max(level, $6), first_occurrence =
             case when $3 < first_seen then $7 else first_occurrence end, first_seen = min(first_seen, $3), last_occurrence =
-            case when $4 > last_seen then $5 else last_occurrence end, last_seen = max(last_seen, $4) where id = $1",
+            case when $4 > last_seen then $5 else last_occurrence end, last_seen = max(last_seen, $4),
+            occurrences_ever = null where id = $1",
     )
     .bind(group.id)
     .bind(signed(member.occurrences))

@@ -167,7 +167,8 @@ async fn add(
     add_versions(writing, &[(known, seen)]).await?;
     let query = format!(
         "update error_items set status = 'active', occurrences = $2, last_seen = $3, last_occurrence = $4,
-            activating_occurrence = $5, last_activated_at = $6, title = $7, resolved_in_version = null, changed_at = $8
+            activating_occurrence = $5, last_activated_at = $6, title = $7, resolved_in_version = null, changed_at = $8,
+            occurrences_ever = occurrences_ever + $2, first_seen = min(first_seen, $9)
          where id = $1 returning {COLUMNS}"
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(query))
@@ -180,6 +181,7 @@ async fn add(
         // Rollbar's rule: a title is looked at again only when its item comes back.
         .bind(if seen.title.is_empty() { &known.title } else { &seen.title })
         .bind(now_unix_nano)
+        .bind(seen.first_seen_unix_nano)
         .fetch_one(&mut **writing)
         .await?;
     let details = json!({ "occurrence": seen.last_occurrence, "version": seen.version, "environment": seen.environment });

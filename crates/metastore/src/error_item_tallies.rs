@@ -1,10 +1,12 @@
-//! How many items there are of each kind that lists are narrowed by: from these, every filter's counts are summed up.
+//! How many items there are of each kind that lists are narrowed by, or which: from these, every filter's counts are summed up.
 
+use serde_json::json;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::database::{Metastore, unsigned};
 use crate::error::MetastoreError;
-use crate::error_items::{ErrorItemFilter, environments, push_filter};
+use crate::error_items::{ErrorItemFilter, environments, push_filter, push_shown_status};
 
 /// Items that are alike in all that lists are narrowed by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +21,41 @@ pub struct ErrorItemTally {
     pub items: u64,
 }
 
+/// The item of a group, as far as lists sort by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupItem {
+    /// Where the group was in the question.
+    pub place: usize,
+    pub item: i64,
+    pub first_seen_unix_nano: i64,
+    pub last_activated_at_unix_nano: i64,
+}
+
 impl Metastore {
+    /// The items of groups, those together that are alike; each tally counts its groups. Groups without an item are left out.
+    ///
+    /// Each kind is handed over as one text: one row for each of thousands of groups costs several times what finding them does.
+    pub async fn error_items_alike(
+        &self,
+        project: &str,
+        groups: &[&str],
+        now_unix_nano: i64,
+    ) -> Result<Vec<(ErrorItemTally, Vec<GroupItem>)>, MetastoreError> {
+        let alike = "i.level, i.environments, i.framework, i.assigned_user_id, i.assigned_team_id";
+        let mut query = QueryBuilder::<Sqlite>::new("select ");
+        push_shown_status(&mut query, now_unix_nano);
+        query.push(format!(
+            " as status, {alike}, count(*) as items,
+             json_group_array(json_array(j.key, i.id, i.first_seen, i.last_activated_at)) as members from json_each("
+        ));
+        query.push_bind(json!(groups).to_string());
+        query.push(") j cross join error_item_fingerprints f on f.fingerprint = j.value and f.project = ");
+        query.push_bind(project.to_owned());
+        query.push(format!(" join error_items i on i.id = f.item group by 1, {alike}"));
+        let rows = query.build().fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok((tally(row)?, members(row.try_get("members")?)?))).collect()
+    }
+
     /// Counts the items that a filter lets pass, by all that they can be narrowed by further.
     pub async fn tally_error_items(
         &self,
@@ -35,16 +71,8 @@ impl Metastore {
         let rows = query.build().fetch_all(self.readers()).await?;
         let mut tallies = Vec::new();
         for row in rows {
-            let items = unsigned(row.try_get("items")?);
-            let tally = ErrorItemTally {
-                status: row.try_get("status")?,
-                level: row.try_get("level")?,
-                environments: environments(row.try_get("environments")?),
-                framework: row.try_get("framework")?,
-                assigned_user_id: row.try_get("assigned_user_id")?,
-                assigned_team_id: row.try_get("assigned_team_id")?,
-                items,
-            };
+            let tally = tally(&row)?;
+            let items = tally.items;
             let asleep = row.try_get::<Option<i64>, _>("snoozed")?.map_or(0, unsigned);
             let asleep = if tally.status == "active" { asleep } else { 0 };
             let snoozed = ErrorItemTally { status: "snoozed".into(), items: asleep, ..tally.clone() };
@@ -53,6 +81,30 @@ impl Metastore {
         }
         Ok(tallies)
     }
+}
+
+fn members(written: &str) -> Result<Vec<GroupItem>, MetastoreError> {
+    let read: Result<Vec<(usize, i64, i64, i64)>, _> = serde_json::from_str(written);
+    let read = read.map_err(|error| MetastoreError::Unreadable { what: "items of groups", found: error.to_string() })?;
+    let member = |(place, item, first_seen_unix_nano, last_activated_at_unix_nano)| GroupItem {
+        place,
+        item,
+        first_seen_unix_nano,
+        last_activated_at_unix_nano,
+    };
+    Ok(read.into_iter().map(member).collect())
+}
+
+fn tally(row: &SqliteRow) -> Result<ErrorItemTally, MetastoreError> {
+    Ok(ErrorItemTally {
+        status: row.try_get("status")?,
+        level: row.try_get("level")?,
+        environments: environments(row.try_get("environments")?),
+        framework: row.try_get("framework")?,
+        assigned_user_id: row.try_get("assigned_user_id")?,
+        assigned_team_id: row.try_get("assigned_team_id")?,
+        items: unsigned(row.try_get("items")?),
+    })
 }
 
 #[cfg(test)]
@@ -114,6 +166,25 @@ mod tests {
             ..ErrorItemFilter::default()
         };
         assert_eq!(tallies(seen, 100).await, ["1 active 40 [\"production\"] None", all[2]], "its time to rest is over");
+    }
+
+    #[tokio::test]
+    async fn items_of_groups_are_told_by_their_kind() {
+        let metastore = metastore().await;
+        let alike = metastore.error_items_alike("p", &["d", "nobody", "b", "a", "c"], 60).await.unwrap();
+        let mut told: Vec<String> = alike
+            .iter()
+            .map(|(kind, members)| {
+                let members: Vec<String> = members.iter().map(|one| format!("{}:{}", one.place, one.item - 1_000_000)).collect();
+                format!("{} {} {:?} {}", kind.status, kind.level, kind.assigned_user_id, members.join(" "))
+            })
+            .collect();
+        told.sort();
+        let expected = ["active 40 Some(7) 0:4", "active 50 None 4:3", "resolved 40 None 3:1", "snoozed 40 None 2:2"];
+        assert_eq!(told, expected);
+        let b = alike.iter().flat_map(|(_, members)| members).find(|one| one.place == 2).unwrap();
+        assert_eq!((b.first_seen_unix_nano, b.last_activated_at_unix_nano), (20, 20));
+        assert_eq!(metastore.error_items_alike("p", &[], 60).await.unwrap(), []);
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ mod error_item_issues;
 mod error_item_merges;
 mod error_item_occurrences;
 mod error_item_tallies;
+mod error_item_totals;
 mod error_items;
 mod error_source_maps;
 mod evaluations;
@@ -32,6 +33,7 @@ mod migrations;
 mod parts;
 mod people;
 mod project_settings;
+mod release_revisions;
 mod resource_policies;
 mod resources;
 mod retention;
@@ -53,7 +55,8 @@ pub use error::MetastoreError;
 pub use error_counts::{ErrorCount, ErrorCountFilter};
 pub use error_item_history::{ItemComment, ItemEvent, ItemEventKind};
 pub use error_item_occurrences::{ItemChange, OccurrencesSeen};
-pub use error_item_tallies::ErrorItemTally;
+pub use error_item_tallies::{ErrorItemTally, GroupItem};
+pub use error_item_totals::{ErrorItemTotal, ErrorItemTotals};
 pub use error_items::{
     ErrorItem, ErrorItemFilter, ErrorItemOrder, ErrorItemUpdate, ItemStatus, ItemVersion, ShownStatuses, VersionItems,
 };
@@ -67,6 +70,7 @@ pub use log_groups::{
 pub use parts::{CatalogChanges, CatalogPosition, CatalogedPart, FlushCommit, NewPart, PartTotals, PartsChange};
 pub use people::Person;
 pub use project_settings::ProjectSetting;
+pub use release_revisions::ReleaseRevision;
 pub use resource_policies::ResourcePolicy;
 pub use resources::{Resource, ResourceKind, ResourcesMax};
 pub use retention::{ClassRows, NewPin, Pin, PinKind, RetentionPolicy, RetentionRun, ThinnedWindow};

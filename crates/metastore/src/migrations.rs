@@ -481,6 +481,24 @@ const MIGRATIONS: &[&[&str]] = &[
         "drop index error_source_maps_by_url",
         "create unique index error_source_maps_by_url on error_source_maps (project, version, minified_url, debug_id)",
     ],
+    &[
+        // All occurrences that an item ever had, whatever became of it meanwhile; null where nobody knows. Of items from before
+        // this column nobody does.
+        "alter table error_items add column occurrences_ever bigint",
+        "drop index error_items_listed",
+        "create index error_items_listed on error_items (project, last_seen desc, id desc, status, level, environments,
+            occurrences, first_seen, framework, assigned_user_id, assigned_team_id, snoozed_until, last_activated_at,
+            occurrences_ever, title, group_item) where group_item is null",
+        // Which revision of the code a version was built from.
+        "create table release_revisions (
+            project text not null,
+            version text not null,
+            revision text not null,
+            repository text not null,
+            set_at bigint not null,
+            primary key (project, version)
+        ) without rowid",
+    ],
 ];
 
 /// Brings the database to the newest schema, one transaction a step.

@@ -204,6 +204,9 @@ pub const RQL_ITEMS_MAX: u32 = 100_000;
 pub const ERRORS_PAGE_DEFAULT: usize = 50;
 pub const ERRORS_PAGE_MAX: usize = 500;
 
+/// Items in a list by count that the rows are asked for one by one; where there are more, they are asked for all.
+pub const ERRORS_COUNTED_BY_ROWS_MAX: usize = 2_000;
+
 /// For how many days the hours of errors are known apart; then they are days, and after some years forgotten.
 pub const ERROR_COUNTS_HOURLY_DAYS: i64 = 90;
 pub const ERROR_COUNTS_DAYS: i64 = 1_100;
@@ -312,6 +315,13 @@ pub const SENTRY_CHUNKS_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// How long they wait: their file is asked for right after them.
 pub const SENTRY_CHUNKS_WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// Deploys of one release that its list tells, the latest.
+pub const SENTRY_DEPLOYS_TOLD_MAX: usize = 100;
+
+/// Bytes of a release's name or its repository's, and of the name of a commit: what Sentry takes.
+pub const SENTRY_RELEASE_BYTES_MAX: usize = 250;
+pub const SENTRY_REVISION_BYTES_MAX: usize = 64;
 
 /// Source maps that are kept; beyond, the oldest go.
 pub const SOURCE_MAPS_MAX: u32 = 5_000;

@@ -55,6 +55,7 @@ export interface Suspect {
   time_unix_nano: string;
   environment: string;
   version: string;
+  revision: string;
   user: string;
   comment: string;
   score: number;

@@ -7183,6 +7183,8 @@ export interface components {
             /** Format: int64 */
             deploy_id: number;
             environment: string;
+            /** @description The commit that the version was built from; empty where nobody announced it. */
+            revision: string;
             /**
              * Format: double
              * @description Up to one.

@@ -34,6 +34,7 @@ describe('documents of errors', () => {
     expect(told).toMatchObject({ method: 'POST', url: 'http://a/b?c=1#d' });
     expect(told?.parts).toEqual([{ title: 'Query', fields: { c: '1' } }, { title: 'Form', fields: { e: 2 } }]);
     expect(requestOf({ attributes: { 'http.request.method': 'GET', 'url.path': '/x', 'http.request.header.accept': 'a' } })).toMatchObject({ url: '/x', parts: [{ title: 'Headers', fields: { accept: 'a' } }] });
+    expect(requestOf({ source: { data: { request: { url: '/x', user_ip: '$remote_ip' } } }, attributes: { 'client.address': '10.0.0.7' } })?.from).toBe('10.0.0.7');
     expect(requestOf({ attributes: {} })).toBeNull();
   });
 });

@@ -200,7 +200,9 @@ export function requestOf(log: LogLike): RequestTold | null {
     { title: 'Headers', fields: Object.keys(dict(request.headers)).length > 0 ? dict(request.headers) : headers },
     { title: 'Session', fields: dict(request.session) },
   ];
-  return { method, url, from: text(request.user_ip) || own('client.address'), parts: parts.filter((part) => Object.keys(part.fields).length > 0) };
+  // Browsers do not know their address: they ask that the caller's is taken, which the attribute has.
+  const from = text(request.user_ip).replace('$remote_ip', own('client.address'));
+  return { method, url, from: from || own('client.address'), parts: parts.filter((part) => Object.keys(part.fields).length > 0) };
 }
 
 function queryOf(url: string): Dict {

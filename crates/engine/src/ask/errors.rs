@@ -1,6 +1,6 @@
 //! Errors: occurrences told as what they are occurrences of. A caller says which groups are one item.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::Signal;
 use serde::Serialize;
@@ -103,16 +103,17 @@ pub struct ErrorFilter {
 pub(super) const PERSON: [&str; 2] = ["user.id", "enduser.id"];
 
 impl Asker {
-    /// Every group with an occurrence that matches, in an order; how many people each hit only where that is the order: it
-    /// costs more.
+    /// Every group with an occurrence that matches, or each of some, in an order; how many people each hit only where that is
+    /// the order: it costs more.
     pub async fn error_groups(
         &self,
         range: TimeRange,
         filter: &ErrorFilter,
+        among: Option<&[String]>,
         order: GroupOrder,
     ) -> Result<GroupsSeen, EngineError> {
         let session = self.session(range).await?;
-        session.define("l", Signal::Logs, condition(&session, filter, None).await?).await?;
+        session.define("l", Signal::Logs, condition(&session, filter, among).await?).await?;
         let figures =
             r#""error.group" AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last, max(sample_rate) AS weight"#;
         // Counting distinct people of so many groups at once takes an accumulator each; two groupings take none.
@@ -223,9 +224,9 @@ pub(super) async fn figures(
     items: &[Vec<String>],
 ) -> Result<(Vec<ErrorGroup>, Stats), EngineError> {
     let environment = session.column_or_null(Signal::Logs, "deployment.environment.name");
-    let answer = session
-        .ask(&format!(
-            r#"SELECT {} AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last,
+    let (item, steps) = (item_sql(items), Steps::over(range, TREND_STEPS));
+    let facts = format!(
+        r#"SELECT {item} AS g, sum(sample_rate) AS n, min(time) AS first, max(time) AS last,
                max(sample_rate) AS weight, max(severity_number) AS severity,
                last_value("exception.type" ORDER BY time) AS type, last_value("exception.message" ORDER BY time) AS message,
                array_agg(DISTINCT "service.name") AS services, array_agg(DISTINCT receiver) AS receivers,
@@ -233,10 +234,11 @@ pub(super) async fn figures(
                count(DISTINCT {}) AS people,
                count(DISTINCT coalesce(trace_id, request_trace_id)) AS traces
                FROM l GROUP BY 1"#,
-            item_sql(items),
-            person(session)
-        ))
-        .await?;
+        person(session)
+    );
+    let trend = format!("SELECT {item} AS g, {} AS step, sum(sample_rate) AS n FROM l GROUP BY 1, 2", steps.sql());
+    // Both read the same rows; where there are several cores, at the same time.
+    let (answer, trend) = futures::future::try_join(session.ask(&facts), session.ask(&trend)).await?;
     let list = |cells: &BTreeMap<&str, serde_json::Value>, name: &str| -> Vec<String> {
         let mut values: Vec<String> = cells
             .get(name)
@@ -265,40 +267,25 @@ pub(super) async fn figures(
                 environments: list(&cells, "environments"),
                 people: row.i64("people").unwrap_or_default().unsigned_abs(),
                 traces: row.i64("traces").unwrap_or_default().unsigned_abs(),
-                series: ErrorSeries::default(),
+                series: ErrorSeries::over(range),
             }
         })
         .collect();
-    add_series(session, range, items, &mut figures).await?;
+    add_trend(&trend, steps, &mut figures);
     Ok((figures, stats(&answer)))
 }
 
 /// Steps of the trend beside an error.
 const TREND_STEPS: i64 = 40;
 
-async fn add_series(
-    session: &Session,
-    range: TimeRange,
-    items: &[Vec<String>],
-    errors: &mut [ErrorGroup],
-) -> Result<(), EngineError> {
-    if errors.is_empty() {
-        return Ok(());
-    }
-    let steps = Steps::over(range, TREND_STEPS);
-    let answer = session
-        .ask(&format!("SELECT {} AS g, {} AS step, sum(sample_rate) AS n FROM l GROUP BY 1, 2", item_sql(items), steps.sql()))
-        .await?;
-    for error in errors.iter_mut() {
-        error.series = ErrorSeries::over(range);
-    }
-    for row in answer.iter() {
-        let (Some(group), Some(place)) = (row.str("g"), steps.place(row.i64("step"))) else { continue };
-        if let Some(error) = errors.iter_mut().find(|error| error.group == group) {
-            error.series.counts[place] = row.f64("n").unwrap_or_default();
+fn add_trend(trend: &Answer, steps: Steps, errors: &mut [ErrorGroup]) {
+    let place_of: HashMap<String, usize> = errors.iter().enumerate().map(|(place, error)| (error.group.clone(), place)).collect();
+    for row in trend.iter() {
+        let (Some(group), Some(step)) = (row.str("g"), steps.place(row.i64("step"))) else { continue };
+        if let Some(place) = place_of.get(group) {
+            errors[*place].series.counts[step] = row.f64("n").unwrap_or_default();
         }
     }
-    Ok(())
 }
 
 /// OpenTelemetry's severity ranges in Rollbar's words for levels.

@@ -205,9 +205,11 @@ async fn search_filter(
     let query = languages::search::parse(q).map_err(invalid)?;
     let has_token = crate::functions::has_token::udf();
     let whole_words = (word_match == WordMatch::Whole).then_some(has_token.as_ref());
+    let has_text = crate::functions::has_text::udf();
+    let parts = Some(has_text.as_ref());
     let lower = || {
         let schema = session.schema(signal);
-        let context = languages::search::LowerContext { signal, schema: schema.as_ref(), text_columns, whole_words };
+        let context = languages::search::LowerContext { signal, schema: schema.as_ref(), text_columns, whole_words, parts };
         languages::search::lower(&query, &context).map_err(invalid)
     };
     let lowered = lower()?;

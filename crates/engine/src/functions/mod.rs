@@ -5,6 +5,8 @@
 
 pub(crate) mod attribute;
 pub(crate) mod bucket_items;
+pub(crate) mod finder;
+pub(crate) mod has_text;
 pub(crate) mod has_token;
 pub(crate) mod id_text;
 pub(crate) mod log_buckets;
@@ -32,7 +34,7 @@ pub fn register(mut state: SessionStateBuilder) -> SessionStateBuilder {
     let scalars = [log_buckets::log_bucket(), log_buckets::time_bucket()];
     let functions = state.scalar_functions().get_or_insert_default();
     functions.extend(scalars.map(Arc::new));
-    functions.extend([has_token::udf(), attribute::udf(), attribute::keys_udf(), attribute::items_udf()]);
+    functions.extend([has_token::udf(), has_text::udf(), attribute::udf(), attribute::keys_udf(), attribute::items_udf()]);
     functions.extend([bucket_items::udf(), id_text::udf(), place_in::udf(), time_step::udf()]);
     functions.extend([rollbar::path_udf(), rollbar::number_udf(), stack_files::udf()]);
     state

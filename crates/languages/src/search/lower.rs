@@ -23,6 +23,8 @@ pub struct LowerContext<'a> {
     pub text_columns: &'a [&'a str],
     /// The function that says whether a text has words as words. Without it plain words are substrings, whatever the case.
     pub whole_words: Option<&'a ScalarUDF>,
+    /// The function that says whether a text has another in it, whatever the case. Without it, ILIKE does.
+    pub parts: Option<&'a ScalarUDF>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +106,7 @@ impl<'a> Lowering<'a> {
         let columns = self.context.text_columns.iter().filter(|name| self.context.schema.column_with_name(name).is_some());
         let found = |name| match self.context.whole_words.filter(|_| has_word(&word.text)) {
             Some(whole_words) => whole_words.call(vec![column(name), lit(word.text.clone())]),
-            None => contains_text(column(name), &word.text),
+            None => self.contains_text(column(name), &word.text),
         };
         balanced(columns.map(|name| found(name)).collect(), Operator::Or)
     }
@@ -128,12 +130,19 @@ impl<'a> Lowering<'a> {
             Field::Column { name, data_type: DataType::FixedSizeBinary(_) } => {
                 Err(misfit_operator(key, &format!("`{name} = <id>`: ids are compared whole"), ":"))
             }
-            Field::Column { name, data_type } if is_text(data_type) => Ok(contains_text(column(name), &value.text)),
+            Field::Column { name, data_type } if is_text(data_type) => Ok(self.contains_text(column(name), &value.text)),
             Field::Column { name, .. } => Ok(contains_text(cast(column(name), DataType::Utf8), &value.text)),
             Field::Duration => Err(misfit_operator(key, "a comparison, such as `duration > 250ms`", ":")),
             Field::Severity => severity(Comparison::Equal, value),
             Field::Status => self.status(key, Comparison::Equal, value),
             Field::Unknown => Ok(lit(false)),
+        }
+    }
+
+    fn contains_text(&self, expr: Expr, text: &str) -> Expr {
+        match self.context.parts {
+            Some(parts) => parts.call(vec![expr, lit(text)]),
+            None => contains_text(expr, text),
         }
     }
 

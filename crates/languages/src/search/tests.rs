@@ -11,7 +11,7 @@ fn answer(signal: Signal, schema: &Schema, text: &str) -> Vec<(&'static str, Str
         Signal::Logs => &["body", "exception.type", "exception.message"],
         Signal::Metrics => &["metric"],
     };
-    let context = LowerContext { signal, schema, text_columns, whole_words: None };
+    let context = LowerContext { signal, schema, text_columns, whole_words: None, parts: None };
     match parse(text).and_then(|query| lower(&query, &context)) {
         Ok(Lowered { expr, unknown_keys }) => {
             let mut answers = vec![("expr", expr.to_string())];
@@ -93,7 +93,7 @@ proptest! {
     fn no_text_panics_and_every_error_points_into_it(text in prop_oneof![soup(), "\\PC{0,80}"]) {
         let schema = crate::literate::schema("name: string\nhttp.route: string\na: int64\nstatus_code: string\nduration_ns: int64\ntrace_id: trace id");
         for signal in Signal::ALL {
-            let context = LowerContext { signal, schema: &schema, text_columns: &["name"], whole_words: None };
+            let context = LowerContext { signal, schema: &schema, text_columns: &["name"], whole_words: None, parts: None };
             if let Err(error) = parse(&text).and_then(|query| lower(&query, &context)) {
                 prop_assert!(error.span.start <= error.span.end && error.span.end <= text.len());
                 prop_assert!(text.get(error.span.clone()).is_some());

@@ -88,10 +88,10 @@ pub(super) async fn create(
     let query = format!(
         "insert into error_items (project, counter, fingerprint, status, level, title, environment, framework, platform,
             language, first_seen, last_seen, last_activated_at, first_occurrence, last_occurrence, activating_occurrence,
-            occurrences, changed_at, environments)
+            occurrences, occurrences_ever, changed_at, environments)
          select $1, key + 1 + (select coalesce(max(counter), 0) from error_items where project = $1), value ->> 0, 'active',
             value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 7,
-            value ->> 9, value ->> 10, value ->> 9, value ->> 11, $3, value ->> 12
+            value ->> 9, value ->> 10, value ->> 9, value ->> 11, value ->> 11, $3, value ->> 12
          from json_each($2) order by key
          returning {COLUMNS}"
     );
@@ -163,6 +163,7 @@ pub(super) async fn count(writing: &mut Writing, of: &[Known<'_>]) -> Result<(),
         .collect();
     sqlx::query(
         "update error_items as i set occurrences = i.occurrences + seen.n,
+            occurrences_ever = i.occurrences_ever + seen.n,
             last_occurrence = case when seen.last >= i.last_seen then seen.last_occurrence else i.last_occurrence end,
             last_seen = max(i.last_seen, seen.last),
             first_occurrence = case when seen.first < i.first_seen then seen.first_occurrence else i.first_occurrence end,

@@ -40,6 +40,11 @@ pub fn version(release: &str) -> &str {
     fields::package_and_version(release).1
 }
 
+/// What stands before the version, if anything does, and the version.
+pub fn package_and_version(release: &str) -> (Option<&str>, &str) {
+    fields::package_and_version(release)
+}
+
 pub struct Sentry;
 
 impl Receiver for Sentry {

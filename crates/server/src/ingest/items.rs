@@ -102,7 +102,9 @@ impl Items {
         }
         if overflowed {
             tracing::info!("more errors came in than can wait; their items are made from the rows");
-            catch_up(metastore, asker, now_unix_nano).await?;
+            let found = catch_up(metastore, asker, now_unix_nano).await?;
+            // What was on its way meanwhile may have been counted twice.
+            metastore.forget_error_item_totals(&asker.project, &found).await?;
         }
         if overflowed || (any && now_unix_nano - noted.at_unix_nano >= NOTED_EVERY_NS) {
             WRITTEN.note(metastore, &asker.project, now_unix_nano).await?;
@@ -167,9 +169,10 @@ async fn record(
     Ok(())
 }
 
-async fn catch_up(metastore: &Metastore, asker: &Asker, now_unix_nano: i64) -> Result<(), ItemsError> {
+/// Tells the groups that were found.
+async fn catch_up(metastore: &Metastore, asker: &Asker, now_unix_nano: i64) -> Result<Vec<String>, ItemsError> {
     let project = &asker.project;
-    let Looked::Before(since) = WRITTEN.read(metastore, project).await? else { return Ok(()) };
+    let Looked::Before(since) = WRITTEN.read(metastore, project).await? else { return Ok(Vec::new()) };
     let received = asker.groups_received(since, now_unix_nano, ITEMS_CAUGHT_UP_MAX).await?;
     let groups: Vec<String> = received.iter().map(|received| received.group.clone()).collect();
     let known: HashMap<String, ErrorItem> = metastore.error_items_of_fingerprints(project, &groups).await?.into_iter().collect();
@@ -183,6 +186,8 @@ async fn catch_up(metastore: &Metastore, asker: &Asker, now_unix_nano: i64) -> R
         })
         .collect();
     record(metastore, project, seen, now_unix_nano).await.map_err(|(_, error)| error)?;
+    let known_groups: Vec<String> = known.keys().cloned().collect();
+    metastore.forget_error_item_totals(project, &known_groups).await?;
     for (group, item) in known.iter().take(ITEMS_COUNTED_AGAIN_MAX) {
         let range = TimeRange { start_unix_nano: item.last_activated_at_unix_nano, end_unix_nano: i64::MAX };
         let filter = OccurrenceFilter { groups: Some(vec![group.clone()]), ..OccurrenceFilter::default() };
@@ -190,7 +195,7 @@ async fn catch_up(metastore: &Metastore, asker: &Asker, now_unix_nano: i64) -> R
         let count: f64 = counts.iter().map(|count| count.count).sum();
         metastore.raise_error_item_count(item.id, count.round() as u64).await?;
     }
-    Ok(())
+    Ok(groups)
 }
 
 fn seen_of(received: GroupReceived) -> OccurrencesSeen {

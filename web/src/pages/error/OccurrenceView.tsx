@@ -71,6 +71,11 @@ export function OccurrenceView({ group, log, said, place, newer, older }: { grou
           </span>
         </header>
         {exception && exception.message !== '' && exception.message !== said && <div className={styles.message}>{exception.message}</div>}
+        {told.error && (
+          <p className={styles.wrong} role="alert">
+            The frames are as they were sent, because their source maps could not be read: {told.error.message}
+          </p>
+        )}
         {frames ? <Frames traces={frames} /> : exception?.stacktrace ? <Stack text={exception.stacktrace} /> : <p className="muted">No stack came with this occurrence.</p>}
       </section>
       {telemetry.length > 0 && <Telemetry events={telemetry} at={msFromNano(log.time_unix_nano)} />}
@@ -129,7 +134,14 @@ function secondsBefore(ms: number): string {
 
 function Lines({ trace, log }: { trace: string; log: Log }) {
   const { data, error } = useQuery(queries.traceLogs(trace));
-  if (error || !data || data.logs.length === 0) return null;
+  if (error && !data) {
+    return (
+      <p className={styles.wrong} role="alert">
+        The log lines of its trace could not be read: {error.message}
+      </p>
+    );
+  }
+  if (!data || data.logs.length === 0) return null;
   const at = data.logs.findIndex((line) => line.time_unix_nano >= log.time_unix_nano);
   const from = Math.max(0, Math.min(data.logs.length - LINES_SHOWN, (at < 0 ? data.logs.length : at) - LINES_SHOWN + 4));
   const shown = data.logs.slice(from, from + LINES_SHOWN);

@@ -12,7 +12,19 @@ import styles from './Error.module.css';
 
 /** The likeliest first; nothing where no deploy is near. */
 export function Suspects({ group }: { group: string }) {
-  const { data } = useQuery(api.suspects(group));
+  const { data, error } = useQuery(api.suspects(group));
+  if (error && !data) {
+    return (
+      <section className={styles.section} data-testid="suspects">
+        <header>
+          <h2>Suspect deploys</h2>
+        </header>
+        <p className={styles.wrong} role="alert">
+          They could not be read: {error.message}
+        </p>
+      </section>
+    );
+  }
   if (!data || data.length === 0) return null;
   return (
     <section className={styles.section} data-testid="suspects">
@@ -28,7 +40,17 @@ export function Suspects({ group }: { group: string }) {
                 <b className="mono">{/^[0-9a-f]{24,}$/.test(one.version) ? one.version.slice(0, 12) : one.version || 'no version'}</b> {one.user && `by ${one.user}`} <Ago nano={one.time_unix_nano} />
               </p>
               {one.comment && <p>{one.comment}</p>}
-              <p className="muted">{one.why}</p>
+              <p className="muted">
+                {one.why}
+                {one.revision !== '' && one.revision !== one.version && (
+                  <>
+                    , commit{' '}
+                    <span className="mono" title={one.revision}>
+                      {one.revision.slice(0, 12)}
+                    </span>
+                  </>
+                )}
+              </p>
             </div>
           </li>
         ))}
@@ -97,7 +119,7 @@ export function Parts({ data, onDone }: { data: ErrorPageAnswer; onDone: (text: 
           )}
         </>
       ) : (
-        <p className="muted">{merged ? `${data.groups.length} groups of occurrences.` : 'One group of occurrences, all thrown at the same place.'}</p>
+        <p className="muted">{members.error ? `What was merged into it could not be read: ${members.error.message}` : merged ? `${data.groups.length} groups of occurrences.` : 'One group of occurrences, all thrown at the same place.'}</p>
       )}
       {splitting && (
         <form

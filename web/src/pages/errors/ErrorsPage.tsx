@@ -164,7 +164,7 @@ export function ErrorsPage() {
               <Loading rows={10} />
             )
           ) : rows.length === 0 ? (
-            <NoErrors filtered={filtered} elsewhere={(facets?.status ?? []).reduce((all, one) => all + one.count, 0)} onAll={() => setSearch({ status: 'all' })} />
+            <NoErrors filtered={filtered} open={status === OPEN} elsewhere={(facets?.status ?? []).reduce((all, one) => all + one.count, 0)} onAll={() => setSearch({ status: 'all' })} />
           ) : (
             <>
               <div className={styles.head} data-picking={picked.length > 0}>
@@ -325,12 +325,14 @@ function Merge({ rows, busy, onMerge }: { rows: ErrorRow[]; busy: boolean; onMer
   );
 }
 
-function NoErrors({ filtered, elsewhere, onAll }: { filtered: boolean; elsewhere: number; onAll: () => void }) {
+function NoErrors({ filtered, open, elsewhere, onAll }: { filtered: boolean; open: boolean; elsewhere: number; onAll: () => void }) {
   const receivers = useQuery(queries.receivers());
   if (elsewhere > 0) {
     return (
-      <Empty title="No error asks for a decision">
-        <p>{plural(elsewhere, 'error')} that happened in this range {elsewhere === 1 ? 'is' : 'are'} resolved, snoozed or muted.</p>
+      <Empty title={open ? 'No error asks for a decision' : 'No error of this status'}>
+        <p>
+          {plural(elsewhere, 'error')} that happened in this range {elsewhere === 1 ? 'is' : 'are'} {open ? 'resolved, snoozed or muted' : 'of another'}.
+        </p>
         <Button onClick={onAll}>Show all</Button>
       </Empty>
     );
@@ -343,7 +345,7 @@ function NoErrors({ filtered, elsewhere, onAll }: { filtered: boolean; elsewhere
     );
   }
   return (
-    <Empty title="No errors in this time range" copy={`rollbar.init('any token', 'production', endpoint='${receivers.data?.addresses.http ?? 'http://127.0.0.1:8080'}/api/1/')`}>
+    <Empty title="No errors in this time range" copy={`rollbar.init('any token', 'production',\n             endpoint='${receivers.data?.addresses.http ?? 'http://127.0.0.1:8080'}/api/1/')`}>
       <p>
         Good. Exceptions of OpenTelemetry spans and X-Ray segments show here by themselves; with Rollbar for Python this line sends its items here, and <Link to="/connect" search={{ vendor: 'rollbar' }}>Connect</Link> has the other languages.
       </p>

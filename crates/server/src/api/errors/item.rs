@@ -109,6 +109,9 @@ pub async fn one(
     let range = time_range(params.start.as_deref(), params.end.as_deref())?;
     let (item, groups) = found(&services, &group).await?;
     let search = Search::read(&params.q);
+    if let Some(wrong) = search.wrong() {
+        return Err(wrong);
+    }
     let filter = ErrorFilter { q: search.rest.clone(), ..ErrorFilter::default() };
     let (asker, metastore) = (&services.asker, &services.metastore);
     let page = asker.error_page(range, &filter, &groups, ERROR_OCCURRENCES_SHOWN).await;
@@ -197,6 +200,9 @@ pub async fn occurrences(
         return Err(Refusal::parameter(message));
     }
     let search = Search::read(&params.q);
+    if let Some(wrong) = search.wrong() {
+        return Err(wrong);
+    }
     let filter = ErrorFilter { q: search.rest.clone(), ..ErrorFilter::default() };
     let limit = params.limit.unwrap_or(ERROR_OCCURRENCES_SHOWN).clamp(1, ERRORS_PAGE_MAX);
     let page = services.asker.error_occurrences(range, &filter, &groups, offset, limit).await;

@@ -4,14 +4,17 @@
 //! ([`asked`]); what is told of those on the page is asked of the rows.
 
 mod asked;
+mod counted;
 mod known;
 mod narrowed;
+
+use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
 use engine::ask::errors::{ErrorFilter, ErrorGroup};
 use engine::ask::{Stats, UnixNano};
-use metastore::{ErrorCountFilter, ErrorItem, ErrorItemFilter, Person};
+use metastore::{ErrorItem, ErrorItemFilter, Person};
 use serde::{Deserialize, Serialize};
 use store::TimeRange;
 use utoipa::{IntoParams, ToSchema};
@@ -149,8 +152,8 @@ async fn question(services: &Services, params: ErrorParams) -> Result<Question, 
     let limit = params.limit.unwrap_or(ERRORS_PAGE_DEFAULT).clamp(1, ERRORS_PAGE_MAX);
     let sort = sort(params.sort.as_deref().unwrap_or("last_seen"))?;
     let search = Search::read(&params.q);
-    if let Some(reason) = &search.items.wrong {
-        return Err(Refusal::parameter(reason.clone()));
+    if let Some(wrong) = search.wrong() {
+        return Err(wrong);
     }
     let wanted = Wanted::read(&params, &search.items)?;
     let filter = ErrorFilter { q: search.rest.clone(), service: params.service, receiver: params.receiver };
@@ -179,6 +182,7 @@ fn filter_of(words: &ItemWords) -> ErrorItemFilter {
         fingerprints: (!words.fingerprints.is_empty()).then(|| words.fingerprints.clone()),
         has_comments: words.has_comments,
         has_issue: words.has_issue,
+        is_group: words.is_group,
         // Those that were merged into others are told with these.
         is_member: Some(false),
         ..ErrorItemFilter::default()
@@ -199,154 +203,44 @@ async fn told_with_figures(services: &Services, question: &Question, listed: &mu
     if listed.stats.rows_scanned == 0 {
         listed.stats = stats;
     }
-    let mut rows = Vec::with_capacity(listed.rows.len());
-    for (row, figures) in listed.rows.iter().zip(figures) {
-        let figures = match figures {
-            Some(figures) => figures,
-            None => row_alone(services, *range, row).await?,
-        };
-        rows.push(ErrorRow { figures, item: told(&row.item, people) });
+    let alone = listed.rows.iter().zip(&figures).filter(|(_, figures)| figures.is_none()).map(|(row, _)| row);
+    let noted = noted(services, *range, alone).await?;
+    let rows = listed.rows.iter().zip(figures).map(|(row, figures)| ErrorRow {
+        figures: figures.unwrap_or_else(|| without_rows(row, &noted)),
+        item: told(&row.item, people),
+    });
+    let mut rows: Vec<ErrorRow> = rows.collect();
+    if question.sort == Sort::Count {
+        rows.sort_by(|left, right| right.figures.count.total_cmp(&left.figures.count));
     }
     Ok(rows)
 }
 
-/// An item whose rows are gone: it is told as often as was noted of it.
-async fn row_alone(services: &Services, range: TimeRange, row: &ListedRow) -> Result<ErrorGroup, Refusal> {
+/// How often the groups of some items occurred in a time, as far as it was noted.
+async fn noted<'a>(
+    services: &Services,
+    range: TimeRange,
+    rows: impl Iterator<Item = &'a ListedRow>,
+) -> Result<HashMap<String, u64>, Refusal> {
     const SECOND: i64 = 1_000_000_000;
-    let filter = ErrorCountFilter { groups: Some(row.groups.clone()), ..ErrorCountFilter::default() };
+    let groups: Vec<String> = rows.flat_map(|row| row.groups.iter().cloned()).collect();
     let (start, end) = (range.start_unix_nano.div_euclid(SECOND), range.end_unix_nano / SECOND);
-    let noted = services.metastore.error_counts(&services.settings.project, start, end, &filter).await?;
-    Ok(ErrorGroup {
+    let counts = services.metastore.error_counts_of_groups(&services.settings.project, start, end, &groups).await?;
+    Ok(counts.into_iter().collect())
+}
+
+/// An item whose rows are gone: it is told as often as was noted of it.
+fn without_rows(row: &ListedRow, noted: &HashMap<String, u64>) -> ErrorGroup {
+    ErrorGroup {
         group: row.item.fingerprint.clone(),
         message: row.item.title.clone(),
         level: level_name(row.item.level).to_owned(),
-        count: noted.iter().map(|(_, count)| *count as f64).sum(),
+        count: row.groups.iter().filter_map(|group| noted.get(group)).map(|count| *count as f64).sum(),
         first_seen_unix_nano: UnixNano(row.first_unix_nano),
         last_seen_unix_nano: UnixNano(row.last_unix_nano),
         ..ErrorGroup::default()
-    })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use model::{Attribute, Exception, LogRecord, Resource, RowSink};
-    use store::{RowBuffer, RowContext};
-
-    use super::*;
-    use crate::testing::open;
-
-    const SECOND: i64 = 1_000_000_000;
-
-    type Ask<'a> = &'a dyn Fn(&mut ErrorParams);
-
-    /// Errors of these names in an environment, `ago` seconds ago.
-    async fn occur(services: &Services, now: i64, environment: &str, errors: &[(&str, i64, i32)]) {
-        let mut rows = RowBuffer::new(RowContext { receiver: "otlp", received_at_unix_nano: now - SECOND, request: None });
-        let environment = [Attribute::str("deployment.environment.name", environment)];
-        rows.resource(&Resource { attributes: &environment, schema_url: "" });
-        for (name, ago, severity_number) in errors {
-            let exception = Exception { r#type: (*name).into(), group: Some((*name).into()), ..Exception::default() };
-            rows.log(&LogRecord {
-                time_unix_nano: now - ago * SECOND,
-                severity_number: *severity_number,
-                exception: Some(exception),
-                ..LogRecord::default()
-            });
-        }
-        services.store.append("default", b"request".to_vec(), rows).await.unwrap();
-    }
-
-    async fn services(folder: &std::path::Path, now: i64) -> Services {
-        let services = open(folder).await;
-        occur(&services, now, "production", &[("a", 300, 17), ("b", 200, 21), ("c", 100, 17), ("a", 50, 17), ("old", 9_000, 17)])
-            .await;
-        occur(&services, now, "staging", &[("d", 40, 13), ("b", 30, 21), ("old", 8_000, 13)]).await;
-        services.ingest.items().catch_up(&services.metastore, &services.asker, now).await.unwrap();
-        services
-    }
-
-    fn asking(now: i64, sort: &str, more: impl Fn(&mut ErrorParams)) -> ErrorParams {
-        let mut params = ErrorParams {
-            start: Some((now - 3_600 * SECOND).to_string()),
-            end: Some(now.to_string()),
-            q: String::new(),
-            service: None,
-            receiver: None,
-            status: None,
-            level: None,
-            environment: None,
-            framework: None,
-            assigned: None,
-            limit: Some(3),
-            cursor: None,
-            sort: Some(sort.to_owned()),
-        };
-        more(&mut params);
-        params
-    }
-
-    fn told(listed: &Listed) -> (Vec<String>, u64, String) {
-        let row = |row: &ListedRow| format!("{} {:?}", row.item.title, row.groups);
-        let facets = serde_json::to_string(&listed.facets).unwrap();
-        (listed.rows.iter().map(row).collect(), listed.total, facets)
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_items_know_is_what_rows_tell() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = now_unix_nano();
-        let services = services(folder.path(), now).await;
-        let asks: [Ask<'_>; 8] = [
-            &|_| {},
-            &|params| params.cursor = Some("3".into()),
-            &|params| params.level = Some("critical,warning".into()),
-            &|params| params.environment = Some("STAGING".into()),
-            &|params| params.environment = Some("nowhere".into()),
-            &|params| params.status = Some("resolved,snoozed".into()),
-            &|params| params.assigned = Some("unassigned".into()),
-            &|params| params.q = "#2".into(),
-        ];
-        for sort in ["last_seen", "first_seen", "level", "activated"] {
-            for (number, ask) in asks.iter().enumerate() {
-                let question = question(&services, asking(now, sort, ask)).await.unwrap();
-                let known = known::list(&services, &question).await.unwrap().expect("an answer of the metastore");
-                let asked = asked::list(&services, &question).await.unwrap();
-                assert_eq!(told(&known), told(&asked), "sorted by {sort}, {number}");
-            }
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn rows_tell_what_items_do_not_know() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = now_unix_nano();
-        let services = services(folder.path(), now).await;
-        let asks: [(&str, Ask<'_>); 6] = [
-            ("count", &|_| {}),
-            ("people", &|_| {}),
-            ("last_seen", &|params| params.end = Some((now - 100 * SECOND).to_string())),
-            ("last_seen", &|params| params.q = "b".into()),
-            ("last_seen", &|params| params.receiver = Some("otlp".into())),
-            ("last_seen", &|params| params.assigned = Some("unassigned,anna".into())),
-        ];
-        for (number, (sort, ask)) in asks.iter().enumerate() {
-            let question = question(&services, asking(now, sort, ask)).await.unwrap();
-            assert!(known::list(&services, &question).await.unwrap().is_none(), "{number}");
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_page_is_told_with_the_figures_of_the_range() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = now_unix_nano();
-        let services = services(folder.path(), now).await;
-        let answer = list(State(services), Params(asking(now, "last_seen", |_| {}))).await.unwrap().0;
-        let told = |row: &ErrorRow| format!("{} {} {:?}", row.figures.r#type, row.figures.count, row.figures.environments);
-        let rows: Vec<String> = answer.errors.iter().map(told).collect();
-        assert_eq!(rows, ["b 2 [\"production\", \"staging\"]", "d 1 [\"staging\"]", "a 2 [\"production\"]"]);
-        assert_eq!((answer.total, answer.next_cursor.as_deref()), (4, Some("3")));
-        let trend = &answer.errors[2].figures.series;
-        assert!(trend.counts.len() as i64 * trend.step_seconds >= 3_600, "the trend is of the whole range");
-        assert!(answer.stats.rows_scanned > 0 && answer.stats.warnings.is_empty());
-    }
-}
+mod tests;

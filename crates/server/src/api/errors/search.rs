@@ -4,7 +4,9 @@
 //! the language keeps its length where words are taken out of it, and knows where each of its bytes came from.
 
 use engine::ask::occurrences::OccurrencePart;
+use http::StatusCode;
 
+use crate::api::refusal::Refusal;
 use crate::api::rollbar::file_word;
 
 /// Words of a search about items.
@@ -20,6 +22,8 @@ pub(super) struct ItemWords {
     pub fingerprints: Vec<String>,
     pub has_comments: Option<bool>,
     pub has_issue: Option<bool>,
+    /// Whether others were merged into it.
+    pub is_group: Option<bool>,
     /// About the files of a stack.
     pub files: Vec<OccurrencePart>,
     /// Why a word cannot be read.
@@ -29,6 +33,8 @@ pub(super) struct ItemWords {
 #[derive(Debug, Default)]
 pub(super) struct Search {
     pub items: ItemWords,
+    /// Where the word begins that cannot be read.
+    wrong_at: usize,
     /// In the search language.
     pub rest: String,
     /// For each byte of `rest`, and its end, where it was in what was written.
@@ -57,11 +63,18 @@ const SHORT: &[(&str, &str)] = &[
     ("branch", "vcs.ref.head.name"),
 ];
 
+/// What may stand behind `is:`.
+const IS_WORDS: &str = "active, snoozed, resolved, muted, archived, assigned, unassigned or group";
+
 impl Search {
     pub fn read(text: &str) -> Search {
         let mut search = Search::default();
         for (start, word) in words(text) {
             if search.items.take(word) {
+                if search.items.wrong.is_some() {
+                    search.wrong_at = start;
+                    break;
+                }
                 search.push(&" ".repeat(word.len()), start, false);
                 continue;
             }
@@ -80,6 +93,13 @@ impl Search {
         }
         search.from.push(text.len());
         search
+    }
+
+    /// Why a word of it cannot be read, and where.
+    pub fn wrong(&self) -> Option<Refusal> {
+        let mut refusal = Refusal::new(StatusCode::BAD_REQUEST, "invalid_query", self.items.wrong.clone()?);
+        refusal.error.position = Some(self.wrong_at);
+        Some(refusal)
     }
 
     /// Where a byte of `rest` was written.
@@ -114,11 +134,24 @@ impl ItemWords {
                 self.has_issue = Some(true);
                 return true;
             }
+            ("is", "group") => {
+                self.is_group = Some(true);
+                return true;
+            }
             // This one is asked of the text, which can be negated and joined with others.
             ("file", _) => return false,
             (key, value) if key.ends_with("file") || key.ends_with("files") => return self.take_files(key, value),
             ("is", "assigned" | "unassigned") => &mut self.assigned,
             ("is", "active" | "resolved" | "muted" | "archived" | "snoozed") => &mut self.statuses,
+            ("is", _) => {
+                self.wrong = Some(match value {
+                    "member" => {
+                        "cannot read is:member: errors that were merged are told with what they are part of, is:group".into()
+                    }
+                    _ => format!("cannot read is:{value}: expected {IS_WORDS}"),
+                });
+                return true;
+            }
             ("status", _) => &mut self.statuses,
             ("level", _) => &mut self.levels,
             ("environment" | "env", _) => &mut self.environments,
@@ -186,9 +219,16 @@ mod tests {
         assert_eq!(search.items.environments, ["production"]);
         let words: Vec<&str> = search.rest.split_whitespace().collect();
         assert_eq!(words.join(" "), r#"host.name:"web 1" (timeout OR -client.address:10.0) can't"#);
-        let files = Search::read("topfile:cart.py minfiles:few file:main.py has:issue").items;
+        let wrong = Search::read("host:a minfiles:few").wrong().unwrap().error;
+        assert_eq!((wrong.code, wrong.position), ("invalid_query", Some(7)));
+        let files = Search::read("topfile:cart.py file:main.py has:issue minfiles:few").items;
         assert_eq!(files.files, [OccurrencePart::Files { question: "top", text: "cart.py".into() }]);
         assert_eq!((files.has_issue, files.wrong.is_some()), (Some(true), true));
+        let group = Search::read("is:group is:resolved").items;
+        assert_eq!((group.is_group, group.statuses, group.wrong), (Some(true), vec!["resolved".to_owned()], None));
+        for text in ["is:member", "is:nonsense"] {
+            assert!(Search::read(text).items.wrong.is_some_and(|wrong| wrong.contains(text)), "{text}");
+        }
         assert_eq!(Search::read("plain words").rest, "plain words");
         assert_eq!(Search::read("is: x").rest, "is: x");
     }

@@ -31,6 +31,8 @@ pub struct SuspectDeploy {
     pub time_unix_nano: UnixNano,
     pub environment: String,
     pub version: String,
+    /// The commit that the version was built from; empty where nobody announced it.
+    pub revision: String,
     pub user: String,
     pub comment: String,
     /// Up to one.
@@ -44,7 +46,14 @@ pub async fn suspects(State(services): State<Services>, Path(group): Path<String
     let (item, _) = found(&services, &group).await?;
     let versions = services.metastore.error_item_versions(item.id).await?;
     let deploys = services.asker.deploys_told(None, None, 0, SUSPECT_DEPLOYS_LOOKED_AT).await?;
-    Ok(Json(ErrorSuspects { suspects: ranked(&item, &versions, &deploys) }))
+    let mut suspects = ranked(&item, &versions, &deploys);
+    let versions: Vec<String> = suspects.iter().map(|suspect| suspect.version.clone()).collect();
+    for release in services.metastore.release_revisions(&services.settings.project, &versions).await? {
+        for suspect in suspects.iter_mut().filter(|suspect| suspect.version == release.version) {
+            suspect.revision.clone_from(&release.revision);
+        }
+    }
+    Ok(Json(ErrorSuspects { suspects }))
 }
 
 /// A deploy of the version that the error was first seen in is the likeliest, then the last one before it came.
@@ -73,6 +82,7 @@ fn ranked(item: &ErrorItem, versions: &[ItemVersion], deploys: &[DeployTold]) ->
                 time_unix_nano: UnixNano(deploy.time_unix_nano),
                 environment: deploy.environment.clone(),
                 version: deploy.version.clone(),
+                revision: String::new(),
                 user: user.clone(),
                 comment: deploy.comment.clone(),
                 score: (score * 100.0).round() / 100.0,

@@ -1,17 +1,17 @@
 //! Lists that the metastore can tell: of what was seen until now, narrowed and sorted by what items know of themselves.
 //!
-//! Missing: lists that end in the past, sorted by occurrences or people, or searched; the rows tell those.
+//! Missing: lists that end in the past, sorted by people, or searched; the rows tell those.
 
 use std::collections::HashMap;
 
 use engine::ask::Stats;
-use metastore::{ErrorItemFilter, ErrorItemOrder, ShownStatuses};
+use metastore::{ErrorItem, ErrorItemFilter, ErrorItemOrder, ShownStatuses};
 use store::TimeRange;
 
 use super::narrowed::Kind;
-use super::{Listed, ListedRow, Question, Sort, filter_of};
+use super::{Listed, ListedRow, Question, Sort, counted, filter_of};
 use crate::Services;
-use crate::api::errors::{assigned, level_number};
+use crate::api::errors::level_number;
 use crate::api::refusal::Refusal;
 
 /// How long ago a list may end that ends now: its question took its time to come.
@@ -19,28 +19,28 @@ const NOW_NS: i64 = 60 * 1_000_000_000;
 
 /// A page of items; `None` where the rows must tell which they are.
 pub(super) async fn list(services: &Services, question: &Question) -> Result<Option<Listed>, Refusal> {
-    let (Some(order), true) = (order(question.sort), is_of_items(question)) else { return Ok(None) };
+    if question.sort == Sort::People || !is_of_items(question) {
+        return Ok(None);
+    }
     let (metastore, project, now) = (&services.metastore, &services.settings.project, question.now_unix_nano);
     let seen = ErrorItemFilter {
         seen_since_unix_nano: Some(question.range.start_unix_nano),
         first_seen_before_unix_nano: Some(question.range.end_unix_nano.max(now)),
         ..filter_of(&question.search.items)
     };
-    let kinds: Vec<Kind> = metastore
-        .tally_error_items(project, &seen, now)
-        .await?
-        .into_iter()
-        .map(|tally| Kind {
-            assigned: assigned(tally.assigned_user_id, tally.assigned_team_id, &question.people),
-            status: tally.status,
-            level: tally.level,
-            environments: tally.environments,
-            framework: tally.framework,
-            items: tally.items,
-        })
-        .collect();
-    let Some(filter) = narrowed(seen, question, &kinds)? else { return Ok(None) };
-    let items = metastore.error_items(project, &filter, order, question.offset as u64, question.limit as u64).await?;
+    let tallying = async {
+        let tallies = metastore.tally_error_items(project, &seen, now).await?;
+        Ok::<Vec<Kind>, Refusal>(tallies.into_iter().map(|tally| Kind::of(tally, &question.people)).collect())
+    };
+    // Names are looked for as they are known to be written; where none are, counting and choosing need not wait for each other.
+    let (kinds, items) = if question.wanted.environments.is_empty() && question.wanted.frameworks.is_empty() {
+        tokio::try_join!(tallying, items(services, question, seen.clone(), &[]))?
+    } else {
+        let kinds = tallying.await?;
+        let items = items(services, question, seen.clone(), &kinds).await?;
+        (kinds, items)
+    };
+    let Some(items) = items else { return Ok(None) };
     let ids: Vec<i64> = items.iter().map(|item| item.id).collect();
     let mut groups: HashMap<i64, Vec<String>> = HashMap::new();
     for (item, group) in metastore.error_fingerprints_of_items(&ids).await? {
@@ -58,6 +58,19 @@ pub(super) async fn list(services: &Services, question: &Question) -> Result<Opt
         facets: question.wanted.facets(&kinds),
         stats: Stats::default(),
     }))
+}
+
+/// The items of the page; `None` where the rows must tell which they are.
+async fn items(
+    services: &Services,
+    question: &Question,
+    seen: ErrorItemFilter,
+    kinds: &[Kind],
+) -> Result<Option<Vec<ErrorItem>>, Refusal> {
+    let Some(filter) = narrowed(seen, question, kinds)? else { return Ok(None) };
+    let Some(order) = order(question.sort) else { return counted::page(services, question, &filter).await };
+    let (project, offset, limit) = (&services.settings.project, question.offset as u64, question.limit as u64);
+    Ok(Some(services.metastore.error_items(project, &filter, order, offset, limit).await?))
 }
 
 fn order(sort: Sort) -> Option<ErrorItemOrder> {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use engine::ask::attributes::AttributeValue;
-use metastore::ItemStatus;
+use metastore::{ErrorItemTally, ItemStatus, Person};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ErrorParams;
 use crate::api::errors::search::ItemWords;
-use crate::api::errors::{level_name, level_number};
+use crate::api::errors::{assigned, level_name, level_number};
 use crate::api::refusal::Refusal;
 
 #[derive(Default, Serialize, ToSchema)]
@@ -58,7 +58,9 @@ impl Wanted {
             let listed = text.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|text| !text.is_empty());
             listed.map(str::to_owned).chain(more.iter().cloned()).collect()
         };
-        let mut statuses = split(&params.status, &words.statuses);
+        // Who writes a status means that one, whatever the page shows otherwise.
+        let chosen = if words.statuses.is_empty() { &params.status } else { &None };
+        let mut statuses = split(chosen, &words.statuses);
         for status in &statuses {
             if !matches!(status.as_str(), "all" | "snoozed") && ItemStatus::from_name(status).is_none() {
                 let expected = "active, resolved, muted, archived, snoozed or all";
@@ -105,7 +107,7 @@ impl Wanted {
     pub fn facets(&self, kinds: &[Kind]) -> ErrorFacets {
         let counted = |by: By| {
             let mut counts: HashMap<&str, u64> = HashMap::new();
-            for kind in kinds.iter().filter(|kind| self.passes(kind, Some(by))) {
+            for kind in kinds.iter().filter(|kind| kind.items > 0 && self.passes(kind, Some(by))) {
                 for value in kind.values(by) {
                     *counts.entry(value).or_default() += kind.items;
                 }
@@ -133,6 +135,17 @@ impl Wanted {
 }
 
 impl Kind {
+    pub fn of(tally: ErrorItemTally, people: &[Person]) -> Kind {
+        Kind {
+            assigned: assigned(tally.assigned_user_id, tally.assigned_team_id, people),
+            status: tally.status,
+            level: tally.level,
+            environments: tally.environments,
+            framework: tally.framework,
+            items: tally.items,
+        }
+    }
+
     fn values(&self, by: By) -> Vec<&str> {
         match by {
             By::Status => vec![&self.status],
@@ -157,6 +170,18 @@ mod tests {
             assigned: assigned.map(str::to_owned),
             items,
         }
+    }
+
+    #[test]
+    fn a_status_that_is_written_stands_for_those_that_are_chosen() {
+        let statuses = |chosen: &str, q: &str| {
+            let params: ErrorParams = serde_json::from_value(serde_json::json!({ "status": chosen, "q": q })).unwrap();
+            Wanted::read(&params, &crate::api::errors::search::Search::read(q).items).unwrap().statuses
+        };
+        assert_eq!(statuses("active,muted", "words"), ["active", "muted"]);
+        assert_eq!(statuses("active", "is:resolved words"), ["resolved"]);
+        assert_eq!(statuses("all", "is:snoozed"), ["snoozed"]);
+        assert!(statuses("active", "status:all").is_empty());
     }
 
     #[test]

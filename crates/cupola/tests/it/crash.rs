@@ -1,7 +1,8 @@
 //! `kill -9` at any moment loses nothing that was acknowledged, and doubles nothing.
 //!
-//! `CUPOLA_CRASH_KILLS` says how often. Half of the kills come at a random moment, the others a moment after a file was seen
-//! that only exists while rows become parts, so that they fall into flushes, commits and compactions.
+//! `CUPOLA_CRASH_KILLS` says how often. Half of the kills come at a random moment, a quarter a moment after a file was seen that
+//! only exists while rows become parts, and a quarter while the store settles, so that they fall into flushes, commits and
+//! compactions.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -57,12 +58,15 @@ async fn kills_lose_nothing_acknowledged() {
             .collect();
         // Spread over the first second and a half, so that kills fall into replay, appends and flushes alike.
         tokio::time::sleep(Duration::from_millis(5 + below(&mut random, 1_400))).await;
-        if kill % 2 == 1 {
+        let settling = (kill % 4 == 3).then(|| tokio::spawn(settle(server.http.clone())));
+        if settling.is_some() {
+            tokio::time::sleep(Duration::from_millis(below(&mut random, 700))).await;
+        } else if kill % 2 == 1 {
             wait_for_a_part(folder.path().to_owned(), Duration::from_micros(below(&mut random, 30_000))).await;
         }
         server.kill();
-        for sender in senders {
-            sender.await.unwrap();
+        for task in senders.into_iter().chain(settling) {
+            task.await.unwrap();
         }
         look(folder.path(), &mut kills).await;
     }
@@ -94,6 +98,12 @@ async fn kills_lose_nothing_acknowledged() {
     assert!(kept.len() as u64 > wanted * 10, "only {} rows were acknowledged: the test proves little", kept.len());
     assert!(kills.within_flush + kills.before_commit + kills.after_commit >= wanted / 10, "{kills:?} show too little");
     eprintln!("{kills:?}, {} rows acknowledged, {} found", kept.len(), found.len());
+}
+
+/// Flushes and compacts until there is nothing left to do, or until the server is gone.
+async fn settle(http: String) {
+    let request = reqwest::Client::new().post(format!("{http}/api/store/settle")).header("x-requested-by", "crash test");
+    let _ = request.send().await;
 }
 
 /// Returns a while after a part was seen that is being written, or when none is for two seconds.

@@ -225,6 +225,22 @@ await step('a share of two counts is written and drawn', async () => {
   await page.waitForURL((url) => url.searchParams.get('order') === 'share asc');
 });
 
+await step('the link of a kept result leads to its question over its time', async () => {
+  const post = async (path, body) => {
+    const headers = { 'content-type': 'application/json', 'x-honeycomb-team': 'any' };
+    return (await fetch(`${http}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })).json();
+  };
+  const kept = await post('/1/queries/__all__', { calculations: [{ op: 'COUNT' }], breakdowns: ['service.name'], time_range: 3600 });
+  const { links } = await post('/1/query_results/__all__', { query_id: kept.id });
+  for (const link of [links.query_url, links.graph_image_url]) {
+    await page.goto(link);
+    await page.waitForURL((url) => url.pathname === '/explore' && url.searchParams.get('by') === 'service.name');
+    const [start, end] = (param('time') ?? '').split('..').map((time) => Date.parse(time));
+    assert.ok(Math.abs(end - start - 3_600_000) <= 120_000, param('time'));
+    await by('summary-row').first().waitFor();
+  }
+});
+
 await step('compared, stacked, logarithmic', async () => {
   await page.goto(`${http}/explore?time=1h&calc=COUNT,P95(duration_ms)&by=service.name`);
   await by('tab-overview').click();

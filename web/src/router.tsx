@@ -48,6 +48,19 @@ const explore = createRoute({
   component: lazyRouteComponent(() => import('./pages/explore/ExplorePage'), 'ExplorePage'),
 });
 
+const result = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/explore/$dataset/result/$result',
+  component: lazyRouteComponent(() => import('./pages/explore/ResultPage'), 'ResultPage'),
+});
+
+// A link to a picture elsewhere; here it leads to the chart itself.
+const graph = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/explore/$dataset/result/$result/graph',
+  component: lazyRouteComponent(() => import('./pages/explore/ResultPage'), 'ResultPage'),
+});
+
 const boards = createRoute({
   getParentRoute: () => rootRoute,
   path: '/boards',
@@ -139,7 +152,7 @@ const slo = createRoute({
   component: lazyRouteComponent(() => import('./pages/alerts/slo/SloPage'), 'SloPage'),
 });
 
-const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, boards, board, schema, logs, errors, error, metrics, alerts, slos, slo, connect, sql, settings]);
+const routeTree = rootRoute.addChildren([home, traces, trace, map, explore, result, graph, boards, board, schema, logs, errors, error, metrics, alerts, slos, slo, connect, sql, settings]);
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

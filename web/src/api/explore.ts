@@ -1,8 +1,8 @@
 // Questions of the Explore page: asked with the page's time range, answered in events, told as they come.
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { msFromNano, rangeFromParam } from '../lib/time';
-import { specificationOf, type Filter, type Question, type Scalar } from '../lib/question';
-import { ApiError } from './client';
+import { specificationOf, type Filter, type Question, type Scalar, type Specification } from '../lib/question';
+import { answerOf, api, ApiError } from './client';
 import type { Time } from './queries';
 import type { Stats } from './types';
 
@@ -165,6 +165,18 @@ export const statements = (question: Question, begin: Begin | undefined) =>
     },
     enabled: begin !== undefined,
     placeholderData: keepPreviousData,
+    staleTime: Infinity,
+    retry: false,
+  });
+
+/** What a result that Honeycomb's API keeps was asked. */
+export const keptResult = (dataset: string, id: string) =>
+  queryOptions({
+    queryKey: ['explore', 'result', dataset, id],
+    queryFn: async ({ signal }) => {
+      const kept = await answerOf(api.GET('/api/explore/results/{dataset}/{id}', { params: { path: { dataset, id } }, signal }));
+      return { ...kept, query: kept.query as Specification };
+    },
     staleTime: Infinity,
     retry: false,
   });

@@ -1767,6 +1767,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/explore/results/{dataset}/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The question of a result that Honeycomb's API keeps, to which its links lead. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    dataset: string;
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ExploreKept"];
+                    };
+                };
+                404: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Refusal"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/explore/rows": {
         parameters: {
             query?: never;
@@ -5699,6 +5745,14 @@ export interface components {
             baseline: number[];
             edges: number[];
             selection: number[];
+        };
+        /** @description What a kept result is about. */
+        ExploreKept: {
+            /** @description A service; nothing where all were asked. */
+            dataset?: string | null;
+            end_unix_nano?: components["schemas"]["UnixNano"] | null;
+            query: Record<string, unknown>;
+            start_unix_nano?: components["schemas"]["UnixNano"] | null;
         };
         /** @description RFC 3339, or unix milliseconds. */
         ExploreMoment: number | string;

@@ -1,5 +1,5 @@
 //! `POST /api/explore/query`, `/sql` and `/rows`: a query specification to groups, series and totals, to the SQL that says the same,
-//! and to the rows it is about.
+//! and to the rows it is about. `GET /api/explore/results/{dataset}/{id}`: what a kept result was asked.
 //!
 //! The answer is a stream of events, one object with one member each: `begin`, `progress`, `partial`, `answer`, `end` or `error`;
 //! lines of JSON, or server-sent events for who accepts those. With `"stream": false` it is one object with the members
@@ -9,10 +9,11 @@ use std::convert::Infallible;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use engine::ask::UnixNano;
 use engine::ask::explore::{ExploreEvent, ExploreQuestion, ExploreRows};
 use engine::ask::explore_sql::ExploreSql;
 use engine::ask::honeycomb::{HoneycombError, HoneycombQuestion};
@@ -115,6 +116,30 @@ pub async fn sql(State(services): State<Services>, request: Request) -> Result<J
     let (_, query): (_, ExploreQuery) = read(request).await?;
     let question = services.explore_question(&query).await?;
     Ok(Json(services.asker.explore_sql(&question).await?))
+}
+
+/// What a kept result is about.
+#[derive(Serialize, ToSchema)]
+pub struct ExploreKept {
+    #[schema(value_type = Object)]
+    query: Value,
+    /// A service; nothing where all were asked.
+    dataset: Option<String>,
+    /// The range it was asked over; nothing of results from before it was kept.
+    start_unix_nano: Option<UnixNano>,
+    end_unix_nano: Option<UnixNano>,
+}
+
+/// The question of a result that Honeycomb's API keeps, to which its links lead.
+#[utoipa::path(get, tag = "Explore", operation_id = "explore_result", path = "/api/explore/results/{dataset}/{id}", params(("dataset" = String, Path), ("id" = String, Path)), responses((status = 200, body = ExploreKept), (status = 404, body = Refusal)))]
+pub async fn result(
+    State(services): State<Services>,
+    Path((dataset, id)): Path<(String, String)>,
+) -> Result<Json<ExploreKept>, Refusal> {
+    let kept = services.kept_result(&dataset, &id).await.ok_or_else(|| Refusal::missing("no result is kept under this id"))?;
+    let nanos = |second: i64| UnixNano(second.saturating_mul(1_000_000_000));
+    let (start, end) = kept.range.map(|(start, end)| (nanos(start), nanos(end))).unzip();
+    Ok(Json(ExploreKept { query: kept.query, dataset: kept.dataset, start_unix_nano: start, end_unix_nano: end }))
 }
 
 #[derive(Deserialize, ToSchema)]

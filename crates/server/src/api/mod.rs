@@ -136,6 +136,7 @@ pub fn router(services: Services) -> Router {
         .route("/api/bubble-up", post(bubble_up::compare))
         .route("/api/explore/rows", post(explore::rows))
         .route("/api/explore/sql", post(explore::sql))
+        .route("/api/explore/results/{dataset}/{id}", get(explore::result))
         .route("/api/triggers", get(honeycomb::own::triggers))
         .route("/api/triggers/{id}", get(honeycomb::own::trigger))
         .route("/api/triggers/{id}/test", post(honeycomb::own::test_trigger))

@@ -106,6 +106,7 @@ use utoipa::OpenApi;
         super::bubble_up::compare,
         super::explore::query,
         super::explore::sql,
+        super::explore::result,
         super::explore::rows,
         super::honeycomb::own::triggers,
         super::honeycomb::own::trigger,

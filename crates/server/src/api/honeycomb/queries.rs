@@ -65,16 +65,36 @@ pub async fn run(State(services): State<Services>, Path(dataset): Path<String>, 
     let id = new_id();
     let data = data(&answer);
     let result = json!({ "complete": true, "query": query, "data": data });
-    let kept =
-        if result.to_string().len() <= HONEYCOMB_RESULT_BYTES_MAX { result.clone() } else { again(&result, &asked, &answer) };
+    let mut kept = match result.to_string().len() <= HONEYCOMB_RESULT_BYTES_MAX {
+        true => result.clone(),
+        // What is too large is worked out again, over the same range.
+        false => json!({ "complete": true, "query": query, "asked": asked }),
+    };
+    kept["range"] = json!([answer.times.start, answer.times.end].map(|nanos| nanos / 1_000_000_000));
     services.honeycomb_put(RESULT, &dataset, &id, &kept).await?;
     Ok((StatusCode::CREATED, Json(with_links(result, &id, &dataset, &headers))).into_response())
 }
 
-/// What is kept of a result that is too large: how to work it out again, over the same range.
-fn again(result: &Value, asked: &Map<String, Value>, answer: &HoneycombAnswer) -> Value {
-    let range = [answer.times.start, answer.times.end].map(|nanos| nanos / 1_000_000_000);
-    json!({ "complete": true, "query": result["query"], "asked": asked, "range": range })
+/// What a result that was kept is about: its query, and the seconds from and to which it was asked.
+pub(in crate::api) struct KeptResult {
+    pub query: Value,
+    pub range: Option<(i64, i64)>,
+    pub dataset: Option<String>,
+}
+
+impl Services {
+    pub(in crate::api) async fn kept_result(&self, dataset: &str, id: &str) -> Option<KeptResult> {
+        let found = self.honeycomb_get(RESULT, dataset, id).await.ok()?;
+        let dataset = self.honeycomb_dataset(dataset).await.ok()?;
+        let mut result: Value = serde_json::from_str(&found.document).ok()?;
+        let range = take(&mut result, "range").as_ref().and_then(seconds);
+        Some(KeptResult { query: take(&mut result, "query")?, range, dataset })
+    }
+}
+
+/// Two seconds in a list.
+fn seconds(range: &Value) -> Option<(i64, i64)> {
+    Some((range.get(0)?.as_i64()?, range.get(1)?.as_i64()?))
 }
 
 /// Runs a query; `range`, in seconds, takes the place of its own.
@@ -124,9 +144,8 @@ pub async fn result(
     let found = services.honeycomb_get(RESULT, &dataset, &id).await;
     let found = found.map_err(|_| Failure::not_found("Query result not found"))?;
     let mut result: Value = serde_json::from_str(&found.document).unwrap_or_default();
-    if let (Some(Value::Object(asked)), Some(Value::Array(range))) = (take(&mut result, "asked"), take(&mut result, "range")) {
-        let second = |at: usize| range.get(at).and_then(Value::as_i64).unwrap_or_default();
-        let range = Some((second(0), second(1)));
+    let range = take(&mut result, "range").as_ref().and_then(seconds);
+    if let Some(Value::Object(asked)) = take(&mut result, "asked") {
         let answer = answered(&services, &dataset, &result["query"], &asked, range).await?;
         result["data"] = data(&answer);
     }

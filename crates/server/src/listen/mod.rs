@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -171,6 +172,12 @@ fn guarded(router: Router, services: &Services) -> Router {
 async fn serve_http(listener: TcpListener, router: Router, stop: CancellationToken) {
     let router = router.layer(axum::middleware::from_fn(attach_peer));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    // An answer of gRPC is several small writes; without this the last would wait for the client to acknowledge the first.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "answers may come late");
+        }
+    });
     if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "a listener ended");
     }

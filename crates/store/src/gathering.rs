@@ -18,16 +18,6 @@ pub(crate) struct Gathering {
     wanted: AtomicUsize,
 }
 
-impl Gathering {
-    /// Ends the wait if these are enough.
-    pub fn came(&self, waiting: usize, commit_thread: &Thread) {
-        let wanted = self.wanted.load(Ordering::Acquire);
-        if wanted > 0 && waiting >= wanted {
-            commit_thread.unpark();
-        }
-    }
-}
-
 /// What the last commit tells about the next.
 #[derive(Default)]
 pub(crate) struct Company {
@@ -78,8 +68,12 @@ impl Bell {
         Bell { gathering, commit_thread: thread.thread().clone() }
     }
 
+    /// Ends the wait if those who are waiting are enough.
     pub fn ring(&self, waiting: usize) {
-        self.gathering.came(waiting, &self.commit_thread);
+        let wanted = self.gathering.wanted.load(Ordering::Acquire);
+        if wanted > 0 && waiting >= wanted {
+            self.commit_thread.unpark();
+        }
     }
 }
 
